@@ -1,0 +1,1 @@
+"""dpsynth: differentially private synthetic tables with a budget ledger."""

@@ -1,0 +1,1 @@
+"""Numpy mathematics over released answers: factors, junction trees, belief propagation, estimation."""

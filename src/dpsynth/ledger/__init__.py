@@ -1,0 +1,1 @@
+"""The budget ledger: state machine and stores."""

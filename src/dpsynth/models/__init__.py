@@ -1,0 +1,1 @@
+"""Released models: marginals, sampling, and the .dps file."""

@@ -1,0 +1,1 @@
+"""The composition root: one file per journey, and the only importer of the curator."""

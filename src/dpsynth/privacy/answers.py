@@ -1,0 +1,152 @@
+"""Released answers: what the room gives out, each with scale, sensitivity and the receipt of its charge.
+
+Only the room (``curator/``) and ``from_record`` here (reading a model file back) construct them; a receipt is minted
+by the ledger alone. ``tests/unit/test_house.py`` holds this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.domain import Clique
+from dpsynth.errors import FileFormatError
+from dpsynth.privacy.laws import rho_of_scale
+from dpsynth.privacy.loss import PrivacyLoss
+
+Coarsening = tuple[tuple[str, tuple[int, ...]], ...]
+"""For each coarsened attribute the bucket of every code: public."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The proof of a charge: one DRAW of the ledger. ``event`` is the SHA-256 of that event; all of it is public."""
+
+    transaction: str
+    draw: int
+    event: str
+    loss: PrivacyLoss
+
+    def record(self) -> dict[str, Any]:
+        """The receipt as JSON-able data (losses as decimal strings of 2**-64 units)."""
+        loss = {"rho": str(self.loss.rho), "mu2": str(self.loss.mu2), "delta": str(self.loss.delta)}
+        return {"transaction": self.transaction, "draw": self.draw, "event": self.event, "loss": loss}
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> Receipt:
+        """The receipt that ``record`` describes; ``FileFormatError`` if it is not one."""
+        try:
+            loss = PrivacyLoss(*(int(record["loss"][key]) for key in ("rho", "mu2", "delta")))
+            return Receipt(str(record["transaction"]), int(record["draw"]), str(record["event"]), loss)
+        except (KeyError, TypeError, ValueError):
+            raise FileFormatError("a receipt is malformed") from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoisyMarginal:
+    """The counts of a clique plus discrete Gaussian noise.
+
+    ``values``: int64, shape of the clique's (possibly coarsened) domain, axes in clique order, rows; may be negative.
+    ``scale``: the sigma of every cell. ``sensitivity``: the L2 sensitivity of this marginal (rows per unit).
+    """
+
+    clique: Clique
+    values: NDArray[np.int64]
+    scale: float
+    sensitivity: int
+    receipt: Receipt
+    sampler: str
+    coarsening: Coarsening = ()
+
+    def rho(self) -> Fraction:
+        """The exact zCDP loss of this answer."""
+        return rho_of_scale(self.sensitivity, self.scale)
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the values as JSON-able data; the scale as exact hexadecimal."""
+        return {
+            "clique": list(self.clique),
+            "shape": list(self.values.shape),
+            "scale": float(self.scale).hex(),
+            "sensitivity": self.sensitivity,
+            "sampler": self.sampler,
+            "coarsening": {attribute: list(buckets) for attribute, buckets in self.coarsening},
+            "receipt": self.receipt.record(),
+        }
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any], values: NDArray[np.int64]) -> NoisyMarginal:
+        """The answer that ``record`` and its array describe; ``FileFormatError`` if they do not fit together."""
+        try:
+            if values.dtype != np.int64 or list(values.shape) != list(record["shape"]):
+                raise ValueError
+            coarsening = tuple((str(a), tuple(int(b) for b in buckets)) for a, buckets in record["coarsening"].items())
+            return NoisyMarginal(
+                clique=tuple(str(attribute) for attribute in record["clique"]),
+                values=values,
+                scale=_positive(record["scale"]),
+                sensitivity=int(record["sensitivity"]),
+                receipt=Receipt.from_record(record["receipt"]),
+                sampler=str(record["sampler"]),
+                coarsening=coarsening,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            raise FileFormatError("a noisy marginal is malformed") from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """The candidate that the noisy maximum picked: its index among ``candidates`` and its clique.
+
+    ``scale`` is the noise scale of the noisy maximum, ``sensitivity`` the largest move of a score between neighbors
+    (maximal weight times rows per unit).
+    """
+
+    index: int
+    clique: Clique
+    candidates: int
+    scale: float
+    sensitivity: int
+    receipt: Receipt
+
+    def rho(self) -> Fraction:
+        """The exact zCDP loss of this answer."""
+        return rho_of_scale(self.sensitivity, self.scale)
+
+    def record(self) -> dict[str, Any]:
+        """The answer as JSON-able data."""
+        return {
+            "index": self.index,
+            "clique": list(self.clique),
+            "candidates": self.candidates,
+            "scale": float(self.scale).hex(),
+            "sensitivity": self.sensitivity,
+            "receipt": self.receipt.record(),
+        }
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> Selection:
+        """The answer that ``record`` describes; ``FileFormatError`` if it is not one."""
+        try:
+            return Selection(
+                index=int(record["index"]),
+                clique=tuple(str(attribute) for attribute in record["clique"]),
+                candidates=int(record["candidates"]),
+                scale=_positive(record["scale"]),
+                sensitivity=int(record["sensitivity"]),
+                receipt=Receipt.from_record(record["receipt"]),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise FileFormatError("a selection is malformed") from None
+
+
+def _positive(text: str) -> float:
+    value = float.fromhex(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
