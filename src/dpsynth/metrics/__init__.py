@@ -1,1 +1,25 @@
-"""Distances between tables that a caller owns; what they compute on real rows is internal."""
+"""Distances between tables, or between a table and a model: numpy maths over tables that the caller owns."""
+
+from dpsynth.metrics.choice import CliqueChoice, choose
+from dpsynth.metrics.coded import CodedTable, smallest_dtype
+from dpsynth.metrics.distance import (
+    ColumnDistance,
+    Marginals,
+    WayDistances,
+    column_distances,
+    total_variation,
+    way_distances,
+)
+
+__all__ = [
+    "CliqueChoice",
+    "CodedTable",
+    "ColumnDistance",
+    "Marginals",
+    "WayDistances",
+    "choose",
+    "column_distances",
+    "smallest_dtype",
+    "total_variation",
+    "way_distances",
+]

@@ -1,0 +1,90 @@
+"""Figures and their colors: every number that somebody may read knows where it came from and where it may go.
+
+The color is part of a figure's *type*: ``InternalFigure`` and ``ReleasedFigure`` are different types to a type
+checker, so a function that publishes figures asks for ``ReleasedFigure`` and cannot be handed a number that was
+computed from real rows without differential privacy (``tests/typing/fail_internal_figure.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from dpsynth.errors import UsageError
+
+
+class Color(Enum):
+    """Where a number may go."""
+
+    SENSITIVE = "sensitive"
+    """Rows and exact counts: stays where it is read."""
+    INTERNAL = "internal"
+    """Computed from real rows without differential privacy: watermarked, never in a release."""
+    DISCLOSED = "disclosed"
+    """Handed out on purpose without differential privacy."""
+    RELEASED = "released"
+    """Public facts, differentially private answers, and whatever is computed from them alone."""
+
+
+C_co = TypeVar("C_co", bound=Color, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """``low <= high`` and the coverage probability, ``0 < level < 1``. Raises ``UsageError`` otherwise."""
+
+    low: float
+    high: float
+    level: float
+
+    def __post_init__(self) -> None:
+        if not (self.low <= self.high and 0 < self.level < 1):
+            raise UsageError("an interval needs low <= high and a level between 0 and 1")
+
+    def to_dict(self) -> dict[str, float]:
+        """The interval as JSON-able data."""
+        return {"low": self.low, "high": self.high, "level": self.level}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure(Generic[C_co]):
+    """One number: its name, finite value, unit (``""`` for a pure number), color, source in words, and its interval.
+
+    Raises ``UsageError`` for a value that is not finite.
+    """
+
+    name: str
+    value: float
+    unit: str
+    color: C_co
+    source: str
+    interval: Interval | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise UsageError("a figure needs a finite value", where=self.name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figure as JSON-able data, its color included."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "color": self.color.value,
+            "source": self.source,
+            "interval": self.interval.to_dict() if self.interval else None,
+        }
+
+
+InternalFigure: TypeAlias = Figure[Literal[Color.INTERNAL]]
+"""A figure that never enters a release."""
+ReleasedFigure: TypeAlias = Figure[Literal[Color.RELEASED]]
+"""A figure that may be printed anywhere."""
+
+INTERNAL_WATERMARK = (
+    "INTERNAL: computed from real rows without differential privacy; not covered by any epsilon; "
+    "must not enter a release"
+)
+"""The sentence that every text and every JSON object with internal figures carries."""
