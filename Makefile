@@ -1,0 +1,61 @@
+# One word per task; `make help` lists them. Needs Python 3.11+ and a package index, nothing else.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The first of these that runs, is 3.11 or newer and can make a virtual environment. Override: make setup PYTHON=...
+CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3 python
+FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do if "$$p" -c '$(FITS)' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: help setup check test test-system demo audits bench docs build clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*  ## /\1\t/' | expand -t 14
+
+$(STAMP): pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "dpsynth needs Python 3.11 or newer with venv; name one: make setup PYTHON=/path/to/python3" >&2; exit 1; fi
+	@echo "installing dpsynth and its tools into $(VENV) (about a minute) ..." >&2
+	@"$(PYTHON)" -m venv "$(VENV)"
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch "$@"
+
+setup: $(STAMP)  ## the virtual environment with everything that development needs
+
+check: setup  ## format, lint, types, layers, the rules of the house: under a minute
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 12
+	@$(BIN)/python -m pytest -q -p no:randomly tests/unit/test_house.py
+
+test: setup  ## every test; the last line is pytest's summary
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+test-system: setup  ## every test again, and none may skip
+	@echo "system packages (Debian names): chromium default-jre-headless postgresql" >&2
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --forbid-skips
+
+demo: setup  ## the whole journey on UCI Adult, ending in a refused overspend
+	@$(BIN)/dpsynth demo
+
+audits: setup  ## the statistical audits of this library, at full size; writes dated results
+	@for script in audits/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+bench: setup  ## the benchmarks; results go to bench/results
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+docs: setup  ## the documentation, as HTML in docs/_build/html
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+build: setup  ## wheel and sdist in dist/
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+
+clean:  ## remove what the other words made, except the virtual environment
+	@rm -rf dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

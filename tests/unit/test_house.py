@@ -1,0 +1,227 @@
+"""The rules of the house, held by reading the sources: sizes, birthplaces, public names.
+
+What counts as a line, and why these files are the room, is told in docs/decisions/0002-how-the-room-is-counted.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from importlib.metadata import version
+
+import pytest
+
+import dpsynth
+from reading import ROOT, code_lines, docstring_lines, last, nodes, sources, texts
+
+FILE_LINES = 400
+FUNCTION_LINES = 40
+ROOM_LINES = 500
+QUESTION_LINES = 80
+PUBLIC_NAMES = 25
+MINIMUM_TESTS = 300
+
+# The privacy core. A file that is missing here but stands in curator/ must appear in one of the next three tables.
+ROOM = {
+    "curator/curator.py",
+    "curator/measure.py",
+    "curator/select.py",
+    "curator/mechanisms.py",
+    "privacy/loss.py",
+    "privacy/unit.py",
+    "privacy/answers.py",
+    "privacy/receipt.py",
+    "ledger/machine.py",
+}
+QUESTIONS = {"curator/coarsening.py"}
+# What the claim also rests on: each file with its own page and its own counted size.
+STABILITY = {
+    "curator/bounding.py": 200,
+    "curator/bound.py": 200,
+    "curator/encoding.py": 160,
+    "curator/ingest.py": 200,
+    "curator/source.py": 160,
+    "curator/sources.py": 160,
+    "curator/table.py": 160,
+    "curator/counting.py": 160,
+}
+# Definitions without behavior, and maths that draws nothing and reads nothing.
+BESIDE = {
+    "curator/__init__.py",
+    "privacy/__init__.py",
+    "privacy/conversions.py",
+    "privacy/labels.py",
+    "privacy/laws.py",
+    "privacy/queryable.py",
+}
+
+# The proof page of every file of the room, of the stability files and of the conversion.
+PROOF_PAGES = {
+    "curator/curator.py": "curator",
+    "curator/measure.py": "measure",
+    "curator/select.py": "select",
+    "curator/mechanisms.py": "mechanisms",
+    "curator/coarsening.py": "coarsening",
+    "privacy/loss.py": "loss",
+    "privacy/unit.py": "bounding",
+    "privacy/answers.py": "curator",
+    "privacy/receipt.py": "ledger",
+    "privacy/conversions.py": "conversion",
+    "privacy/laws.py": "mechanisms",
+    "ledger/machine.py": "ledger",
+}
+STABILITY_PAGES = {"codecs", "bounding", "ingest"}
+
+BIRTHPLACES = {
+    "NoisyMarginal": {"curator/curator.py", "curator/measure.py", "privacy/answers.py"},
+    "Selection": {"curator/curator.py", "curator/select.py", "privacy/answers.py"},
+    "Receipt": {"ledger/transaction.py", "ledger/machine.py", "privacy/answers.py", "privacy/receipt.py"},
+}
+READERS_OF_RECORDS = ("models/", "privacy/", "ledger/")
+# --- sizes -----------------------------------------------------------------------------------------------------
+
+
+def test_no_file_is_too_long() -> None:
+    everything = [*texts("src", "tests", "audits", "bench", "examples"), (ROOT / "docs/conf.py", "")]
+    long = {
+        path.relative_to(ROOT).as_posix(): text.count("\n")
+        for path, text in everything
+        if path.suffix == ".py" and text.count("\n") > FILE_LINES
+    }
+    assert not long
+
+
+def test_no_function_is_too_long() -> None:
+    long = []
+    for name, node in nodes(ast.FunctionDef, ast.AsyncFunctionDef):
+        assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        span = set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        if len(span - docstring_lines(node)) > FUNCTION_LINES:
+            long.append(f"{name}:{node.lineno} {node.name}")
+    assert not long
+
+
+def test_the_room_fits_in_an_hour() -> None:
+    sizes = {name: code_lines(text) for name, text in sources().items() if name in ROOM}
+    assert {"curator/curator.py", "curator/mechanisms.py", "privacy/loss.py", "ledger/machine.py"} <= sizes.keys()
+    assert sum(sizes.values()) <= ROOM_LINES, sizes
+
+
+def test_every_further_question_is_small() -> None:
+    sizes = {name: code_lines(text) for name, text in sources().items() if name in QUESTIONS}
+    assert all(size <= QUESTION_LINES for size in sizes.values()), sizes
+
+
+def test_stability_files_keep_their_counted_size() -> None:
+    sizes = {name: code_lines(text) for name, text in sources().items() if name in STABILITY}
+    assert all(size <= STABILITY[name] for name, size in sizes.items()), sizes
+
+
+def test_every_file_of_the_room_is_accounted_for() -> None:
+    known = ROOM | QUESTIONS | STABILITY.keys() | BESIDE
+    unknown = [name for name in sources() if name.startswith(("curator/", "privacy/")) and name not in known]
+    assert not unknown, "a new file in curator/ or privacy/ is room, question, stability or beside: say which, here"
+
+
+def test_every_file_of_the_room_has_its_proof_page() -> None:
+    pages = {page for name, page in PROOF_PAGES.items() if name in sources()} | STABILITY_PAGES
+    missing = {page for page in pages if not (ROOT / "docs" / "proofs" / f"{page}.md").is_file()}
+    assert not missing
+    assert (ROOM | QUESTIONS) & sources().keys() <= PROOF_PAGES.keys()
+
+
+def test_code_lines_counts_code_only() -> None:
+    text = (
+        '"""Doc\nstring."""\n\n# comment\nx = (\n    1,\n)\n\n\ndef f():\n    """Doc."""\n    return """a\n\n    b"""\n'
+    )
+    assert code_lines(text) == 3 + 1 + 3
+
+
+# --- birthplaces -----------------------------------------------------------------------------------------------
+
+
+def births(text: str, kind: str) -> list[int]:
+    """The lines on which a ``kind`` is constructed, or renamed on import so that this check would miss it."""
+    lines = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and last(node.func) == kind:
+            lines.append(node.lineno)
+        elif isinstance(node, ast.ImportFrom):
+            lines += [node.lineno for alias in node.names if alias.name == kind and alias.asname not in {None, kind}]
+        elif isinstance(node, ast.Assign) and last(node.value) == kind:
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize("kind", BIRTHPLACES)
+def test_a_released_answer_has_one_birthplace(kind: str) -> None:
+    elsewhere = {
+        name: births(text, kind)
+        for name, text in sources().items()
+        if name not in BIRTHPLACES[kind] and births(text, kind)
+    }
+    assert not elsewhere
+    assert len([name for name in sources() if births(sources()[name], kind)]) <= 2
+
+
+def test_births_sees_every_disguise() -> None:
+    text = "from a import Receipt as R\nx = Receipt(1)\ny = answers.Receipt(2)\nB = answers.Receipt\nReceipt.load()\n"
+    assert sorted(births(text, "Receipt")) == [1, 2, 3, 4]
+
+
+def test_records_are_read_back_only_where_files_are_read() -> None:
+    callers = {
+        name
+        for name, node in nodes(ast.Attribute)
+        if isinstance(node, ast.Attribute) and node.attr == "from_record" and last(node.value) in BIRTHPLACES
+    }
+    assert all(name.startswith(READERS_OF_RECORDS) for name in callers), callers
+
+
+def test_no_released_answer_is_altered_by_replace() -> None:
+    fields = {"values", "receipt", "scale", "sensitivity", "index"}
+    altered = [
+        f"{name}:{node.lineno}"
+        for name, node in nodes(ast.Call)
+        if isinstance(node, ast.Call)
+        and last(node.func) == "replace"
+        and fields & {keyword.arg for keyword in node.keywords}
+    ]
+    assert not altered
+
+
+# --- the public face -------------------------------------------------------------------------------------------
+
+
+def test_the_public_names_are_few_and_exist() -> None:
+    names = dpsynth.__all__
+    assert len(set(names)) == len(names) <= PUBLIC_NAMES
+    assert {"fit", "load", "Schema", "Ledger", "__version__"} <= set(names)
+    for name in names:
+        assert getattr(dpsynth, name) is not None
+    assert set(names) <= set(dir(dpsynth))
+
+
+def test_public_things_are_documented() -> None:
+    bare = [name for name in dpsynth.__all__ if not name.startswith("_") and not getattr(dpsynth, name).__doc__]
+    assert not bare
+
+
+def test_versions_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert project["version"] == dpsynth.__version__ == version("dpsynth")
+    assert f"## [{project['version']}]" in changelog
+
+
+def test_no_test_was_lost(request: pytest.FixtureRequest) -> None:
+    written = sum(
+        isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        for path, text in texts("tests")
+        if path.name.startswith("test_") and path.suffix == ".py"
+        for node in ast.walk(ast.parse(text))
+    )
+    assert written >= MINIMUM_TESTS
+    whole_suite = set(request.config.args) == set(request.config.getini("testpaths"))
+    if whole_suite:
+        assert len(request.session.items) >= written
