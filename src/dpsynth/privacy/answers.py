@@ -17,34 +17,12 @@ from numpy.typing import NDArray
 from dpsynth.domain import Clique
 from dpsynth.errors import FileFormatError
 from dpsynth.privacy.laws import rho_of_scale
-from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.receipt import Receipt
+
+__all__ = ["Coarsening", "NoisyMarginal", "Receipt", "Selection"]
 
 Coarsening = tuple[tuple[str, tuple[int, ...]], ...]
 """For each coarsened attribute the bucket of every code: public."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The proof of a charge: one DRAW of the ledger. ``event`` is the SHA-256 of that event; all of it is public."""
-
-    transaction: str
-    draw: int
-    event: str
-    loss: PrivacyLoss
-
-    def record(self) -> dict[str, Any]:
-        """The receipt as JSON-able data (losses as decimal strings of 2**-64 units)."""
-        loss = {"rho": str(self.loss.rho), "mu2": str(self.loss.mu2), "delta": str(self.loss.delta)}
-        return {"transaction": self.transaction, "draw": self.draw, "event": self.event, "loss": loss}
-
-    @staticmethod
-    def from_record(record: Mapping[str, Any]) -> Receipt:
-        """The receipt that ``record`` describes; ``FileFormatError`` if it is not one."""
-        try:
-            loss = PrivacyLoss(*(int(record["loss"][key]) for key in ("rho", "mu2", "delta")))
-            return Receipt(str(record["transaction"]), int(record["draw"]), str(record["event"]), loss)
-        except (KeyError, TypeError, ValueError):
-            raise FileFormatError("a receipt is malformed") from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
