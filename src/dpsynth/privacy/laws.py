@@ -11,12 +11,14 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.errors import BudgetExceededError
 from dpsynth.privacy.loss import UNITS, PrivacyLoss
 
 COUNT_LIMIT = 1 << 40
 """Scores saturate at this many rows (saturation is 1-Lipschitz: it never raises a sensitivity)."""
 WEIGHT_LIMIT = 1 << 20
 PENALTY_LIMIT = 1 << 60
+_MAP_ROUNDING = 1 + Fraction(1, 1 << 48)
 
 
 def measure_sensitivity(rows_per_unit: int) -> int:
@@ -42,11 +44,21 @@ def rho_of_scale(sensitivity: int, scale: float) -> Fraction:
     return Fraction(sensitivity) ** 2 / (2 * Fraction(scale) ** 2)
 
 
+def charged_rho(sensitivity: int, scale: float) -> Fraction:
+    """``rho_of_scale`` plus one part in 2**48: covers the upward rounding of a floating-point privacy map."""
+    return rho_of_scale(sensitivity, scale) * _MAP_ROUNDING
+
+
 def scale_of_rho(sensitivity: int, rho_units: int) -> float:
-    """The smallest float found at which ``rho_of_scale`` is at most ``rho_units`` · 2**-64, in exact arithmetic."""
+    """A float scale, least up to rounding, whose charge is at most ``rho_units`` · 2**-64 in exact arithmetic.
+
+    Raises ``BudgetExceededError`` if no finite scale is that cheap.
+    """
+    if rho_units < 1:
+        raise BudgetExceededError("the budget of an answer is below the smallest unit of 2**-64")
     scale = sensitivity / math.sqrt(2 * rho_units / UNITS)
-    while rho_of_scale(sensitivity, scale) * UNITS > rho_units:
-        scale = math.nextafter(scale, math.inf)
+    while -(-charged_rho(sensitivity, scale) * UNITS // 1) > rho_units:
+        scale *= 1 + 2.0**-50
     return scale
 
 
@@ -56,14 +68,14 @@ def gaussian_loss(sensitivity: int, scale: float) -> PrivacyLoss:
     mu² is the candidate sensitivity²/scale² · (1 + 1.1/(24 scale²))², recorded only (no zCDP pool relies on it).
     """
     inflation = (1 + Fraction(11, 240) / Fraction(scale) ** 2) ** 2
-    rho = rho_of_scale(sensitivity, scale)
+    rho = charged_rho(sensitivity, scale)
     return PrivacyLoss.charge(rho=rho, mu2=2 * rho * inflation)
 
 
 def noisy_max_loss(sensitivity: int, scale: float) -> PrivacyLoss:
     """The charge of a noisy maximum, rounded up; mu² = 0.3927 eta² ≥ (pi/8) eta² is a candidate, recorded only."""
     eta = 2 * Fraction(sensitivity) / Fraction(scale)
-    return PrivacyLoss.charge(rho=eta**2 / 8, mu2=Fraction(3927, 10_000) * eta**2)
+    return PrivacyLoss.charge(rho=charged_rho(sensitivity, scale), mu2=Fraction(3927, 10_000) * eta**2)
 
 
 def discrete_gaussian_log_probability(values: NDArray[np.int64], scale: float) -> NDArray[np.float64]:

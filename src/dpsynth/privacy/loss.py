@@ -53,7 +53,7 @@ class PrivacyLoss:
         return PrivacyLoss(max(self.rho, other.rho), max(self.mu2, other.mu2), max(self.delta, other.delta))
 
     def share(self, fraction: Fraction) -> PrivacyLoss:
-        """The given fraction of the loss, rounded down in each component; shares of a partition never exceed the whole."""
+        """The given fraction of the loss, rounded down per component: shares of a partition never exceed the whole."""
         if not 0 <= fraction <= 1:
             raise UsageError("a share of a loss lies between 0 and 1")
         part, whole = fraction.numerator, fraction.denominator

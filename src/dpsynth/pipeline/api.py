@@ -1,0 +1,54 @@
+"""The Python front door: the journeys of the command line for people who hold a frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dpsynth.ledger import Ledger
+from dpsynth.models import Model
+from dpsynth.pipeline import fit as journey
+from dpsynth.pipeline.plan import DEFAULT_DELTA, DEFAULT_MEMORY_LIMIT, DEFAULT_METHOD, Number
+from dpsynth.privacy.unit import Unit
+from dpsynth.schema import Schema
+
+
+def fit(
+    data: Any,
+    schema: Schema | str | Path,
+    *,
+    epsilon: Number | None = None,
+    share: Number | None = None,
+    delta: Number = DEFAULT_DELTA,
+    method: str = DEFAULT_METHOD,
+    unit: Unit | str | None = None,
+    pool: str | None = None,
+    purpose: str | None = None,
+    ledger: Ledger | str | Path | None = None,
+    memory_limit: int = DEFAULT_MEMORY_LIMIT,
+    **settings: Any,
+) -> Model:
+    """A model of ``data`` under (epsilon, delta)-differential privacy, paid from the ledger.
+
+    ``data``: a pandas, polars or pyarrow table, anything with an Arrow stream, or a path to CSV, Parquet or Arrow.
+    ``ledger``: a ``Ledger``, a path, or ``None`` for the default one, which the command line uses too. An unknown pool
+    is created with this budget as its cap. ``settings`` go to the method.
+
+    Raises ``SchemaError``, ``DataMismatchError``, ``NoGuaranteeError`` and ``ResourceLimitError`` before anything is
+    spent; ``BudgetExceededError`` when the pool refuses. A failure after the first row was read forfeits the
+    reservation. Cost: two passes over the data or fewer.
+    """
+    return journey.fit(
+        data,
+        schema,
+        epsilon=epsilon,
+        share=share,
+        delta=delta,
+        method=method,
+        settings=settings,
+        unit=unit,
+        pool=pool,
+        purpose=purpose,
+        ledger=ledger,
+        memory_limit=memory_limit,
+    ).model

@@ -1,0 +1,58 @@
+"""The facts about a fit that its model carries: all of them public. No actor, purpose or path."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from dpsynth.ledger import Ledger, PoolState, Transaction
+from dpsynth.pipeline.plan import PricedPlan
+from dpsynth.privacy.loss import PrivacyLoss
+
+
+def versions() -> dict[str, str]:
+    """The versions of everything that computed an answer."""
+    names = ("dpsynth", "opendp", "numpy", "pyarrow")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def loss_record(loss: PrivacyLoss) -> dict[str, str]:
+    """A loss as decimal strings of 2**-64 units."""
+    return {"rho": str(loss.rho), "mu2": str(loss.mu2), "delta": str(loss.delta)}
+
+
+def provenance_of(
+    priced: PricedPlan,
+    *,
+    ledger: Ledger,
+    pool: PoolState,
+    transaction: Transaction,
+    spent: PrivacyLoss,
+    labels: Sequence[str],
+) -> dict[str, Any]:
+    """The manifest facts of a fit: its guarantee (the reservation), what was drawn, the labels and the versions."""
+    return {
+        "dp": True,
+        "guarantee": {
+            "epsilon": _decimal_text(priced.epsilon),
+            "delta": _decimal_text(priced.delta),
+            "governor": pool.governor,
+            "neighbors": "add or remove one unit",
+            "unit": str(priced.unit),
+            "protects": priced.unit.description,
+            "reservation": loss_record(transaction.reservation),
+        },
+        "spent": loss_record(spent),
+        "labels": list(labels),
+        "ledger": "ephemeral" if ledger.ephemeral else "durable",
+        "pool": hashlib.sha256(pool.pool_id.encode()).hexdigest(),
+        "transaction": transaction.id,
+        "versions": versions(),
+    }
+
+
+def _decimal_text(value: Any) -> str:
+    return f"{float(value):.12g}"

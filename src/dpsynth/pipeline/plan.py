@@ -1,0 +1,130 @@
+"""The journey of a plan: what a fit would cost, before anything is spent. Reads the schema, never the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from dpsynth.errors import ResourceLimitError, SchemaError, UsageError
+from dpsynth.privacy.conversions import budget_of
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.unit import Unit
+from dpsynth.schema import Schema
+from dpsynth.synthesizers import Plan, Synthesizer, synthesizer
+
+DEFAULT_DELTA = Fraction(1, 10**9)
+DEFAULT_METHOD = "mst"
+DEFAULT_MEMORY_LIMIT = 4 << 30
+LARGE_EPSILON = 5
+
+Number = Fraction | float | int | str
+
+
+@dataclass(frozen=True)
+class PricedPlan:
+    """A plan with its price: the guarantee (epsilon, delta), the loss it is paid from, and the unit it protects."""
+
+    plan: Plan
+    epsilon: Fraction
+    delta: Fraction
+    loss: PrivacyLoss
+    unit: Unit
+    warnings: tuple[str, ...]
+
+
+def plan(
+    schema: Schema | str | Path,
+    *,
+    epsilon: Number,
+    delta: Number = DEFAULT_DELTA,
+    method: str = DEFAULT_METHOD,
+    settings: Mapping[str, Any] | None = None,
+    rows: int | None = None,
+    unit: Unit | str | None = None,
+    memory_limit: int = DEFAULT_MEMORY_LIMIT,
+) -> PricedPlan:
+    """The priced plan of a fit. Raises ``SchemaError``, ``NoGuaranteeError``, ``UsageError`` or ``ResourceLimitError``
+    exactly where the fit itself would, and spends nothing."""
+    schema = load_schema(schema)
+    schema.require_fit()
+    epsilon, delta = privacy_parameters(epsilon, delta)
+    return price(
+        schema,
+        synthesizer(method, **dict(settings or {})),
+        epsilon=epsilon,
+        delta=delta,
+        loss=budget_of(epsilon, delta),
+        unit=unit_of(schema, unit),
+        rows=rows,
+        memory_limit=memory_limit,
+    )
+
+
+def price(
+    schema: Schema,
+    method: Synthesizer,
+    *,
+    epsilon: Fraction,
+    delta: Fraction,
+    loss: PrivacyLoss,
+    unit: Unit,
+    rows: int | None,
+    memory_limit: int,
+) -> PricedPlan:
+    """The plan of one synthesizer at one loss; ``ResourceLimitError`` if it needs more memory than the limit."""
+    if not schema.modeled:
+        raise SchemaError("no field is left to model", hint="Every field has the role direct-id.")
+    if rows is not None and rows < 0:
+        raise UsageError("the guessed number of rows cannot be negative")
+    if loss.rho == 0:
+        raise UsageError("epsilon and delta are too small: they buy no budget at all")
+    drawn = method.plan(schema.domain, loss, rows, unit)
+    if drawn.bytes > memory_limit:
+        raise ResourceLimitError(
+            f"the model would need about {drawn.bytes / 2**20:,.0f} MB, above the limit of {memory_limit / 2**20:,.0f} MB",
+            hint="Use fewer bins or categories, drop columns, choose --method independent, or raise --memory-limit.",
+        )
+    return PricedPlan(drawn, epsilon, delta, loss, unit, (*drawn.warnings, *_warnings(epsilon, delta, rows, unit)))
+
+
+def load_schema(schema: Schema | str | Path) -> Schema:
+    """The schema itself, or the one in this file."""
+    return schema if isinstance(schema, Schema) else Schema.load(schema)
+
+
+def unit_of(schema: Schema, unit: Unit | str | None) -> Unit:
+    """The privacy unit: the given one, else the schema's."""
+    if unit is None:
+        return Unit(schema.unit.column, schema.unit.max_rows)
+    return Unit.parse(unit) if isinstance(unit, str) else unit
+
+
+def privacy_parameters(epsilon: Number, delta: Number) -> tuple[Fraction, Fraction]:
+    """epsilon > 0 and 0 < delta < 1 as exact fractions; ``UsageError`` otherwise."""
+    exact_epsilon, exact_delta = _fraction(epsilon, "epsilon"), _fraction(delta, "delta")
+    if not 0 < exact_epsilon <= 10_000:
+        raise UsageError("epsilon must be a positive number of at most 10000")
+    if not Fraction(1, 10**30) <= exact_delta < 1:
+        raise UsageError("delta must be at least 1e-30 and below 1", hint="Usual: 1e-9.")
+    return exact_epsilon, exact_delta
+
+
+def _fraction(value: Number, name: str) -> Fraction:
+    try:
+        return Fraction(str(value) if isinstance(value, float) else value)
+    except (ValueError, OverflowError, ZeroDivisionError, TypeError):
+        raise UsageError(f"{name} must be a finite number") from None
+
+
+def _warnings(epsilon: Fraction, delta: Fraction, rows: int | None, unit: Unit) -> list[str]:
+    warnings = []
+    if epsilon > LARGE_EPSILON:
+        warnings.append(f"epsilon {float(epsilon):g} is large: membership can be inferred in practice above about 5")
+    if rows and delta * rows >= 1:
+        warnings.append("delta is not far below 1 / rows: choose a smaller one")
+    if unit.column is None:
+        warnings.append(unit.description)
+    return warnings

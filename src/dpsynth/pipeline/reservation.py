@@ -1,0 +1,75 @@
+"""What a fit asks of the ledger: from (epsilon, delta) or a share of the cap to a live transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from dpsynth.errors import UsageError
+from dpsynth.ledger import Ledger, Transaction
+from dpsynth.pipeline.plan import Number, privacy_parameters
+from dpsynth.privacy.conversions import DELTA_CONVERSION, budget_of, epsilon_of_rho
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.unit import Unit
+
+
+@dataclass(frozen=True)
+class Request:
+    """A priced wish: the pool, the loss to reserve, and the (epsilon, delta) that this loss guarantees."""
+
+    pool: str
+    epsilon: Fraction
+    delta: Fraction
+    loss: PrivacyLoss
+    creates_pool: bool
+
+
+def request_of(ledger: Ledger, pool: str, epsilon: Number | None, share: Number | None, delta: Number) -> Request:
+    """The request for this epsilon, or for this share of the pool's cap. ``UsageError`` unless exactly one is given,
+    or when a share is asked of a pool that does not exist. Spends nothing."""
+    if (epsilon is None) == (share is None):
+        raise UsageError("give either epsilon or a share of the pool's cap", hint="Example: --epsilon 1")
+    state = ledger.pool(pool)
+    if epsilon is not None:
+        exact_epsilon, exact_delta = privacy_parameters(epsilon, delta)
+        return Request(pool, exact_epsilon, exact_delta, budget_of(exact_epsilon, exact_delta), state is None)
+    if state is None:
+        raise UsageError(
+            "a share needs a pool with a cap", where=pool, hint="Create it first: dpsynth ledger create POOL --epsilon E"
+        )
+    part = _share(share)
+    loss = state.cap.share(part)
+    statement = epsilon_of_rho(loss.rho_exact, state.delta * DELTA_CONVERSION)
+    return Request(pool, Fraction(statement), state.delta, loss, creates_pool=False)
+
+
+def reserve(
+    ledger: Ledger, request: Request, *, unit: Unit, purpose: str | None, method: str, details: dict[str, Any]
+) -> Transaction:
+    """A reserved transaction, its event on disk. An unknown pool is created with the request as its cap.
+
+    Raises ``BudgetExceededError`` when the cap would be exceeded or the pool protects another unit.
+    """
+    if request.creates_pool:
+        ledger.create(request.pool, epsilon=request.epsilon, delta=request.delta, unit=unit, purpose=purpose)
+    return ledger.reserve(
+        request.pool,
+        request.loss,
+        unit=unit,
+        epsilon=request.epsilon,
+        delta=request.delta,
+        purpose=purpose,
+        method=method,
+        details=details,
+    )
+
+
+def _share(share: Number | None) -> Fraction:
+    try:
+        part = Fraction(str(share) if isinstance(share, float) else share or 0)
+    except (ValueError, OverflowError, ZeroDivisionError, TypeError):
+        raise UsageError("a share is a fraction such as 1/5") from None
+    if not 0 < part <= 1:
+        raise UsageError("a share is a fraction above 0 and at most 1", hint="Example: --share 1/5")
+    return part

@@ -1,0 +1,243 @@
+"""The room: validate, charge durably, read, noise, answer — in that order, at the right sensitivity."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from dpsynth.curator.curator import Curator
+from dpsynth.curator.mechanisms import DiscreteGaussian, NoisyMax
+from dpsynth.domain import Domain
+from dpsynth.errors import BudgetExceededError, DomainError, LedgerError, NoGuaranteeError, UsageError
+from dpsynth.ledger import Ledger
+from dpsynth.privacy import laws
+from dpsynth.privacy.answers import NoisyMarginal
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.queryable import Candidate
+from dpsynth.privacy.reconciliation import reconcile
+from dpsynth.privacy.unit import Unit
+
+DOMAIN = Domain(("a", "b", "c"), (2, 3, 4))
+
+
+class CountingSource:
+    """Owns a small made-up table and records when it is read."""
+
+    domain = DOMAIN
+
+    def __init__(self, transaction, rows=1000):
+        self.transaction = transaction
+        self.codes = np.random.default_rng(7).integers(0, [2, 3, 4], size=(rows, 3))
+        self.reads = []
+
+    def counts(self, cliques):
+        self.reads.append((list(cliques), len(self.transaction.draws)))
+        result = []
+        for clique in cliques:
+            counts = np.zeros(self.domain.shape(clique), dtype=np.int64)
+            np.add.at(counts, tuple(self.codes[:, "abc".index(name)] for name in clique), 1)
+            result.append(counts)
+        return result
+
+
+@pytest.fixture
+def room():
+    def build(unit=Unit(), epsilon=Fraction(10), stability=1):
+        ledger = Ledger.in_memory()
+        ledger.create("pool", epsilon=epsilon, delta=Fraction(1, 10**9), unit=unit)
+        loss = ledger.pool("pool").cap
+        transaction = ledger.reserve(
+            "pool", loss, unit=unit, epsilon=epsilon, delta=Fraction(1, 10**9), purpose=None, method="test", details={}
+        )
+        transaction.touch()
+        source = CountingSource(transaction)
+        return Curator(source, unit, transaction, stability), source, transaction
+
+    return build
+
+
+def candidates(weight=1):
+    return [
+        Candidate(clique, np.full(DOMAIN.shape(clique), 1000 // DOMAIN.cells(clique), dtype=np.int64), weight)
+        for clique in (("a", "b"), ("a", "c"), ("b", "c"))
+    ]
+
+
+def test_the_charge_is_on_disk_before_the_counts_are_read(room):
+    curator, source, transaction = room()
+    curator.measure([("a",)], curator.remaining.share(Fraction(1, 4)))
+    curator.select(candidates(), curator.remaining.share(Fraction(1, 4)))
+    assert [draws for _, draws in source.reads] == [1, 2]
+    assert len(transaction.draws) == 2
+
+
+def test_a_refused_question_reads_nothing(room):
+    curator, source, transaction = room()
+    too_much = PrivacyLoss(rho=curator.remaining.rho + 1)
+    for ask in (
+        lambda: curator.measure([("a",)], too_much),
+        lambda: curator.select(candidates(), too_much),
+        lambda: curator.measure([("a",)], PrivacyLoss()),
+        lambda: curator.select(candidates(), PrivacyLoss()),
+    ):
+        with pytest.raises(BudgetExceededError):
+            ask()
+    assert source.reads == []
+    assert transaction.draws == ()
+
+
+@pytest.mark.parametrize(
+    "clique", [("z",), ("a", "a"), ("a", "z")], ids=["unknown", "twice", "one unknown"]
+)
+def test_cliques_outside_the_domain_are_refused(room, clique):
+    curator, source, transaction = room()
+    with pytest.raises(DomainError):
+        curator.measure([clique], curator.remaining)
+    assert source.reads == []
+    assert transaction.draws == ()
+
+
+@pytest.mark.parametrize("weights", [[0], [-1], [2**20 + 1], [1, 1], [1.0], [True]])
+def test_weights_are_positive_integers(room, weights):
+    curator, source, _ = room()
+    with pytest.raises(UsageError):
+        curator.measure([("a",)], curator.remaining, weights)
+    assert source.reads == []
+
+
+def bad_candidates():
+    shape = DOMAIN.shape(("a", "b"))
+    yield "float estimate", Candidate(("a", "b"), np.zeros(shape))
+    yield "wrong shape", Candidate(("a", "b"), np.zeros((3, 2), dtype=np.int64))
+    yield "negative estimate", Candidate(("a", "b"), np.full(shape, -1, dtype=np.int64))
+    yield "huge estimate", Candidate(("a", "b"), np.full(shape, 2**40 + 1, dtype=np.int64))
+    yield "float penalty", Candidate(("a", "b"), np.zeros(shape, dtype=np.int64), 1, 0.5)
+    yield "huge penalty", Candidate(("a", "b"), np.zeros(shape, dtype=np.int64), 1, 2**61)
+    yield "weight zero", Candidate(("a", "b"), np.zeros(shape, dtype=np.int64), 0)
+
+
+@pytest.mark.parametrize("candidate", [c for _, c in bad_candidates()], ids=[name for name, _ in bad_candidates()])
+def test_malformed_candidates_are_refused(room, candidate):
+    curator, source, transaction = room()
+    with pytest.raises((DomainError, UsageError)):
+        curator.select([candidate], curator.remaining)
+    assert source.reads == []
+    assert transaction.draws == ()
+
+
+def test_an_empty_question_is_refused(room):
+    curator, _, _ = room()
+    with pytest.raises(UsageError):
+        curator.measure([], curator.remaining)
+    with pytest.raises(UsageError):
+        curator.select([], curator.remaining)
+
+
+@pytest.mark.parametrize(("unit", "stability", "expected"), [(Unit(), 1, 1), (Unit("id", 5), 1, 5), (Unit("id", 5), 3, 15)])
+def test_sensitivity_grows_with_the_unit(room, unit, stability, expected):
+    curator, _, _ = room(unit=unit, stability=stability)
+    loss = curator.remaining.share(Fraction(1, 4))
+    (answer,) = curator.measure([("a",)], loss)
+    assert answer.sensitivity == expected
+    assert answer.scale == pytest.approx(expected / np.sqrt(2 * float(loss.rho_exact)), rel=1e-9)
+    chosen = curator.select(candidates(weight=4), loss)
+    assert chosen.sensitivity == 4 * expected
+    assert chosen.scale == pytest.approx(4 * expected / np.sqrt(2 * float(loss.rho_exact)), rel=1e-9)
+
+
+def test_charges_cover_the_scales(room):
+    curator, _, transaction = room()
+    asked = curator.remaining.share(Fraction(1, 3))
+    answers = curator.measure([("a",), ("b",), ("a", "c")], asked, [1, 2, 3])
+    exact = sum(answer.rho() for answer in answers)
+    (receipt,) = transaction.draws
+    assert exact <= receipt.loss.rho_exact <= asked.rho_exact
+    assert float(receipt.loss.rho_exact) == pytest.approx(float(asked.rho_exact), rel=1e-9)
+    assert answers[0].scale / answers[2].scale == pytest.approx(3, rel=1e-9)
+    chosen = curator.select(candidates(), asked)
+    assert chosen.rho() <= chosen.receipt.loss.rho_exact <= asked.rho_exact
+
+
+def test_the_whole_reservation_can_be_spent_and_then_nothing_is_left(room):
+    curator, _, _ = room()
+    for _ in range(3):
+        curator.measure([("a",)], curator.remaining.share(Fraction(1, 2)))
+    curator.measure([("a", "b")], curator.remaining)
+    assert float(curator.remaining.rho_exact) < 1e-9
+    with pytest.raises(BudgetExceededError):
+        curator.measure([("a",)], PrivacyLoss(rho=curator.remaining.rho + 1))
+
+
+def test_answers_are_near_the_counts_at_high_budget(room):
+    curator, source, _ = room(epsilon=Fraction(5000))
+    answers = curator.measure([("a",), ("c", "a")], curator.remaining.share(Fraction(9, 10)))
+    exact = source.counts([("a",), ("c", "a")])
+    for answer, counts in zip(answers, exact, strict=True):
+        assert answer.values.dtype == np.int64
+        assert np.abs(answer.values - counts).max() <= 3
+    counts = source.counts([("a", "b")])[0]
+    good, bad = Candidate(("a", "b"), counts), Candidate(("a", "b"), np.zeros_like(counts))
+    assert curator.select([good, bad, good], curator.remaining).index == 1
+
+
+def test_coarsening_sums_cells_and_shares_the_transaction(room):
+    curator, source, transaction = room(epsilon=Fraction(5000))
+    coarse = curator.coarsened({"c": np.array([0, 1, 1, 0], dtype=np.int64)})
+    assert coarse.domain == Domain(("a", "b", "c"), (2, 3, 2))
+    (answer,) = coarse.measure([("c", "a")], curator.remaining.share(Fraction(9, 10)))
+    exact = source.counts([("c", "a")])[0]
+    merged = np.stack([exact[0] + exact[3], exact[1] + exact[2]])
+    assert np.abs(answer.values - merged).max() <= 3
+    assert answer.coarsening == (("c", (0, 1, 1, 0)),)
+    assert curator.remaining == coarse.remaining
+    assert len(transaction.draws) == 1
+
+
+@pytest.mark.parametrize("buckets", [[0, 1, 1], [0, 2, 2, 0], [1, 1, 1, 1], [-1, 0, 0, 1]])
+def test_malformed_coarsenings_are_refused(room, buckets):
+    curator, _, _ = room()
+    with pytest.raises(DomainError):
+        curator.coarsened({"c": np.array(buckets, dtype=np.int64)})
+
+
+def test_a_coarsened_table_is_not_coarsened_again(room):
+    curator, _, _ = room()
+    coarse = curator.coarsened({"c": np.array([0, 1, 1, 0], dtype=np.int64)})
+    with pytest.raises(UsageError):
+        coarse.coarsened({"a": np.array([0, 0], dtype=np.int64)})
+
+
+def test_mechanisms_refuse_a_map_above_the_charge(monkeypatch):
+    monkeypatch.setattr("dpsynth.curator.mechanisms.gaussian_loss", lambda *_: PrivacyLoss(rho=1))
+    monkeypatch.setattr("dpsynth.curator.mechanisms.noisy_max_loss", lambda *_: PrivacyLoss(rho=1))
+    with pytest.raises(NoGuaranteeError):
+        DiscreteGaussian(1, 10.0)
+    with pytest.raises(NoGuaranteeError):
+        NoisyMax(1, 10.0)
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.3, 12.35, 91.2, 1e4])
+@pytest.mark.parametrize("sensitivity", [1, 3, 273])
+def test_opendp_agrees_with_the_laws(sensitivity, scale):
+    expected = laws.rho_of_scale(sensitivity, scale)
+    assert float(DiscreteGaussian(sensitivity, scale).loss.rho_exact) == pytest.approx(float(expected), rel=1e-12)
+    assert float(NoisyMax(sensitivity, scale).loss.rho_exact) == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_reconciliation_accounts_for_every_draw(room):
+    curator, _, transaction = room()
+    loss = curator.remaining.share(Fraction(1, 4))
+    answers = [*curator.measure([("a",), ("b",)], loss), curator.select(candidates(), loss)]
+    spent = reconcile(answers, transaction.draws, transaction.reservation)
+    assert spent.rho == sum(receipt.loss.rho for receipt in transaction.draws)
+    with pytest.raises(LedgerError):
+        reconcile(answers[1:], transaction.draws, transaction.reservation)
+    with pytest.raises(LedgerError):
+        reconcile(answers, transaction.draws[:1], transaction.reservation)
+    with pytest.raises(LedgerError):
+        reconcile(answers, transaction.draws, PrivacyLoss(rho=spent.rho - 1))
+    louder = NoisyMarginal.from_record({**answers[0].record(), "scale": float(1.0).hex()}, answers[0].values)
+    with pytest.raises(LedgerError):
+        reconcile([louder, *answers[1:]], transaction.draws, transaction.reservation)
