@@ -1,7 +1,7 @@
 """(epsilon, delta) at the edges, zCDP inside: the tight conversion with directed rounding.
 
 For a rho-zCDP mechanism and every alpha > 1 (Canonne, Kamath & Steinke, "The Discrete Gaussian for Differential
-Privacy", 2020, Proposition 7 and Corollary 13)::
+Privacy", 2020, Corollary 13)::
 
     log delta = (alpha - 1)(alpha rho - epsilon) + alpha log(1 - 1/alpha) - log(alpha - 1)
 
