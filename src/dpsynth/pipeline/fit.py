@@ -7,7 +7,7 @@ reservation. Proof page: ``docs/proofs/reserve-before-read.md``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,13 +69,15 @@ def fit(
     delimiter: str | None = None,
     output: str | Path | None = None,
     force: bool = False,
+    announce: Callable[[PricedPlan], object] = lambda _: None,
     progress: Progress = silent,
 ) -> FitOutcome:
     """A model of the table under (epsilon, delta), or under a share of the pool's cap, paid from the ledger.
 
-    With ``output`` the model file is complete on disk before the ledger commits, and renamed into place after. Raises
-    the errors of ``plan`` and ``DataMismatchError`` before anything is spent, and ``BudgetExceededError`` when the
-    pool refuses; a failure after TOUCH forfeits the whole reservation.
+    ``announce`` is told the price before anything is spent. With ``output`` the model file is complete on disk before
+    the ledger commits, and renamed into place after. Raises the errors of ``plan`` and ``DataMismatchError`` before
+    anything is spent, and ``BudgetExceededError`` when the pool refuses; a failure after TOUCH forfeits the whole
+    reservation.
     """
     loaded = load_schema(schema)
     loaded.require_fit()
@@ -87,6 +89,7 @@ def fit(
     preprocessing = preprocessing_of(data)
     reader = open_table(data, delimiter=delimiter)
     ingest = Ingest(reader, loaded, whom)
+    announce(priced)
     target = atomic_write(output, force=force) if output is not None else nullcontext(None)
     with target as partial_file:
         details = {"settings": priced.plan.settings, "versions": versions()}
