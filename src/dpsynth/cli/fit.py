@@ -1,0 +1,127 @@
+"""``dpsynth fit``: a private model of a table, paid from the ledger."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from dpsynth.cli import options
+from dpsynth.cli.command import Answer, Output, command
+from dpsynth.cli.layout import at_most
+from dpsynth.cli.parameters import EPSILON, SHARE
+from dpsynth.cli.plan import describe
+from dpsynth.cli.pools import pool_record, pool_words
+from dpsynth.cli.progress import progress
+from dpsynth.cli.settings import setting
+from dpsynth.errors import UsageError
+
+if TYPE_CHECKING:
+    from dpsynth.pipeline.fit import FitOutcome
+    from dpsynth.pipeline.plan import PricedPlan
+
+
+@command(
+    "fit",
+    "dpsynth fit adult.csv.gz --schema adult.yaml --epsilon 1 -o model.dps",
+    "dpsynth fit visits.parquet -s visits.yaml --epsilon 0.5 --unit patient_id:4 --purpose 'pilot, ticket 17' -o m.dps",
+    "dpsynth fit adult.csv.gz -s adult.yaml --share 1/5 --pool adult -o model.dps",
+    "zcat adult.csv.gz | dpsynth fit - -s adult.yaml --epsilon 1 -o model.dps",
+)
+@click.argument("data", type=click.Path())
+@options.schema
+@setting("epsilon", metavar="E", type=EPSILON, help="This fit's own guarantee, such as 1 or 0.5.")
+@setting("share", metavar="FRACTION", type=SHARE, help="Instead of --epsilon: a part of the pool's cap, such as 1/5.")
+@options.delta
+@options.method
+@options.unit
+@setting("pool", metavar="NAME", help="The pool that pays. Default: the schema's population, else its name.")
+@setting("purpose", metavar="TEXT", help="Why; kept in the ledger as a private field.")
+@options.ledger
+@options.memory_limit
+@options.delimiter
+@options.output("The model file to write (.dps).")
+@options.force
+@click.pass_context
+def fit(
+    ctx: click.Context,
+    output: Output,
+    *,
+    target: str,
+    epsilon: Fraction | None,
+    share: Fraction | None,
+    **wishes: Any,
+) -> Answer:
+    """Fit a differentially private model to DATA (CSV, Parquet, Arrow, or - for CSV on stdin).
+
+    The checks of 'plan' come first; then the ledger reserves the budget; only then is a row read. A pool that does
+    not exist yet is created with this fit's budget as its cap.
+    """
+    if target == "-":
+        raise UsageError("a model is a file; it cannot go to stdout", hint="Give --output a path such as model.dps.")
+    epsilon, share = _one_price(ctx, epsilon, share)
+    from dpsynth.pipeline.fit import fit as run
+
+    def announce(priced: PricedPlan) -> None:
+        output.note(describe(priced))
+
+    with progress(output) as report:
+        outcome = run(**wishes, epsilon=epsilon, share=share, output=target, announce=announce, progress=report)
+    output.note(_summary(outcome, target))
+    return Answer(_record(outcome, target))
+
+
+def _one_price(
+    ctx: click.Context, epsilon: Fraction | None, share: Fraction | None
+) -> tuple[Fraction | None, Fraction | None]:
+    """Exactly one of the two; a flag wins over the environment, which wins over dpsynth.yaml."""
+    if epsilon is None and share is None:
+        raise UsageError("give --epsilon or --share", hint="Example: --epsilon 1")
+    if epsilon is None or share is None:
+        return epsilon, share
+    order = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+    ranks = [order.index(ctx.get_parameter_source(name) or order[-1]) for name in ("epsilon", "share")]
+    if ranks[0] == ranks[1]:
+        raise UsageError("--epsilon and --share exclude each other", hint="Give one of them.")
+    return (epsilon, None) if ranks[0] < ranks[1] else (None, share)
+
+
+def _summary(outcome: FitOutcome, target: str) -> str:
+    priced = outcome.priced
+    factor = math.exp(min(float(priced.epsilon), 700.0))
+    whom = "row" if priced.unit.column is None else "person"
+    created = " It was created now, with the budget of this fit as its cap." if outcome.created_pool else ""
+    guarantee = f"epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}"
+    meaning = f"no outcome of this fit is more than {at_most(factor, 3)} times as likely"
+    lines = [
+        f"Wrote {target}: {guarantee}; it {priced.unit.description}.",
+        f"Meaning: with or without any one {whom}, {meaning}, up to a chance of {at_most(priced.delta)}.",
+        f"Spent rho {at_most(outcome.spent.rho_exact)} from pool '{outcome.pool.name}'.{created}",
+        *pool_words(outcome.pool),
+        *(f"Note: {note}." for note in (*priced.warnings, *outcome.notes)),
+        f"Next: dpsynth sample {target} -o synthetic.csv",
+    ]
+    return "\n".join(lines)
+
+
+def _record(outcome: FitOutcome, target: str) -> dict[str, object]:
+    priced = outcome.priced
+    return {
+        "path": target,
+        "method": priced.plan.method,
+        "epsilon": float(priced.epsilon),
+        "delta": float(priced.delta),
+        "unit": str(priced.unit),
+        "protects": priced.unit.description,
+        "transaction": outcome.transaction,
+        "spent": {"rho": float(outcome.spent.rho_exact)},
+        "created_pool": outcome.created_pool,
+        "pool": pool_record(outcome.pool),
+        "warnings": [*priced.warnings, *outcome.notes],
+    }
+
+
+COMMAND = fit

@@ -1,0 +1,101 @@
+"""``dpsynth plan``: the price of a fit, before anything is spent."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from dpsynth.cli import options
+from dpsynth.cli.command import Answer, Output, command
+from dpsynth.cli.layout import at_most, size, table
+from dpsynth.cli.parameters import COUNT, EPSILON
+from dpsynth.cli.settings import setting
+from dpsynth.privacy.unit import Unit
+
+if TYPE_CHECKING:
+    from dpsynth.pipeline.plan import PricedPlan
+
+
+@command(
+    "plan",
+    "dpsynth plan --schema adult.yaml --epsilon 1",
+    "dpsynth plan -s adult.yaml --epsilon 0.5 --rows 50000 --method independent",
+    "dpsynth plan -s visits.yaml --epsilon 1 --unit patient_id:4 --json",
+)
+@options.schema
+@setting("epsilon", metavar="E", type=EPSILON, required=True, help="The guarantee's epsilon, such as 1 or 0.5.")
+@options.delta
+@options.method
+@setting("rows", metavar="N", type=COUNT, help="Your public guess of the number of rows; adds the expected error.")
+@options.unit
+@options.memory_limit
+def plan(
+    _output: Output,
+    *,
+    schema: str,
+    epsilon: Fraction,
+    delta: Fraction,
+    method: str,
+    rows: int | None,
+    unit: Unit | None,
+    memory_limit: int,
+) -> Answer:
+    """Show what a fit would cost: the split of the budget, the noise, cells, memory and expected error.
+
+    Spends nothing and reads no data. A fit makes the same checks before it spends.
+    """
+    from dpsynth.pipeline.plan import plan as price
+
+    priced = price(schema, epsilon=epsilon, delta=delta, method=method, rows=rows, unit=unit, memory_limit=memory_limit)
+    lines = [describe(priced), *(f"Note: {warning}." for warning in priced.warnings)]
+    lines.append("Nothing was spent and no data was read.")
+    return Answer(as_result(priced), "\n".join(lines))
+
+
+def describe(priced: PricedPlan) -> str:
+    """The price in words and a table."""
+    drawn = priced.plan
+    head = (
+        f"Price of one {drawn.method} fit: epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}"
+        f" (rho {at_most(priced.loss.rho_exact)}); it {priced.unit.description}."
+    )
+    rows = [
+        (step.name, str(step.questions), f"{100 * step.share:.0f} %", at_most(step.rho, 3), at_most(step.scale, 3))
+        for step in drawn.steps
+    ]
+    parts = [head, table(("step", "questions", "share", "rho", "noise"), rows, "  ")]
+    parts.append(f"Model: at most {drawn.cells:,} cells, about {size(drawn.bytes)} of memory.")
+    if drawn.expected_error is not None:
+        parts.append(f"Expected error: {drawn.expected_error}")
+    return "\n".join(parts)
+
+
+def as_result(priced: PricedPlan) -> dict[str, object]:
+    """The price for ``--json``."""
+    drawn = priced.plan
+    steps = [
+        {
+            "name": s.name,
+            "questions": s.questions,
+            "share": float(s.share),
+            "rho": float(s.rho),
+            "scale": float(s.scale),
+        }
+        for s in drawn.steps
+    ]
+    return {
+        "method": drawn.method,
+        "epsilon": float(priced.epsilon),
+        "delta": float(priced.delta),
+        "rho": float(priced.loss.rho_exact),
+        "unit": str(priced.unit),
+        "protects": priced.unit.description,
+        "steps": steps,
+        "cells": drawn.cells,
+        "bytes": drawn.bytes,
+        "expected_error": drawn.expected_error,
+        "warnings": list(priced.warnings),
+    }
+
+
+COMMAND = plan
