@@ -1,0 +1,114 @@
+"""The room's primitives follow their exact laws, and the audit that says so sees noise that is 10 % off.
+
+One run of the first two tests alarms falsely with probability at most 1e-6 (audits/noise_laws.py says how). The other
+tests feed the audit wrong noise and must see it rejected; they miss with the complement of the stated power.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from noise_laws import (
+    SCALES,
+    SELECTION_SCALES,
+    audit_gaussian,
+    audit_selection,
+    chi_square,
+    gaussian_law,
+    rejected,
+    report,
+    selection_law,
+    selection_scores,
+)
+
+from dpsynth.curator.mechanisms import DiscreteGaussian, NoisyMax
+from dpsynth.privacy.laws import discrete_gaussian_log_probability, noisy_max_log_probabilities
+
+DRAWS = 8_000
+PICKS = 4_000
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_discrete_gaussian_follows_its_law(scale):
+    assert not rejected([audit_gaussian(scale, DiscreteGaussian(1, scale), DRAWS)])
+
+
+@pytest.mark.parametrize("scale", SELECTION_SCALES)
+def test_the_noisy_maximum_follows_its_law(scale):
+    assert not rejected([audit_selection(scale, NoisyMax(1, scale), PICKS)])
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+@pytest.mark.parametrize("scale", [1.1, 4.3, 34.25])
+def test_gaussian_noise_that_is_ten_percent_off_is_rejected(scale, factor):
+    case = audit_gaussian(scale, DiscreteGaussian(1, factor * scale), DRAWS)
+    assert min(case.power_10_percent_small, case.power_10_percent_large) > 1 - 1e-6
+    assert rejected([case])
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+@pytest.mark.parametrize("scale", [3.0, 12.35])
+def test_a_noisy_maximum_that_is_ten_percent_off_is_rejected(scale, factor):
+    case = audit_selection(scale, NoisyMax(1, factor * scale), PICKS)
+    assert min(case.power_10_percent_small, case.power_10_percent_large) > 1 - 1e-6
+    assert rejected([case])
+
+
+def test_rounded_continuous_noise_is_rejected():
+    """Right variance, wrong law: what a naive implementation would draw."""
+    generator = np.random.default_rng(7)
+    case = audit_gaussian(0.7, lambda zeros: np.rint(generator.normal(0, 0.7, zeros.shape)).astype(np.int64), 100_000)
+    assert rejected([case])
+
+
+def test_noise_with_a_period_is_rejected():
+    """A bias like that of an old release of OpenDP: one residue of 3 a little too likely."""
+    generator = np.random.default_rng(11)
+    support, law = gaussian_law(29.0123)
+    skewed = law * np.where(support % 3 == 0, 1.1, 0.95)
+    case = audit_gaussian(
+        29.0123, lambda zeros: generator.choice(support, size=zeros.shape, p=skewed / skewed.sum()), 100_000
+    )
+    assert rejected([case])
+
+
+def test_a_selection_that_ignores_the_scores_is_rejected():
+    generator = np.random.default_rng(13)
+    assert rejected([audit_selection(8.0, lambda scores: int(generator.integers(len(scores))), PICKS)])
+
+
+def test_right_noise_of_another_source_is_accepted():
+    generator = np.random.default_rng(17)
+    support, law = gaussian_law(4.3)
+    assert not rejected(
+        [audit_gaussian(4.3, lambda zeros: generator.choice(support, size=zeros.shape, p=law), 200_000)]
+    )
+
+
+def test_p_values_are_uniform_under_the_law():
+    generator = np.random.default_rng(19)
+    expected = np.full(20, 500.0)
+    p_values = [chi_square(generator.multinomial(10_000, expected / 10_000), expected) for _ in range(2_000)]
+    assert abs(np.mean(p_values) - 0.5) < 5 / np.sqrt(12 * 2_000)
+    assert abs(np.mean(np.array(p_values) < 0.01) - 0.01) < 0.01
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_library_states_the_same_gaussian_law(scale):
+    support, law = gaussian_law(scale)
+    near = np.abs(support) <= 6 * scale
+    stated = discrete_gaussian_log_probability(support[near], scale)
+    np.testing.assert_allclose(stated, np.log(law[near]), rtol=0, atol=1e-9)
+
+
+def test_the_library_states_the_same_selection_law():
+    scores = selection_scores(12.35)
+    stated = noisy_max_log_probabilities(scores, 12.35)
+    np.testing.assert_allclose(np.exp(stated), selection_law(scores, 12.35), rtol=1e-12)
+
+
+def test_the_report_of_wrong_noise_says_fail():
+    wrong = audit_gaussian(4.3, DiscreteGaussian(1, 3.0), 2_000)
+    right = audit_gaussian(4.3, DiscreteGaussian(1, 4.3), 2_000)
+    assert report([right, wrong], "command", 0.0)["verdict"] == "FAIL"
+    assert report([right], "command", 0.0)["verdict"] == "PASS"
