@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from dpsynth.errors import FileFormatError
 from dpsynth.privacy.loss import PrivacyLoss
+
+_EXACT = re.compile(r"[0-9]{1,200}(/[1-9][0-9]{0,199})?")
 
 
 def loss_record(loss: PrivacyLoss) -> dict[str, str]:
@@ -24,6 +28,13 @@ def loss_from_record(record: Mapping[str, Any]) -> PrivacyLoss:
         return PrivacyLoss(*(int(text) for text in texts))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise FileFormatError("a privacy loss is malformed") from None
+
+
+def exact_from_record(text: Any) -> Fraction:
+    """The number written as ``7`` or ``7/10``, at most 200 digits a part; ``FileFormatError`` if it is not one."""
+    if not isinstance(text, str) or not _EXACT.fullmatch(text):
+        raise FileFormatError("an exact number is malformed")
+    return Fraction(text)
 
 
 @dataclass(frozen=True, slots=True)
