@@ -138,7 +138,7 @@ def _triangulated(domain: Domain, adjacency: Neighbors, rule: Rule) -> list[Cliq
 
 def _joined(domain: Domain, cliques: list[Clique]) -> JunctionTree:
     """The maximum spanning tree by size of separator, which is a junction tree (ties: fewer cells)."""
-    import networkx as nx  # noqa: PLC0415  (0.1 s that no other command should pay)
+    import networkx as nx
 
     graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from(range(len(cliques)))

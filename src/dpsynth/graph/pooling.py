@@ -1,0 +1,139 @@
+"""What all noisy marginals say together about the total and about each single attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.domain import Clique, Domain
+from dpsynth.errors import DomainError
+from dpsynth.graph.factors import Values, summed
+from dpsynth.privacy.answers import NoisyMarginal
+
+FLOOR = 1e-9
+"""The share of the total that every code keeps: a value that noise happened to hide is rare, not impossible."""
+
+Buckets = tuple[int, ...] | None
+"""The bucket of every code of an attribute, or ``None`` when the attribute was measured as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """All measurements of one clique at one coarsening, merged by inverse variance.
+
+    ``clique`` in domain order; ``values``: float64 over the coarse shape; ``variance``: of every cell, rows².
+    """
+
+    clique: Clique
+    buckets: tuple[Buckets, ...]
+    values: Values
+    variance: float
+
+
+def merged(domain: Domain, measurements: Iterable[NoisyMarginal]) -> tuple[Target, ...]:
+    """One target per clique and coarsening, in the order of first appearance.
+
+    Raises ``DomainError`` when an answer does not have the shape of its (coarsened) clique.
+    """
+    sums: dict[tuple[Clique, tuple[Buckets, ...]], tuple[Values, float]] = {}
+    for measurement in measurements:
+        domain.check_clique(measurement.clique)
+        clique = domain.canonical(measurement.clique)
+        given = dict(measurement.coarsening)
+        buckets = tuple(given.get(attribute) for attribute in clique)
+        values = summed(measurement.values.astype(np.float64), measurement.clique, clique)
+        if values.shape != coarse_shape(domain, clique, buckets):
+            raise DomainError("a measurement does not have the shape of its clique", where=",".join(clique))
+        precision = 1.0 / measurement.scale**2
+        weighted, held = sums.get((clique, buckets), (np.zeros_like(values), 0.0))
+        sums[clique, buckets] = weighted + precision * values, held + precision
+    return tuple(
+        Target(clique, buckets, weighted / precision, 1.0 / precision)
+        for (clique, buckets), (weighted, precision) in sums.items()
+    )
+
+
+def coarse_shape(domain: Domain, clique: Clique, buckets: Sequence[Buckets]) -> tuple[int, ...]:
+    """The shape of a clique after coarsening; ``DomainError`` when a map does not cover its attribute."""
+    shape = []
+    for attribute, size, codes in zip(clique, domain.shape(clique), buckets, strict=True):
+        if codes is not None and len(codes) != size:
+            raise DomainError("a coarsening needs one bucket per code", where=attribute)
+        shape.append(size if codes is None else max(codes) + 1)
+    return tuple(shape)
+
+
+def coarsened(values: Values, buckets: Sequence[Buckets]) -> Values:
+    """The array with every coarsened axis summed within its buckets."""
+    for axis, codes in enumerate(buckets):
+        if codes is not None:
+            values = np.moveaxis(np.tensordot(_indicator(codes), values, axes=(0, axis)), 0, axis)
+    return values
+
+
+def expanded(values: Values, buckets: Sequence[Buckets]) -> Values:
+    """The coarse array read at the bucket of every code: constant within a bucket."""
+    for axis, codes in enumerate(buckets):
+        if codes is not None:
+            values = np.take(values, codes, axis=axis)
+    return values
+
+
+def _indicator(codes: tuple[int, ...]) -> NDArray[np.float64]:
+    matrix = np.zeros((len(codes), max(codes) + 1))
+    matrix[np.arange(len(codes)), codes] = 1.0
+    return matrix
+
+
+def pooled_total(targets: Sequence[Target]) -> float:
+    """The inverse-variance mean of all sums, in rows; at least 1, whatever the noise did, and 1 without targets."""
+    precisions = [1.0 / (target.values.size * target.variance) for target in targets]
+    weighted = sum(float(target.values.sum()) * p for target, p in zip(targets, precisions, strict=True))
+    return max(weighted / sum(precisions), 1.0) if targets else 1.0
+
+
+def pooled_one_way(domain: Domain, attribute: str, targets: Sequence[Target], total: float) -> Values:
+    """The counts of one attribute from every target that holds it: float64, at least ``FLOOR`` · total, sums to total.
+
+    Generalized least squares: projections at equal coarsening are merged by inverse variance, and a coarse projection
+    then moves the codes of a bucket together. The result is projected onto the simplex. A bucket that no finer answer
+    resolves, and an attribute that nobody measured, is spread evenly.
+    """
+    values, variance = np.full(domain[attribute], total / domain[attribute]), np.inf
+    for codes, (seen, noise) in sorted(_projections(attribute, targets).items(), key=lambda item: item[0] is not None):
+        if codes is None:
+            values, variance = seen, noise
+            continue
+        members = _indicator(codes).sum(axis=0)
+        gain = 1.0 / members if np.isinf(variance) else variance / (members * variance + noise)
+        moved = gain * (seen - coarsened(values, (codes,)))
+        values = values + expanded(moved, (codes,))
+    floored = np.maximum(simplex_projection(values, total), FLOOR * total)
+    counts: Values = floored * (total / floored.sum())
+    return counts
+
+
+def _projections(attribute: str, targets: Sequence[Target]) -> dict[Buckets, tuple[Values, float]]:
+    """For each coarsening of the attribute the merged projection and the variance of its cells."""
+    sums: dict[Buckets, tuple[Values, float]] = {}
+    for target in targets:
+        if attribute not in target.clique:
+            continue
+        values = summed(target.values, target.clique, (attribute,))
+        precision = values.size / (target.values.size * target.variance)
+        codes = target.buckets[target.clique.index(attribute)]
+        weighted, held = sums.get(codes, (np.zeros_like(values), 0.0))
+        sums[codes] = weighted + precision * values, held + precision
+    return {codes: (weighted / precision, 1.0 / precision) for codes, (weighted, precision) in sums.items()}
+
+
+def simplex_projection(values: Values, total: float) -> Values:
+    """The nearest nonnegative vector with this sum (Duchi et al. 2008); exact zeros for what noise made negative."""
+    descending = np.sort(values)[::-1]
+    shifts = (np.cumsum(descending) - total) / np.arange(1, len(values) + 1)
+    last = np.nonzero(descending > shifts)[0][-1]
+    projected: Values = np.maximum(values - shifts[last], 0.0)
+    return projected
