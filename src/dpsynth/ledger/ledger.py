@@ -15,10 +15,12 @@ from typing import Any, Literal
 from dpsynth.errors import BudgetExceededError, LedgerError, UsageError
 from dpsynth.ledger import book, machine, owner
 from dpsynth.ledger.chain import Event
+from dpsynth.ledger.extract import import_into, lines_of, read_extract
 from dpsynth.ledger.pool_state import PoolState, pool_state
 from dpsynth.ledger.sqlite import BUSY_SECONDS, SqliteFile, SqliteMemory
 from dpsynth.ledger.store import Session, Store
 from dpsynth.ledger.transaction import Transaction
+from dpsynth.ledger.verification import Verification, verify_session
 from dpsynth.privacy.conversions import budget_of
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_record
@@ -247,6 +249,47 @@ class Ledger:
             if row is None or not outcome:
                 raise LedgerError("there is no live transaction of this identifier", where=transaction)
         return Recovered(row.pool, transaction, outcome)
+
+    def verify(self, against: Mapping[str, str] | None = None) -> Verification:
+        """The check of everything: file, guards, hash chains, private fields, transitions, balances and caps.
+
+        ``against`` maps pools to heads noted earlier, which must still be part of their chains. Problems are returned;
+        ``LedgerError`` only when there is no ledger or it cannot be opened. Cost: linear in the number of events.
+        """
+        if not self._store.exists():
+            raise LedgerError("there is no ledger here", where=self.where)
+        with self._store.reading() as session:
+            return verify_session(session, against or {}, ephemeral=self.ephemeral)
+
+    def extract(self, pool: str | None = None, *, public: bool = True) -> tuple[str, ...]:
+        """The lines of an extract of one pool or all; a public one leaves out the private fields and still verifies."""
+        if not self._store.exists():
+            raise LedgerError("there is no ledger here", where=self.where)
+        with self._store.reading() as session:
+            return tuple(lines_of(session, pool, public=public, ephemeral=self.ephemeral))
+
+    def export(
+        self, path: str | os.PathLike[str], pool: str | None = None, *, public: bool = False, force: bool = False
+    ) -> int:
+        """The number of events written to ``path`` as JSON lines: all fields, or with ``public`` an extract."""
+        from dpsynth.tables import atomic_write
+
+        lines = self.extract(pool, public=public)
+        with atomic_write(path, force=force) as part:
+            if not public:
+                part.chmod(0o600)
+            part.write_text("\n".join(lines) + "\n", encoding="ascii")
+        return len(lines) - 1
+
+    def import_(self, path: str | os.PathLike[str]) -> int:
+        """The number of events read from a full export: pools that are new here, or continuations of those that stand.
+
+        All or nothing. ``FileFormatError`` for a malformed file; ``LedgerError`` for a chain that does not verify, a
+        public extract, or two histories that differ.
+        """
+        extract = read_extract(Path(path))
+        with self._store.writing() as session:
+            return import_into(session, extract, os.fspath(path))
 
     def _state(self, name: str, tip: book.Tip) -> PoolState:
         return pool_state(name, tip.pool, events=tip.seq, head=tip.hash, ephemeral=self.ephemeral)
