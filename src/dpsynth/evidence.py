@@ -48,7 +48,7 @@ class Interval:
         return {"low": self.low, "high": self.high, "level": self.level}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Figure(Generic[C_co]):
     """One number: its name, finite value, unit (``""`` for a pure number), color, source in words, and its interval.
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from dpsynth.errors import UsageError
-from dpsynth.evidence import INTERNAL_WATERMARK, Color, Figure, Interval
+from dpsynth.evidence import INTERNAL_WATERMARK, Color, Figure, InternalFigure, Interval
 
 
 def test_a_figure_shows_its_color_and_interval():
@@ -22,7 +22,7 @@ def test_a_figure_shows_its_color_and_interval():
 
 
 def test_a_figure_cannot_be_recolored():
-    figure = Figure("mean", 0.25, "", Color.INTERNAL, "real rows")
+    figure = InternalFigure("mean", 0.25, "", Color.INTERNAL, "real rows")
     with pytest.raises(dataclasses.FrozenInstanceError):
         figure.color = Color.RELEASED
 
