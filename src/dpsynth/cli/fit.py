@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def fit(
     ctx: click.Context,
+    /,
     output: Output,
     *,
     target: str,

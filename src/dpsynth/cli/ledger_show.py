@@ -6,7 +6,8 @@ import click
 
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
-from dpsynth.cli.pools import event_record, event_words, pool_record, pool_words
+from dpsynth.cli.events import event_record, event_words
+from dpsynth.cli.pools import pool_record, pool_words
 from dpsynth.errors import UsageError
 
 
@@ -28,9 +29,10 @@ def show(_output: Output, *, pool: str | None, events: bool, ledger: str | None)
     chosen = [state for state in pools if pool in {None, state.name}]
     if pool is not None and not chosen:
         known = ", ".join(state.name for state in pools) or "none"
-        raise UsageError(f"no pool {pool!r} in this ledger", where=str(book.where), hint=f"Pools: {known}.")
-    result: dict[str, object] = {"ledger": str(book.where), "pools": [pool_record(state) for state in chosen]}
-    blocks = ["\n".join(pool_words(state)) for state in chosen] or ["The ledger holds no pool yet."]
+        raise UsageError(f"no pool {pool!r} in this ledger", where=book.where, hint=f"Pools: {known}.")
+    result: dict[str, object] = {"ledger": book.where, "pools": [pool_record(state) for state in chosen]}
+    empty = f"The ledger {book.where} holds no pool yet."
+    blocks = ["\n".join(pool_words(state)) for state in chosen] or [empty]
     if events:
         found = book.events(pool)
         result["events"] = [event_record(event) for event in found]

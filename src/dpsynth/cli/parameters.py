@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from dpsynth.errors import DpsynthError
 from dpsynth.privacy.unit import Unit
+
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:
+    # Older releases of click have no generic ParamType.
+    _Type = click.ParamType
 
 _DECIMAL = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,2})?", re.ASCII)
 _RATIO = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
@@ -28,7 +34,7 @@ def decimal(text: str) -> Fraction | None:
     return Fraction(text) if _DECIMAL.fullmatch(text) else None
 
 
-class Epsilon(click.ParamType):
+class Epsilon(_Type):
     """An exact epsilon: positive, and small enough to mean something."""
 
     name = "number"
@@ -43,7 +49,7 @@ class Epsilon(click.ParamType):
         return number
 
 
-class Delta(click.ParamType):
+class Delta(_Type):
     """An exact delta, strictly between 0 and 1."""
 
     name = "number"
@@ -58,7 +64,7 @@ class Delta(click.ParamType):
         return number
 
 
-class Share(click.ParamType):
+class Share(_Type):
     """A fraction of a cap: ``1/5``, ``0.2`` or ``20%``; above 0 and at most 1."""
 
     name = "fraction"
@@ -82,7 +88,7 @@ def _share(text: str) -> Fraction | None:
     return percent / 100 if percent is not None and text.endswith("%") else percent
 
 
-class Whole(click.ParamType):
+class Whole(_Type):
     """A whole number within public limits, both included."""
 
     name = "count"
@@ -100,7 +106,7 @@ class Whole(click.ParamType):
         return int(text)
 
 
-class Memory(click.ParamType):
+class Memory(_Type):
     """A size in bytes from text such as ``4GB``, ``512MiB`` or ``1000000``."""
 
     name = "size"
@@ -121,7 +127,7 @@ class Memory(click.ParamType):
         self.fail("must be a size such as 4GB, 512MB or 2GiB", param, ctx)
 
 
-class UnitText(click.ParamType):
+class UnitText(_Type):
     """The privacy unit: ``row`` or ``COLUMN:MAX_ROWS``."""
 
     name = "unit"

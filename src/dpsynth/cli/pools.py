@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from dpsynth.cli.layout import at_least, at_most
-from dpsynth.privacy.conversions import DELTA_CONVERSION, epsilon_of_rho
-from dpsynth.privacy.loss import PrivacyLoss
 
 if TYPE_CHECKING:
     from dpsynth.ledger import PoolState
-
-
-def epsilon_of(loss: PrivacyLoss, delta: Fraction) -> Decimal:
-    """The epsilon of this loss at the delta of its pool, of which nine tenths pay for the conversion."""
-    return epsilon_of_rho(loss.rho_exact, delta * DELTA_CONVERSION)
+    from dpsynth.privacy.loss import PrivacyLoss
 
 
 def pool_words(pool: PoolState) -> list[str]:
     """What the cap is, what was charged, and what a next fit may ask."""
-    delta = at_most(pool.delta)
+    cap = f"epsilon {at_most(pool.epsilon)}, delta {at_most(pool.delta)}"
+    late = "; raised after outputs had been seen" if pool.raised_late else ""
     lines = [
-        f"Cap of pool '{pool.name}': epsilon {at_most(pool.epsilon)}, delta {delta}: this is the guarantee of all its fits.",
-        f"Charged so far (not a guarantee): epsilon {at_most(epsilon_of(pool.charged, pool.delta))}.",
+        f"Cap of pool '{pool.name}': {cap}{late}. This is the guarantee of all its fits together.",
+        f"Charged so far (not a guarantee): epsilon {at_most(pool.spent_epsilon)}.",
     ]
-    left = at_least(epsilon_of(pool.available, pool.delta), 3)
-    if pool.available.rho == 0:
-        lines.append("Nothing is left: a next fit will be refused (exit 4).")
+    if pool.disclosures:
+        lines.append(f"Plus {pool.disclosures} disclosures without DP: no bound holds for the total.")
+    if pool.forfeited.rho:
+        lines.append(
+            f"Of that, epsilon {at_most(pool.statement(pool.forfeited)[0])} was forfeited by fits that broke off."
+        )
+    if pool.live:
+        lines.append(f"Fits running now: {len(pool.live)}; what they reserved is not available.")
+    largest = largest_epsilon(pool)
+    if largest:
+        lines.append(f"A next fit may ask for epsilon {at_least(largest)} at most.")
     else:
-        lines.append(f"A next fit may ask for epsilon {left} at most.")
+        lines.append("Nothing is left: a next fit will be refused (exit 4).")
     return lines
+
+
+def largest_epsilon(pool: PoolState) -> Decimal:
+    """What a next fit may ask at the pool's delta; no method asks thresholded discoveries."""
+    return pool.largest_next_epsilon(pool.delta, discoveries=False)
 
 
 def pool_record(pool: PoolState) -> dict[str, object]:
@@ -41,13 +48,19 @@ def pool_record(pool: PoolState) -> dict[str, object]:
         "pool_id": pool.pool_id,
         "unit": str(pool.unit),
         "governor": pool.governor,
+        "neighbors": pool.neighbors,
         "cap": {"epsilon": float(pool.epsilon), "delta": float(pool.delta), "rho": float(pool.cap.rho_exact)},
-        "charged": _amount(pool.charged, pool.delta),
-        "reserved": _amount(pool.reserved, pool.delta),
-        "forfeited": _amount(pool.forfeited, pool.delta),
-        "available": _amount(pool.available, pool.delta),
+        "charged": _amount(pool, pool.charged),
+        "reserved": _amount(pool, pool.reserved),
+        "forfeited": _amount(pool, pool.forfeited),
+        "largest_next_epsilon": float(largest_epsilon(pool)),
+        "raised_late": pool.raised_late,
+        "disclosures": pool.disclosures,
+        "running": len(pool.live),
+        "events": pool.events,
+        "ephemeral": pool.ephemeral,
     }
 
 
-def _amount(loss: PrivacyLoss, delta: Fraction) -> dict[str, float]:
-    return {"epsilon": float(epsilon_of(loss, delta)), "rho": float(loss.rho_exact)}
+def _amount(pool: PoolState, loss: PrivacyLoss) -> dict[str, float]:
+    return {"epsilon": float(pool.statement(loss)[0]), "rho": float(loss.rho_exact)}
