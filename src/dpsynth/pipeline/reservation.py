@@ -33,13 +33,16 @@ def request_of(ledger: Ledger, pool: str, epsilon: Number | None, share: Number 
     state = ledger.pool(pool)
     if epsilon is not None:
         exact_epsilon, exact_delta = privacy_parameters(epsilon, delta)
-        return Request(pool, exact_epsilon, exact_delta, budget_of(exact_epsilon, exact_delta), state is None)
+        loss = _without_discoveries(budget_of(exact_epsilon, exact_delta))
+        return Request(pool, exact_epsilon, exact_delta, loss, state is None)
     if state is None:
         raise UsageError(
-            "a share needs a pool with a cap", where=pool, hint="Create it first: dpsynth ledger create POOL --epsilon E"
+            "a share needs a pool with a cap",
+            where=pool,
+            hint="Create it first: dpsynth ledger create POOL --epsilon E",
         )
     part = _share(share)
-    loss = state.cap.share(part)
+    loss = _without_discoveries(state.cap.share(part))
     statement = epsilon_of_rho(loss.rho_exact, state.delta * DELTA_CONVERSION)
     return Request(pool, Fraction(statement), state.delta, loss, creates_pool=False)
 
@@ -63,6 +66,15 @@ def reserve(
         method=method,
         details=details,
     )
+
+
+def _without_discoveries(loss: PrivacyLoss) -> PrivacyLoss:
+    """The loss without the delta of thresholded discoveries, which no method asks for.
+
+    Reserved whole by one fit, it would keep every other fit out of the pool while that fit runs, and for good after
+    a forfeit, however much rho is left.
+    """
+    return PrivacyLoss(loss.rho, loss.mu2)
 
 
 def _share(share: Number | None) -> Fraction:
