@@ -43,7 +43,7 @@ test-system: setup  ## every test again, and none may skip
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --forbid-skips
 
 demo: setup  ## the whole journey on UCI Adult, ending in a refused overspend
-	@$(BIN)/dpsynth demo
+	@$(BIN)/dpsynth demo --force
 
 audits: setup  ## the statistical audits of this library, at full size; writes dated results
 	@for script in audits/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
