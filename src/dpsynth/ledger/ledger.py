@@ -107,13 +107,16 @@ class Ledger:
     ) -> tuple[PoolState, bool]:
         """The pool as it stands, or a new one with this cap; and whether it was created. Atomic among processes."""
         _check_name(pool)
+        cap = budget_of(Fraction(epsilon), Fraction(delta))
+        if cap.rho == 0:
+            raise UsageError("this epsilon and delta buy no budget at all", where=pool, hint="Give a larger epsilon.")
         data = {
             **machine.FIXED,
             "pool_id": str(uuid.uuid4()),
             "unit": str(unit),
             "epsilon": str(Fraction(epsilon)),
             "delta": str(Fraction(delta)),
-            "cap": loss_record(budget_of(Fraction(epsilon), Fraction(delta))),
+            "cap": loss_record(cap),
             "software": _software(),
         }
         with self._store.writing() as session:

@@ -26,6 +26,8 @@ DELTA_CONVERSION = Fraction(9, 10)
 
 _CONTEXT = Context(prec=60)
 _SLACK = Decimal("1e-40")
+_LARGEST = 10**6
+_SMALLEST = Fraction(1, 10**300)
 
 
 def _argmin(function: Callable[[float], float], low: float, high: float) -> float:
@@ -61,11 +63,11 @@ def _float_terms(shift: float) -> float:
 def epsilon_of_rho(rho: Fraction, delta: Fraction) -> Decimal:
     """The smallest proved epsilon of rho-zCDP at this delta, rounded up at the 12th significant digit.
 
-    Raises ``UsageError`` unless rho is at least 0 and delta lies strictly between 0 and 1.
+    Raises ``UsageError`` unless rho lies between 0 and 1e6 and delta between 1e-300 and 1.
     """
     _check_delta(delta)
-    if rho < 0:
-        raise UsageError("rho must be at least 0")
+    if not 0 <= rho <= _LARGEST:
+        raise UsageError("rho must be at least 0 and at most 1e6")
     if rho == 0:
         return Decimal(0)
     rho_float, log_delta = float(rho), math.log(float(delta))
@@ -85,11 +87,10 @@ def epsilon_of_rho(rho: Fraction, delta: Fraction) -> Decimal:
 def rho_of_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
     """The largest rho for which rho-zCDP is proved to give (epsilon, delta)-DP, rounded down at 2**-64.
 
-    Raises ``UsageError`` unless epsilon is positive and delta lies strictly between 0 and 1.
+    Raises ``UsageError`` unless epsilon is positive and at most 1e6 and delta lies between 1e-300 and 1.
     """
     _check_delta(delta)
-    if epsilon <= 0:
-        raise UsageError("epsilon must be positive")
+    _check_epsilon(epsilon)
     epsilon_float, log_delta = float(epsilon), math.log(float(delta))
 
     def negative_rho(log_shift: float) -> float:
@@ -111,11 +112,12 @@ def mu2_of_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
     Recorded beside rho; it governs nothing in a zCDP pool (Dong, Roth & Su 2022, Corollary 2.13).
     """
     _check_delta(delta)
+    _check_epsilon(epsilon)
     phi, target, eps = NormalDist().cdf, float(delta), float(epsilon)
 
     def delta_at(mu: float) -> float:
         tail = phi(-eps / mu - mu / 2)
-        return phi(-eps / mu + mu / 2) - (math.exp(eps) * tail if tail > 0 else 0.0)
+        return phi(-eps / mu + mu / 2) - (math.exp(eps + math.log(tail)) if tail > 0 else 0.0)
 
     low, high = 1e-9, 1.0
     while delta_at(high) < target and high < 1e3:
@@ -132,6 +134,7 @@ def budget_of(epsilon: Fraction, delta: Fraction) -> PrivacyLoss:
     Nine tenths of delta pay for the zCDP conversion, one tenth is kept for thresholded discoveries: together the
     budget guarantees (epsilon, delta).
     """
+    _check_delta(delta)
     conversion = delta * DELTA_CONVERSION
     return PrivacyLoss.budget(
         rho_of_epsilon(epsilon, conversion), mu2_of_epsilon(epsilon, conversion), delta - conversion
@@ -139,5 +142,10 @@ def budget_of(epsilon: Fraction, delta: Fraction) -> PrivacyLoss:
 
 
 def _check_delta(delta: Fraction) -> None:
-    if not 0 < delta < 1:
-        raise UsageError("delta must lie strictly between 0 and 1")
+    if not _SMALLEST <= delta < 1:
+        raise UsageError("delta must lie strictly between 0 and 1, and not below 1e-300")
+
+
+def _check_epsilon(epsilon: Fraction) -> None:
+    if not _SMALLEST <= epsilon <= _LARGEST:
+        raise UsageError("epsilon must be a positive number of at most 1e6, and not below 1e-300")
