@@ -1,0 +1,54 @@
+"""Independent columns: all one-way marginals, nothing else. The baseline, and right for very small budgets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+from dpsynth.domain import Domain
+from dpsynth.graph import estimate
+from dpsynth.models import MarkovRandomField, Model
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.queryable import Queryable
+from dpsynth.privacy.unit import Unit
+from dpsynth.synthesizers.allocation import crowded, expected_words, scales_of, sensitivity_of, weight_of
+from dpsynth.synthesizers.protocol import Plan, PlanStep
+
+
+@dataclass(frozen=True)
+class Independent:
+    """One joint measurement of every one-way marginal with the whole loss, scales ∝ size^(-1/3)."""
+
+    name: ClassVar[str] = "independent"
+
+    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+        """The price; the model has one cell per code."""
+        scales = scales_of(loss, [weight_of(size) for size in domain.sizes], sensitivity_of(unit))
+        cells = sum(domain.sizes)
+        return Plan(
+            method=self.name,
+            settings=asdict(self),
+            steps=(PlanStep("one-way marginals", Fraction(1), loss.rho_exact, len(domain), max(scales)),),
+            cells=cells,
+            bytes=8 * 6 * cells,
+            workload=tuple((attribute,) for attribute in domain),
+            expected_error=expected_words(domain, scales, rows_guess),
+            warnings=tuple(crowded(domain, scales, rows_guess)),
+        )
+
+    def fit(self, queryable: Queryable) -> Model:
+        """The model of independent columns; spends all that remains in one measurement."""
+        domain = queryable.domain
+        cliques = [(attribute,) for attribute in domain]
+        answers = queryable.measure(cliques, queryable.remaining, [weight_of(size) for size in domain.sizes])
+        tree, convergence = estimate(domain, answers)
+        return Model(
+            distribution=MarkovRandomField(tree),
+            answers=answers,
+            method=self.name,
+            settings=asdict(self),
+            convergence=convergence,
+            schema=None,
+            provenance={},
+        )

@@ -1,0 +1,62 @@
+"""What a synthesizer is, and the price of one fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+from dpsynth.domain import Clique, Domain
+from dpsynth.models import Model
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.queryable import Queryable
+from dpsynth.privacy.unit import Unit
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """One kind of question: ``share`` of the loss and the ``rho`` it comes to, how many marginals or selections, and
+    the noise ``scale`` (rows; the largest one if they differ).
+    """
+
+    name: str
+    share: Fraction
+    rho: Fraction
+    questions: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The price of a fit, from public facts alone.
+
+    ``cells``: of the largest model it can end with. ``bytes``: the peak memory of counts, estimates and model.
+    ``workload``: the cliques it may ask about, so that one pass can count them all. ``expected_error``: plain words.
+    """
+
+    method: str
+    settings: Mapping[str, Any]
+    steps: tuple[PlanStep, ...]
+    cells: int
+    bytes: int
+    workload: tuple[Clique, ...]
+    expected_error: str | None
+    warnings: tuple[str, ...]
+
+
+class Synthesizer(Protocol):
+    """Frozen settings with a price and a fit; deterministic given the answers, and blind to rows."""
+
+    @property
+    def name(self) -> str:
+        """The name under which the registry knows it."""
+        ...
+
+    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+        """The price of a fit; ``UsageError`` when the loss is too small to be split. Spends nothing."""
+        ...
+
+    def fit(self, queryable: Queryable) -> Model:
+        """The model from the answers. Spends at most ``queryable.remaining`` and asks only within its domain."""
+        ...

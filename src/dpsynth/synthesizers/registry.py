@@ -1,0 +1,30 @@
+"""Synthesizers by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from dpsynth.errors import UsageError
+from dpsynth.synthesizers.independent import Independent
+from dpsynth.synthesizers.mst import MaximumSpanningTree
+from dpsynth.synthesizers.protocol import Synthesizer
+
+_KINDS: dict[str, Callable[..., Synthesizer]] = {"independent": Independent, "mst": MaximumSpanningTree}
+
+NAMES: tuple[str, ...] = tuple(_KINDS)
+"""The names that ``synthesizer`` knows."""
+
+
+def synthesizer(name: str, **settings: Any) -> Synthesizer:
+    """The synthesizer of this name; ``UsageError`` for an unknown name, an unknown setting or a bad value."""
+    kind = _KINDS.get(name)
+    if kind is None:
+        raise UsageError(f"unknown method {name!r}", hint=f"Known: {', '.join(NAMES)}.")
+    known = [field.name for field in dataclasses.fields(kind) if field.init]  # type: ignore[arg-type]
+    unknown = [setting for setting in settings if setting not in known]
+    if unknown:
+        listed = ", ".join(known) if known else "none"
+        raise UsageError(f"unknown setting {unknown[0]!r}", where=name, hint=f"Settings: {listed}.")
+    return kind(**settings)
