@@ -65,24 +65,30 @@ def run_shell(command: str, folder: Path) -> tuple[int, str]:
     return run.returncode, run.stdout
 
 
-def check_console(text: str, folder: Path) -> None:
+def check_console(text: str, folder: Path) -> Path:
+    """Runs the block in the folder; the folder in which the next block runs (``cd`` is followed)."""
     for command, shown in commands(text):
+        if command.startswith("cd "):
+            folder = folder / command.removeprefix("cd ")
+            continue
         code, printed = run_shell(command, folder)
         expected = re.search(r"#.*\bexit (\d+)$", command)
         assert code == (int(expected.group(1)) if expected else 0), f"{command}\n{printed}"
         if shown.strip():
             assert doctest.OutputChecker().check_output(shown, printed, FLAGS), f"{command}\n{printed}"
+    return folder
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_shows_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "__main__"}
+    folder, namespace = tmp_path, {"__name__": "__main__"}
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.language == "console":
-            check_console(block.text, tmp_path)
+            folder = check_console(block.text, folder)
+            monkeypatch.chdir(folder)
         elif block.language == "bash":
-            code, printed = run_shell(block.text, tmp_path)
+            code, printed = run_shell(block.text, folder)
             assert code == 0, f"{page.name}:{block.line}\n{printed}"
         else:
             exec(compile(block.text, f"{page.name}:{block.line}", "exec"), namespace)  # noqa: S102
@@ -108,13 +114,17 @@ def test_wrong_output_and_wrong_codes_are_noticed(tmp_path: Path) -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    broken = []
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "audits").glob("*.md")]:
-        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
-            if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "audits").glob("*.md")]
+    broken = [
+        f"{page.name}: {target}" for page in pages for target in links(page) if not (page.parent / target).exists()
+    ]
     assert not broken
+
+
+def links(page: Path) -> list[str]:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    return [target for target in targets if not re.match(r"[a-z]+:", target)]
 
 
 def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ BESIDE = {
     "privacy/labels.py",
     "privacy/laws.py",
     "privacy/queryable.py",
+    "privacy/reconciliation.py",
 }
 
 # The proof page of every file of the room, of the stability files and of the conversion.
@@ -196,7 +197,7 @@ def test_no_released_answer_is_altered_by_replace() -> None:
 def test_the_public_names_are_few_and_exist() -> None:
     names = dpsynth.__all__
     assert len(set(names)) == len(names) <= PUBLIC_NAMES
-    assert {"fit", "load", "Schema", "Ledger", "__version__"} <= set(names)
+    assert {"fit", "plan", "evaluate", "load", "Schema", "Model", "Ledger", "DpsynthError"} <= set(names)
     for name in names:
         assert getattr(dpsynth, name) is not None
     assert set(names) <= set(dir(dpsynth))
