@@ -1,5 +1,46 @@
-"""Arrow batches in and out, sidecar manifests, atomic writes; reader errors are reworded here."""
+"""Arrow batches in and out, sidecar manifests, atomic writes; reader errors are reworded here.
+
+Names that need pyarrow are loaded when they are first used: the ledger and the command line write files without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 from dpsynth.tables.atomic import atomic_write, check_output
+from dpsynth.tables.sidecar import Sidecar, label_metadata, read_sidecar, verify_sidecar, write_sidecar
 
-__all__ = ["atomic_write", "check_output"]
+if TYPE_CHECKING:
+    from dpsynth.tables.reader import TableReader
+    from dpsynth.tables.reading import open_table
+    from dpsynth.tables.writing import Written, check_format, write_table
+
+_LATER = {
+    "TableReader": "reader",
+    "open_table": "reading",
+    "Written": "writing",
+    "check_format": "writing",
+    "write_table": "writing",
+}
+
+__all__ = [
+    "Sidecar",
+    "TableReader",
+    "Written",
+    "atomic_write",
+    "check_format",
+    "check_output",
+    "label_metadata",
+    "open_table",
+    "read_sidecar",
+    "verify_sidecar",
+    "write_sidecar",
+    "write_table",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(f"dpsynth.tables.{_LATER[name]}"), name)

@@ -1,0 +1,42 @@
+"""``open_table``: any table a user may name, as a ``TableReader``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from dpsynth.errors import FileFormatError, UsageError
+from dpsynth.tables.arrow_reader import open_arrow, open_parquet
+from dpsynth.tables.csv_reader import CsvReader
+from dpsynth.tables.files import SpooledStream, StampedFile
+from dpsynth.tables.frames import open_frame
+from dpsynth.tables.reader import TableReader
+
+FORMATS = ".csv, .csv.gz, .tsv, .tsv.gz, .parquet, .arrow, .feather"
+
+
+def open_table(source: Any, *, delimiter: str | None = None) -> TableReader:
+    """The table at a path, on standard input (``-``, CSV), or in a frame; only names and types are read.
+
+    The format follows the extension. ``delimiter`` is for CSV alone (default: comma; tab for ``.tsv``). Raises
+    ``FileFormatError`` (3) for what is missing, unreadable or of an unknown format, ``DataMismatchError`` (3) for
+    duplicate columns, ``DpsynthError`` (1) without permission, ``UsageError`` (2) for an object that is no table.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return open_frame(source)
+    path = os.fspath(source)
+    if path == "-":
+        return CsvReader(SpooledStream(sys.stdin.buffer, "<stdin>"), delimiter)
+    name = path.lower()
+    if name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
+        tab = "\t" if name.endswith((".tsv", ".tsv.gz")) else None
+        return CsvReader(StampedFile.of(path), delimiter or tab)
+    if delimiter is not None:
+        raise UsageError("only CSV tables have a delimiter", where=path)
+    if name.endswith((".parquet", ".pq")):
+        return open_parquet(path)
+    if name.endswith((".arrow", ".arrows", ".feather", ".ipc")):
+        return open_arrow(path)
+    StampedFile.of(path)
+    raise FileFormatError("unknown table format", where=path, hint=f"Known extensions: {FORMATS}.")
