@@ -1,0 +1,242 @@
+"""The released model: what a fit hands out, and all that analysts, samplers and reports need."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+import pyarrow as pa
+
+from dpsynth.domain import Clique, Domain
+from dpsynth.errors import UsageError
+from dpsynth.graph import Convergence
+from dpsynth.models.code_numbers import CodeNumbers
+from dpsynth.models.dealing import BLOCK_ROWS, Codes
+from dpsynth.models.frames import Output, converted
+from dpsynth.models.markov import Distribution, Method
+from dpsynth.models.rounding import Expected
+from dpsynth.models.where import Where, evidence_of
+from dpsynth.privacy.answers import NoisyMarginal, Selection
+from dpsynth.schema.codecs import Codec
+from dpsynth.schema.conditions import Condition
+from dpsynth.tables import atomic_write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dpsynth.schema import Schema
+
+ROW_LIMIT = 1 << 40
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """The expected counts of a clique: ``values`` float64, one axis per attribute, in rows; ``labels`` names the codes
+    along every axis. A model's estimate, computed from noisy answers.
+    """
+
+    clique: Clique
+    values: Expected
+    labels: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A differentially private model of a table. Everything it computes is post-processing: free and repeatable.
+
+    ``answers`` are the noisy answers it was estimated from, each with its receipt. ``settings`` and ``provenance``
+    hold JSON-able public facts; ``provenance`` is what the pipeline records about the fit (guarantee, labels, pool
+    digest, versions). Without a schema, values are integer codes.
+    """
+
+    distribution: Distribution
+    answers: tuple[NoisyMarginal | Selection, ...] = ()
+    method: str = "unknown"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    convergence: Convergence | None = None
+    schema: Schema | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def domain(self) -> Domain:
+        """The modeled attributes and their sizes."""
+        return self.distribution.domain
+
+    @property
+    def total(self) -> float:
+        """The noisy number of rows."""
+        return self.distribution.total
+
+    @property
+    def dp(self) -> bool:
+        """Whether the pipeline recorded that a guarantee holds for this model."""
+        return self.provenance.get("dp") is True
+
+    @property
+    def default_rows(self) -> int:
+        """The noisy number of rows as a count: the default size of a sample."""
+        return max(round(self.total), 0)
+
+    @cached_property
+    def codecs(self) -> Mapping[str, Codec | CodeNumbers]:
+        """How the codes of every attribute become values."""
+        schema, domain = self.schema, self.domain
+        plain = {name: CodeNumbers(domain[name]) for name in domain}
+        return MappingProxyType({name: schema.codec(name) if schema else plain[name] for name in domain})
+
+    @cached_property
+    def arrow_schema(self) -> pa.Schema:
+        """The Arrow types of every sampled batch."""
+        return self._decoded({name: np.zeros(0, dtype=np.uint8) for name in self.domain}, {}, _entropy(0)).schema
+
+    def marginal(self, clique: Clique | str) -> Marginal:
+        """The expected counts of a few columns with their labels; ``DomainError`` for an unknown column.
+
+        A single column may be given by its name.
+        """
+        names = (clique,) if isinstance(clique, str) else tuple(clique)
+        self.domain.check_clique(names)
+        labels = {name: tuple(self.codecs[name].labels) for name in names}
+        return Marginal(names, self.distribution.marginal(names), MappingProxyType(labels))
+
+    @overload
+    def sample(
+        self,
+        n: int | None = None,
+        where: Where = None,
+        seed: int | None = None,
+        method: Method = "rounding",
+        *,
+        output: Literal["pandas"] = "pandas",
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def sample(
+        self,
+        n: int | None = None,
+        where: Where = None,
+        seed: int | None = None,
+        method: Method = "rounding",
+        *,
+        output: Literal["pyarrow"],
+    ) -> pa.Table: ...
+
+    @overload
+    def sample(
+        self,
+        n: int | None = None,
+        where: Where = None,
+        seed: int | None = None,
+        method: Method = "rounding",
+        *,
+        output: Output,
+    ) -> Any: ...
+
+    def sample(
+        self,
+        n: int | None = None,
+        where: Where = None,
+        seed: int | None = None,
+        method: Method = "rounding",
+        *,
+        output: Output = "pandas",
+    ) -> Any:
+        """``n`` synthetic rows (default: the noisy total) in random order, as a pandas, polars or pyarrow table.
+
+        ``where`` conditions the model exactly: no row is drawn and thrown away. The same seed gives the same table.
+        With ``rounding`` the counts of every clique of the model stay within a few rows of their expectation; ``iid``
+        draws every row independently. Raises ``UsageError`` for a negative ``n`` or an impossible condition.
+        """
+        if output not in {"pandas", "polars", "pyarrow"}:
+            raise UsageError("the output is pandas, polars or pyarrow", where="output")
+        batches = list(self.sample_batches(n, where, seed, method=method))
+        return converted(pa.Table.from_batches(batches, schema=self.arrow_schema), output, self.schema)
+
+    def sample_batches(
+        self,
+        n: int | None = None,
+        where: Where = None,
+        seed: int | None = None,
+        batch_rows: int = BLOCK_ROWS,
+        method: Method = "rounding",
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of ``sample`` as record batches of at most ``batch_rows`` rows, in bounded memory.
+
+        The rows do not depend on ``batch_rows``. Arguments are checked at once, before the first batch is asked for.
+        """
+        rows = self.default_rows if n is None else _checked_rows(n)
+        if method not in {"rounding", "iid"}:
+            raise UsageError("the method of sampling is rounding or iid", where="method")
+        if _integer(batch_rows, "batch_rows") < 1:
+            raise UsageError("a batch needs at least 1 row", where="batch_rows")
+        generator = _entropy(seed)
+        evidence = evidence_of(where, self.domain, self.codecs)
+        source = self.distribution.conditioned(evidence.weights) if evidence.weights else self.distribution
+        if evidence.weights and not source.total > 0:
+            hint = "Each condition can be met, but in this model not all of them together."
+            raise UsageError("the conditions are impossible", where="where", hint=hint)
+        if rows and not source.total > 0:
+            raise UsageError("the model describes an empty table: it has no rows to draw", where="n")
+        return self._batches(source, rows, evidence.inside, generator, batch_rows=batch_rows, method=method)
+
+    def _batches(
+        self,
+        source: Distribution,
+        rows: int,
+        inside: Mapping[str, Condition],
+        generator: np.random.Generator,
+        *,
+        batch_rows: int,
+        method: Method,
+    ) -> Iterator[pa.RecordBatch]:
+        for codes in source.sample_blocks(rows, generator, method) if rows else ():
+            block = self._decoded(codes, inside, generator)
+            for start in range(0, block.num_rows, batch_rows):
+                yield block.slice(start, batch_rows)
+
+    def _decoded(
+        self, codes: Mapping[str, Codes], inside: Mapping[str, Condition], generator: np.random.Generator
+    ) -> pa.RecordBatch:
+        columns = [self.codecs[name].decode(codes[name], generator, inside.get(name)) for name in self.domain]
+        return pa.RecordBatch.from_arrays(columns, names=list(self.domain))
+
+    def write(self, path: str | PathLike[str]) -> None:
+        """Write the model file to ``path`` itself, which may exist; the same model gives the same bytes."""
+        from dpsynth.models.model_file import write_model
+
+        write_model(self, path)
+
+    def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
+        """Save the model as a ``.dps`` file: complete or not at all.
+
+        Raises ``OutputExistsError`` if the file exists and ``force`` is not given.
+        """
+        with atomic_write(path, force=force) as part:
+            self.write(part)
+
+
+def _integer(value: int, where: str) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise UsageError("this must be a whole number", where=where) from None
+
+
+def _checked_rows(n: int) -> int:
+    rows = _integer(n, "n")
+    if not 0 <= rows <= ROW_LIMIT:
+        raise UsageError(f"the number of rows must lie between 0 and {ROW_LIMIT:,}", where="n")
+    return rows
+
+
+def _entropy(seed: int | None) -> np.random.Generator:
+    """The generator of a sample: the only randomness is its seed, or fresh entropy of the system."""
+    if seed is not None and _integer(seed, "seed") < 0:
+        raise UsageError("a seed is a whole number of at least 0", where="seed")
+    return np.random.default_rng(seed)
