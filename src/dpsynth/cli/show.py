@@ -1,0 +1,81 @@
+"""``dpsynth show``: what a model file holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dpsynth.cli.command import Answer, Output, command
+from dpsynth.cli.layout import facts, table
+
+if TYPE_CHECKING:
+    from dpsynth.models import Model
+
+
+@command("show", "dpsynth show model.dps", "dpsynth show model.dps --json")
+@click.argument("model", type=click.Path())
+def show(_output: Output, *, model: str) -> Answer:
+    """Show what MODEL guarantees, whom it protects, which columns it holds and which noisy answers it was made of.
+
+    Everything in a model file is released: it may be shown to whoever may have the model.
+    """
+    from dpsynth.models import load
+
+    loaded = load(model)
+    return Answer(_record(loaded), _words(loaded))
+
+
+def _words(model: Model) -> str:
+    said = model.provenance
+    blocks = [facts(_head(model, said))]
+    columns = [(name, f"{model.domain[name]:,}") for name in model.domain]
+    blocks.append(table(("column", "values"), columns))
+    answers = [(kind, ", ".join(clique), f"{scale:.1f}") for kind, clique, scale in _answers(model)]
+    blocks.append(table(("answer", "columns", "noise (rows)"), answers))
+    return "\n\n".join(blocks)
+
+
+def _head(model: Model, said: Any) -> list[tuple[str, str]]:
+    guarantee = said.get("guarantee", {})
+    bound = f"epsilon {guarantee['epsilon']}, delta {guarantee['delta']}" if guarantee and model.dp else "none recorded"
+    lines = [("guarantee", bound)]
+    if guarantee:
+        lines.append(("protects", f"{guarantee['protects'].removeprefix('protects ')}"))
+    lines.append(("method", model.method))
+    lines.append(("rows", f"about {model.default_rows:,} (measured with noise)"))
+    if model.schema is not None:
+        lines.append(("schema", model.schema.name))
+    if model.convergence is not None:
+        lines.append(("estimation", model.convergence.reason))
+    lines += [(name, str(said[name])) for name in ("ledger", "pool", "transaction") if name in said]
+    if "labels" in said:
+        lines.append(("steps", "; ".join(said["labels"]) or "none"))
+    if "versions" in said:
+        lines.append(("made with", ", ".join(f"{name} {number}" for name, number in said["versions"].items())))
+    return lines
+
+
+def _answers(model: Model) -> list[tuple[str, tuple[str, ...], float]]:
+    from dpsynth.privacy.answers import NoisyMarginal
+
+    return [
+        ("counts" if isinstance(answer, NoisyMarginal) else "selection", answer.clique, answer.scale)
+        for answer in model.answers
+    ]
+
+
+def _record(model: Model) -> dict[str, object]:
+    return {
+        "dp": model.dp,
+        "method": model.method,
+        "settings": dict(model.settings),
+        "rows": model.default_rows,
+        "columns": {name: model.domain[name] for name in model.domain},
+        "schema": model.schema.to_dict() if model.schema else None,
+        "answers": [{"kind": kind, "columns": clique, "scale": scale} for kind, clique, scale in _answers(model)],
+        "provenance": dict(model.provenance),
+    }
+
+
+COMMAND = show

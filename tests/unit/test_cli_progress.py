@@ -1,0 +1,35 @@
+"""Progress is drawn on a terminal and nowhere else."""
+
+import io
+import sys
+
+import pytest
+
+from dpsynth.cli.command import Output
+from dpsynth.cli.progress import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def draw(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, *, as_json: bool = False, quiet: bool = False) -> str:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress(Output("fit", as_json=as_json, quiet=quiet)) as report:
+        report("measuring marginals", 0.5)
+        report("estimating", 2.0)
+    return stream.getvalue()
+
+
+def test_a_terminal_sees_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = draw(Terminal(), monkeypatch)
+    assert "measuring marginals" in drawn
+    assert "100%" in drawn
+
+
+def test_a_pipe_quiet_and_json_see_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert draw(io.StringIO(), monkeypatch) == ""
+    assert draw(Terminal(), monkeypatch, quiet=True) == ""
+    assert draw(Terminal(), monkeypatch, as_json=True) == ""
