@@ -1,1 +1,8 @@
 """The public description of a table: fields, codecs value ↔ code, unit, roles, importers."""
+
+from dpsynth.schema.codecs import Codec
+from dpsynth.schema.conditions import Condition, conditions, parse_where
+from dpsynth.schema.fields import Field, UnitSpec
+from dpsynth.schema.table import Schema
+
+__all__ = ["Codec", "Condition", "Field", "Schema", "UnitSpec", "conditions", "parse_where"]

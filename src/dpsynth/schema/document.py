@@ -1,0 +1,176 @@
+"""The shape of ``schema.yaml``: strict models of every key, and pydantic's complaints in plain words."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dpsynth.errors import SchemaError
+
+TODO = "TODO"
+"""The mark that a template leaves where only a person can answer."""
+
+Role = Literal["direct-id", "quasi", "sensitive", "other"]
+Source = Literal["public", "dp", "data"]
+TypeName = Literal["string", "integer", "number", "boolean", "date", "datetime"]
+Scalar = str | int | float | bool
+"""A YAML scalar; bool is told from int because the models are strict."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=False)
+
+
+class UnitPart(_Part):
+    """``unit: {column, max_rows}``: a person is the value of a column and has at most so many rows."""
+
+    column: str = Field(min_length=1)
+    max_rows: int = Field(ge=1, le=1_000_000)
+
+
+class TablePart(_Part):
+    """The table's ``dpsynth:`` block."""
+
+    version: Literal[1]
+    name: str = Field(min_length=1)
+    population: str | None = Field(default=None, min_length=1)
+    unit: Literal["row"] | UnitPart = "row"
+
+
+class BinsPart(_Part):
+    """Exactly one way to cut a range of numbers."""
+
+    width: int | float | None = None
+    edges: list[int | float] | None = None
+    count: int | None = None
+    log: int | None = None
+
+
+class ConstraintsPart(_Part):
+    """The Frictionless constraints that state a domain."""
+
+    required: bool = False
+    enum: list[Scalar] | None = None
+    minimum: str | int | float | None = None
+    maximum: str | int | float | None = None
+
+
+class FieldPart(_Part):
+    """A field's ``dpsynth:`` block."""
+
+    role: Role = "other"
+    source: Source | None = None
+    public_reason: str | None = Field(default=None, min_length=1)
+    domain: str | None = None
+    bins: str | BinsPart | None = None
+    decimals: int | None = Field(default=None, ge=0, le=12)
+    zone: str | None = None
+    null: Scalar | None = None
+    overflow: Literal["clip", "other", "null"] | None = None
+    dtype: str | None = None
+
+
+class FieldModel(_Part):
+    """One field of the Table Schema."""
+
+    name: str = Field(min_length=1)
+    type: TypeName | None = None
+    title: str | None = None
+    description: str | None = None
+    format: str | None = None
+    trueValues: list[str] | None = None  # noqa: N815 (Frictionless spells it so)
+    falseValues: list[str] | None = None  # noqa: N815
+    constraints: ConstraintsPart = ConstraintsPart()
+    dpsynth: FieldPart = FieldPart()
+
+
+class TableModel(_Part):
+    """The whole document."""
+
+    dpsynth: TablePart
+    title: str | None = None
+    description: str | None = None
+    missingValues: list[str] = Field(default=[""])  # noqa: N815
+    fields_: list[FieldModel] = Field(alias="fields", min_length=1)
+
+
+_KEYS: dict[str, type[_Part]] = {
+    "unit": UnitPart,
+    "bins": BinsPart,
+    "constraints": ConstraintsPart,
+    "fields": FieldModel,
+}
+
+
+def validate(document: dict[str, Any], where: str) -> TableModel:
+    """The document as models; ``SchemaError`` names the field and the key, and what may have been meant."""
+    try:
+        return TableModel.model_validate(document)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=True)
+    first = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
+    place, keys = _place(document, first["loc"])
+    if first["type"] == "extra_forbidden":
+        raise SchemaError(f"{place}unknown key {keys[-1]!r}", where=where, hint=did_you_mean(keys[-1], _known(keys)))
+    if first["type"] == "missing":
+        raise SchemaError(f"{place}the key {keys[-1]!r} is missing", where=where)
+    alternatives = [one for one in problems if one["loc"][: len(keys)] == first["loc"][: len(keys)]]
+    said = " or ".join(dict.fromkeys(_words(one) for one in alternatives))
+    raise SchemaError(f"{place}{'.'.join(keys)}: {said}", where=where)
+
+
+def did_you_mean(word: str, known: list[str]) -> str | None:
+    """A hint with the nearest known words, or all of them when none is near; None when there are none."""
+    near = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
+    if near:
+        return f"Did you mean {' or '.join(repr(name) for name in near)}?"
+    return f"Known: {', '.join(known)}." if known else None
+
+
+def _place(document: dict[str, Any], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """``field 'age': `` (or nothing) and the path of keys below it; union member names are left out."""
+    place, keys = "", list[str]()
+    node: Any = document
+    for position, step in enumerate(location):
+        last = position == len(location) - 1
+        if isinstance(step, int):
+            node = node[step] if isinstance(node, list) and step < len(node) else None
+            if keys == ["fields"]:
+                name = node.get("name") if isinstance(node, dict) else None
+                place, keys = f"field {name!r}: " if isinstance(name, str) else f"field {step + 1}: ", []
+        elif isinstance(node, dict) and (step in node or (last and step[:1].islower())):
+            keys.append(step)
+            node = node.get(step)
+    return place, keys or ["the document"]
+
+
+def _known(keys: list[str]) -> list[str]:
+    """The keys that may stand where the last key stands."""
+    parent = keys[-2] if len(keys) > 1 else None
+    if parent == "dpsynth":
+        models: list[type[_Part]] = [FieldPart] if len(keys) == 2 else [TablePart]
+    else:
+        models = [_KEYS[parent]] if parent in _KEYS else [FieldModel, TableModel]
+    return [info.alias or name for model in models for name, info in model.model_fields.items()]
+
+
+def _words(problem: Any) -> str:
+    context = problem.get("ctx", {})
+    if problem["type"] == "literal_error":
+        return f"must be {context['expected']}"
+    kinds = {
+        "string_type": "must be text (put it in quotes)",
+        "int_type": "must be a whole number",
+        "float_type": "must be a number",
+        "bool_type": "must be true or false",
+        "list_type": "must be a list",
+        "model_type": "must be a map of keys",
+        "model_attributes_type": "must be a map of keys",
+        "too_short": "must not be empty",
+        "string_too_short": "must not be empty",
+        "greater_than_equal": f"must be at least {context.get('ge')}",
+        "less_than_equal": f"must be at most {context.get('le')}",
+    }
+    return kinds.get(problem["type"], "is not understood")

@@ -1,0 +1,119 @@
+"""Fields and units: the public description of one column, and of whom the guarantee protects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from dpsynth.errors import SchemaError
+from dpsynth.schema.builders import build_codec, is_nullable
+from dpsynth.schema.codecs import BinnedCodec, Codec
+from dpsynth.schema.document import FieldModel, Role, Source, TypeName
+from dpsynth.schema.dtypes import dtype_problem
+from dpsynth.schema.ranges import WrongKey
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSpec:
+    """Whom the guarantee protects: a row (``column`` is None), or the person that ``column`` names, with at most
+    ``max_rows`` rows.
+    """
+
+    column: str | None = None
+    max_rows: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One column: what may stand in it, where that is known from, and how it is written.
+
+    ``todo`` lists the keys that a person must still fill in; such a field, and a ``direct-id``, has no ``codec``.
+    ``dtype`` is the declared output dtype of frames, None for the default of the type.
+    """
+
+    name: str
+    type: TypeName | None
+    role: Role
+    source: Source | None
+    public_reason: str | None
+    required: bool
+    nullable: bool
+    dtype: str | None
+    codec: Codec | None
+    todo: tuple[str, ...]
+    title: str | None = None
+    description: str | None = None
+
+    @property
+    def modeled(self) -> bool:
+        """Whether the field may enter a fit (everything but ``direct-id``)."""
+        return self.role != "direct-id"
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The type of the field's decoded columns; ``SchemaError`` while the field is incomplete."""
+        return self.ready.arrow_type
+
+    @property
+    def ready(self) -> Codec:
+        """The codec; ``SchemaError`` while the field is incomplete, or for a ``direct-id``."""
+        if self.codec is None:
+            what = f"fill in {', '.join(self.todo)}" if self.todo else "a direct-id field has no codec"
+            raise SchemaError(what, where=f"field {self.name!r}")
+        return self.codec
+
+
+def build_field(model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...], where: str) -> Field:
+    """The field that the model describes; ``SchemaError`` names the field and the key."""
+    try:
+        codec = _codec(model, todo, missing)
+    except WrongKey as wrong:
+        key = wrong.key.removeprefix("dpsynth.").removeprefix("constraints.")
+        raise SchemaError(f"field {model.name!r}: {key}: {wrong.message}", where=where, hint=wrong.hint) from None
+    return Field(
+        name=model.name,
+        type=model.type,
+        role=model.dpsynth.role,
+        source=model.dpsynth.source,
+        public_reason=model.dpsynth.public_reason,
+        required=model.constraints.required,
+        nullable=is_nullable(model),
+        dtype=model.dpsynth.dtype,
+        codec=codec,
+        todo=todo,
+        title=model.title,
+        description=model.description,
+    )
+
+
+def _codec(model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...]) -> Codec | None:
+    part = model.dpsynth
+    if model.type is None and "type" not in todo:
+        raise WrongKey("type", "is missing", "One of string, integer, number, boolean, date, datetime.")
+    if part.role == "direct-id" and "dpsynth.role" not in todo:
+        return None
+    if part.source is None and "dpsynth.source" not in todo:
+        hint = "Say where the domain is known from: public, dp or data."
+        raise WrongKey("dpsynth.source", "is missing; it has no default", hint)
+    if part.domain is not None and part.source in ("dp", "data"):
+        raise WrongKey("dpsynth.source", "a domain that ships with dpsynth is public")
+    if model.constraints.required and is_nullable(model) and "dpsynth.null" not in todo:
+        hint = "Add null: VALUE, the value that a missing cell takes."
+        raise WrongKey("constraints.required", "is true, but a missing cell would be null", hint)
+    if todo:
+        return None
+    codec = build_codec(model, missing)
+    _check_dtype(model, codec)
+    return codec
+
+
+def _check_dtype(model: FieldModel, codec: Codec) -> None:
+    if model.dpsynth.dtype is None or model.type is None:
+        return
+    bounds = (codec.bins.low, codec.bins.high) if isinstance(codec, BinnedCodec) else None
+    problem = dtype_problem(
+        model.dpsynth.dtype, model.type, nullable=codec.nullable, zone=model.dpsynth.zone, bounds=bounds
+    )
+    if problem:
+        raise WrongKey("dpsynth.dtype", problem)

@@ -1,0 +1,42 @@
+"""Whether a column's physical type can be a field's type. Names and types only, never a cell."""
+
+from __future__ import annotations
+
+import re
+
+_FAMILIES = (
+    ("text", r"(large_)?(string|binary|utf8)(_view)?|fixed_size_binary.*|object|str"),
+    ("integer", r"u?int(8|16|32|64)"),
+    ("real", r"half_?float|float(16|32|64)?|double|decimal.*"),
+    ("boolean", r"bool(ean)?"),
+    ("date", r"date(32|64).*"),
+    ("moment", r"timestamp.*"),
+    ("null", r"null"),
+)
+_DICTIONARY = re.compile(r"dictionary<values=(?P<values>.+?), indices=.*>")
+_ACCEPTS = {
+    "string": ("text", "integer", "real", "boolean", "date", "null"),
+    "integer": ("text", "integer", "real", "boolean", "null"),
+    "number": ("text", "integer", "real", "boolean", "null"),
+    "boolean": ("text", "integer", "real", "boolean", "null"),
+    "date": ("text", "integer", "date", "moment", "null"),
+    "datetime": ("text", "integer", "date", "moment", "null"),
+}
+PROPOSED = {"integer": "integer", "real": "number", "boolean": "boolean", "date": "date", "moment": "datetime"}
+"""The field type that a template proposes for a family; text may be anything."""
+
+
+def family(physical: str) -> str | None:
+    """The family of an Arrow type's name (a dictionary's is that of its values); None for nested and other types."""
+    if match := _DICTIONARY.fullmatch(physical):
+        return family(match["values"])
+    return next((name for name, pattern in _FAMILIES if re.fullmatch(pattern, physical)), None)
+
+
+def accepts(type_name: str, physical: str) -> bool:
+    """Whether a column of this physical type can be a field of this type.
+
+    >>> accepts("integer", "dictionary<values=string, indices=int32, ordered=0>"), accepts("date", "bool")
+    (True, False)
+    """
+    return family(physical) in _ACCEPTS[type_name]

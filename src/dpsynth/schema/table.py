@@ -1,0 +1,273 @@
+"""``Schema``: the public description of a table, read from ``schema.yaml``. No constructor takes rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dpsynth.domain import Domain
+from dpsynth.errors import DataMismatchError, FileFormatError, NoGuaranteeError, SchemaError, UsageError
+from dpsynth.schema.codecs import Codec
+from dpsynth.schema.document import TODO, TableModel, did_you_mean, validate
+from dpsynth.schema.fields import Field, UnitSpec, build_field
+from dpsynth.schema.physical import accepts
+from dpsynth.schema.yamltext import MAX_CHARACTERS, dump, parse
+
+Place = tuple[str | int, ...]
+_ORDER = (
+    *("dpsynth", "version", "name", "population", "unit", "type", "title", "description", "format"),
+    *("trueValues", "falseValues", "missingValues", "constraints", "required", "enum", "minimum", "maximum"),
+    *("role", "source", "public_reason", "domain", "bins", "decimals", "zone", "null", "overflow", "dtype"),
+    *("column", "max_rows", "width", "edges", "count", "log", "fields"),
+)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Fields, their codecs, the unit and the population of a table; all of it public.
+
+    Two schemas are equal when their documents are. A schema may be incomplete (``TODO`` left by ``schema init``) or
+    rest on the data (``source: data``): ``problems`` says so in words, ``require_fit`` refuses.
+    """
+
+    document: Mapping[str, Any] = field(repr=False)
+    name: str
+    population: str | None = field(compare=False)
+    unit: UnitSpec = field(compare=False)
+    fields: tuple[Field, ...] = field(compare=False, repr=False)
+    todo: tuple[str, ...] = field(compare=False, repr=False)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @staticmethod
+    def load(path: str | Path) -> Schema:
+        """The schema in a YAML (or JSON) file; ``FileFormatError`` if it cannot be read, ``SchemaError`` if wrong."""
+        return Schema.loads(read_text(path), where=str(path))
+
+    @staticmethod
+    def loads(text: str, where: str = "schema") -> Schema:
+        """The schema in a text; ``where`` names it in messages."""
+        return _build(parse(text, where), where)
+
+    @staticmethod
+    def from_dict(document: Mapping[str, Any], where: str = "schema") -> Schema:
+        """The schema that ``to_dict`` described."""
+        return _build(deepcopy(document), where)
+
+    @staticmethod
+    def from_domain(sizes: Mapping[str, int], name: str = "table", public: str | None = None) -> Schema:
+        """A table of codes ``0 .. size-1``, as McKenna's tools describe it.
+
+        ``public`` is the reason why these sizes are public knowledge; without it every field stays a TODO.
+        A cell that is no code, or missing, counts as the nearest code or as 0.
+
+        >>> Schema.from_domain({"a": 2, "b": 3}, public="questionnaire").domain.sizes
+        (2, 3)
+        """
+        return Schema.from_dict(domain_document(sizes, name, public))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document as JSON-able data, keys in a fixed order; ``from_dict`` reads it back."""
+        ordered: dict[str, Any] = _ordered(self.document)
+        return ordered
+
+    def dump(self) -> str:
+        """The document as YAML text; ``loads`` reads it back."""
+        return dump(self.to_dict())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical document."""
+        canonical = json.dumps(self.to_dict(), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @cached_property
+    def modeled(self) -> tuple[Field, ...]:
+        """The fields that may enter a fit: all but ``direct-id``."""
+        return tuple(one for one in self.fields if one.modeled)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The modeled fields and their numbers of codes (null category included); ``SchemaError`` while a TODO is
+        left.
+        """
+        return Domain(tuple(one.name for one in self.modeled), tuple(one.ready.size for one in self.modeled))
+
+    @cached_property
+    def arrow_schema(self) -> pa.Schema:
+        """Names and types of a decoded table."""
+        return pa.schema([pa.field(one.name, one.arrow_type, nullable=one.nullable) for one in self.modeled])
+
+    def field(self, name: str) -> Field:
+        """The field of this name; ``UsageError`` with the nearest names if there is none."""
+        for one in self.fields:
+            if one.name == name:
+                return one
+        hint = did_you_mean(name, [one.name for one in self.fields])
+        raise UsageError("the schema has no such field", where=name, hint=hint)
+
+    def codec(self, name: str) -> Codec:
+        """The codec of a modeled field; ``UsageError`` for an unknown name, ``SchemaError`` while it is incomplete."""
+        return self.field(name).ready
+
+    def problems(self) -> list[str]:
+        """Why a fit may not use this schema yet, in plain words; empty when it may."""
+        found = [f"{what}: fill in the {TODO}." for what in self.todo]
+        found += [
+            f"field {one.name!r}: its domain was copied from the data (source: data), so it may reveal somebody. If it "
+            "is public knowledge anyway, say why with `dpsynth schema confirm`; otherwise write the public one."
+            for one in self._from_data()
+        ]
+        if not self.modeled:
+            found.append("every field is a direct-id: there is nothing to model.")
+        return found
+
+    def require_fit(self) -> None:
+        """``SchemaError`` while a TODO is left or nothing is modeled; ``NoGuaranteeError`` for ``source: data``."""
+        if self.todo:
+            raise SchemaError(f"fill in the TODO of {_some(self.todo)}", where=self.name, hint="See `schema check`.")
+        if not self.modeled:
+            raise SchemaError("every field is a direct-id: there is nothing to model", where=self.name)
+        if names := [one.name for one in self._from_data()]:
+            raise NoGuaranteeError(
+                f"the domain of {_some(names)} was copied from the data (source: data)",
+                where=self.name,
+                hint='If it is public anyway: dpsynth schema confirm SCHEMA FIELD --public "REASON".',
+            )
+
+    def check_columns(self, names: Sequence[str], types: Mapping[str, str]) -> None:
+        """``DataMismatchError`` unless a table with these columns and physical types can be read by this schema."""
+        doubled = sorted({name for name in names if list(names).count(name) > 1})
+        wanted = [one.name for one in self.modeled]
+        if self.unit.column is not None and self.unit.column not in wanted:
+            wanted.append(self.unit.column)
+        if twice := [name for name in doubled if name in wanted]:
+            raise DataMismatchError(f"the table has two columns named {_some(twice)}", where=self.name)
+        if absent := [name for name in wanted if name not in names]:
+            hint = did_you_mean(absent[0], list(names)[:50])
+            raise DataMismatchError(f"the table has no column {_some(absent)}", where=self.name, hint=hint)
+        for one in self.modeled:
+            physical = types.get(one.name)
+            if one.type and physical is not None and not accepts(one.type, physical):
+                what = f"a column of type {physical} cannot be a field of type {one.type}"
+                raise DataMismatchError(what, where=f"field {one.name!r}", hint="Change the type in the schema.")
+
+    def _from_data(self) -> list[Field]:
+        return [one for one in self.modeled if one.source == "data"]
+
+
+def domain_document(sizes: Mapping[str, int], name: str, public: str | None) -> dict[str, Any]:
+    """The document of a table of codes ``0 .. size-1``."""
+    origin = {"source": TODO} if public is None else {"source": "public", "public_reason": public}
+    fields = [
+        {
+            "name": column,
+            "type": "integer",
+            "constraints": {"required": True, "minimum": 0, "maximum": int(size) - 1},
+            "dpsynth": {**origin, "bins": {"width": 1}, "null": 0},
+        }
+        for column, size in sizes.items()
+    ]
+    return {"dpsynth": {"version": 1, "name": name, "unit": "row"}, "fields": fields}
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a schema file; ``FileFormatError`` says why it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(4 * MAX_CHARACTERS + 1)
+    except FileNotFoundError:
+        raise FileFormatError("no such file", where=str(path)) from None
+    except IsADirectoryError:
+        raise FileFormatError("is a directory, not a file", where=str(path)) from None
+    except OSError:
+        raise FileFormatError("cannot be read", where=str(path), hint="Check its permissions.") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FileFormatError("is not UTF-8 text", where=str(path)) from None
+
+
+def _build(document: Any, where: str) -> Schema:
+    if not isinstance(document, dict):
+        raise SchemaError("a schema is a map with the keys dpsynth and fields", where=where)
+    places = list(_todos(document, ()))
+    model = validate(_without_todos(document), where)
+    missing = tuple(dict.fromkeys(("", *(text.strip(" \t\r\n\f\v") for text in model.missingValues))))
+    fields = tuple(build_field(one, _below(places, index), missing, where) for index, one in enumerate(model.fields_))
+    unit = model.dpsynth.unit
+    spec = UnitSpec() if unit == "row" or isinstance(unit, str) else UnitSpec(unit.column, unit.max_rows)
+    _check_table(model, fields, spec, where)
+    todo = tuple(_spoken(place, fields) for place in places)
+    return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo)
+
+
+def _check_table(model: TableModel, fields: tuple[Field, ...], unit: UnitSpec, where: str) -> None:
+    names = [one.name for one in model.fields_]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SchemaError(f"two fields are named {_some(twice)}", where=where)
+    for one in fields:
+        if one.name == unit.column and one.modeled:
+            hint = "Give it role: direct-id."
+            raise SchemaError(f"field {one.name!r}: the unit's column identifies people", where=where, hint=hint)
+
+
+def _todos(node: Any, place: Place) -> Iterator[Place]:
+    """The places of values that are TODO, or lists that hold one."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _todos(value, (*place, key))
+    elif isinstance(node, list):
+        if TODO in [item for item in node if isinstance(item, str)]:
+            yield place
+        for index, item in enumerate(node):
+            if not isinstance(item, str):
+                yield from _todos(item, (*place, index))
+    elif isinstance(node, str) and node == TODO:
+        yield place
+
+
+def _without_todos(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_todos(value) for key, value in node.items() if not _is_todo(value)}
+    if isinstance(node, list):
+        return [_without_todos(item) for item in node]
+    return node
+
+
+def _is_todo(value: object) -> bool:
+    return value == TODO if isinstance(value, str) else isinstance(value, list) and TODO in value
+
+
+def _below(places: list[Place], index: int) -> tuple[str, ...]:
+    return tuple(".".join(map(str, place[2:])) for place in places if place[:2] == ("fields", index))
+
+
+def _spoken(place: Place, fields: tuple[Field, ...]) -> str:
+    if place[0] == "fields" and len(place) > 2:
+        return f"field {fields[int(place[1])].name!r}: {'.'.join(map(str, place[2:]))}"
+    return ".".join(map(str, place))
+
+
+def _ordered(node: Any) -> Any:
+    if isinstance(node, dict):
+        known = [key for key in _ORDER if key in node]
+        if "name" in known and "type" in node:
+            known = ["name", *(key for key in known if key not in ("name", "dpsynth")), "dpsynth"]
+        return {key: _ordered(node[key]) for key in known if key in node}
+    if isinstance(node, list):
+        return [_ordered(item) for item in node]
+    return node
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
