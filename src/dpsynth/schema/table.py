@@ -204,7 +204,7 @@ def _build(document: Any, where: str) -> Schema:
     missing = tuple(dict.fromkeys(("", *(text.strip(" \t\r\n\f\v") for text in model.missingValues))))
     fields = tuple(build_field(one, _below(places, index), missing, where) for index, one in enumerate(model.fields_))
     unit = model.dpsynth.unit
-    spec = UnitSpec() if unit == "row" or isinstance(unit, str) else UnitSpec(unit.column, unit.max_rows)
+    spec = UnitSpec(unit.column, unit.max_rows) if unit != "row" else UnitSpec()
     _check_table(model, fields, spec, where)
     todo = tuple(_spoken(place, fields) for place in places)
     return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo)
