@@ -21,7 +21,8 @@ BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def test_the_reference_is_what_the_commands_say(root: Path) -> None:
     path = root / "docs/reference/write_cli.py"
     spec = importlib.util.spec_from_file_location("write_cli", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     writer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(writer)
     text = path.with_name("cli.md").read_text(encoding="utf-8")

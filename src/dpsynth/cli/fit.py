@@ -13,7 +13,7 @@ from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
 from dpsynth.cli.layout import at_most
 from dpsynth.cli.parameters import EPSILON, SHARE
-from dpsynth.cli.plan import describe
+from dpsynth.cli.plan import describe, notes
 from dpsynth.cli.pools import pool_record, pool_words
 from dpsynth.cli.progress import progress
 from dpsynth.cli.settings import setting
@@ -98,11 +98,12 @@ def _summary(outcome: FitOutcome, target: str) -> str:
     guarantee = f"epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}"
     meaning = f"no outcome of this fit is more than {at_most(factor, 3)} times as likely"
     lines = [
-        f"Wrote {target}: {guarantee}; it {priced.unit.description}.",
+        f"Wrote {target}: {guarantee}. It {priced.unit.description}.",
         f"Meaning: with or without any one {whom}, {meaning}, up to a chance of {at_most(priced.delta)}.",
         f"Spent rho {at_most(outcome.spent.rho_exact)} from pool '{outcome.pool.name}'.{created}",
         *pool_words(outcome.pool),
-        *(f"Note: {note}." for note in (*priced.warnings, *outcome.notes)),
+        *notes(priced),
+        *(f"Note: {note}." for note in outcome.notes),
         f"Next: dpsynth sample {target} -o synthetic.csv",
     ]
     return "\n".join(lines)

@@ -47,7 +47,7 @@ def plan(
     from dpsynth.pipeline.plan import plan as price
 
     priced = price(schema, epsilon=epsilon, delta=delta, method=method, rows=rows, unit=unit, memory_limit=memory_limit)
-    lines = [describe(priced), *(f"Note: {warning}." for warning in priced.warnings)]
+    lines = [describe(priced), *notes(priced)]
     lines.append("Nothing was spent and no data was read.")
     return Answer(as_result(priced), "\n".join(lines))
 
@@ -57,17 +57,28 @@ def describe(priced: PricedPlan) -> str:
     drawn = priced.plan
     head = (
         f"Price of one {drawn.method} fit: epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}"
-        f" (rho {at_most(priced.loss.rho_exact)}); it {priced.unit.description}."
+        f" (rho {at_most(priced.loss.rho_exact)}).\nIt {priced.unit.description}."
     )
     rows = [
-        (step.name, str(step.questions), f"{100 * step.share:.0f} %", at_most(step.rho, 3), at_most(step.scale, 3))
+        (
+            step.name,
+            str(step.questions),
+            f"{100 * float(step.share):.0f} %",
+            at_most(step.rho, 3),
+            at_most(step.scale, 3),
+        )
         for step in drawn.steps
     ]
-    parts = [head, table(("step", "questions", "share", "rho", "noise"), rows, "  ")]
+    parts = [head, table(("step", "questions", "share", "rho", "noise (rows)"), rows, "  ")]
     parts.append(f"Model: at most {drawn.cells:,} cells, about {size(drawn.bytes)} of memory.")
     if drawn.expected_error is not None:
         parts.append(f"Expected error: {drawn.expected_error}")
     return "\n".join(parts)
+
+
+def notes(priced: PricedPlan) -> list[str]:
+    """The warnings of the plan as lines; what the unit protects stands in ``describe`` already."""
+    return [f"Note: {warning}." for warning in priced.warnings if warning != priced.unit.description]
 
 
 def as_result(priced: PricedPlan) -> dict[str, object]:

@@ -1,0 +1,83 @@
+"""``dpsynth schema check``: may a fit use this schema?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dpsynth.cli import options
+from dpsynth.cli.command import Answer, Output, command
+from dpsynth.cli.layout import table
+from dpsynth.errors import DpsynthError
+
+if TYPE_CHECKING:
+    from dpsynth.schema import Schema
+
+
+@command(
+    "check",
+    "dpsynth schema check people.yaml",
+    "dpsynth schema check people.yaml --data people.csv",
+    "dpsynth schema check visits.yaml --data visits.parquet --json",
+)
+@click.argument("schema", type=click.Path())
+@click.option(
+    "--data", metavar="FILE", type=click.Path(), help="Also compare with this table: names and physical types only."
+)
+@options.delimiter
+def check(output: Output, *, schema: str, data: str | None, delimiter: str | None) -> Answer:
+    """Say in plain words whether a fit may use SCHEMA, and what is missing. No row is read."""
+    from dpsynth.schema import Schema
+
+    loaded = Schema.load(schema)
+    try:
+        loaded.require_fit()
+    except DpsynthError as error:
+        problems = loaded.problems()
+        raise type(error)(_count(problems), where=schema, hint="\n  ".join(problems)) from None
+    unused = [] if data is None else _compare(loaded, data, delimiter)
+    if unused:
+        output.note(f"Not in the schema, so never read: {', '.join(unused)}.")
+    return Answer(_record(loaded, unused), _words(loaded, data))
+
+
+def _count(problems: list[str]) -> str:
+    return "1 thing is to be settled" if len(problems) == 1 else f"{len(problems)} things are to be settled"
+
+
+def _compare(schema: Schema, data: str, delimiter: str | None) -> list[str]:
+    """The columns of the table that the schema does not know."""
+    from dpsynth.tables import open_table
+
+    reader = open_table(data, delimiter=delimiter)
+    schema.check_columns(reader.names, reader.types)
+    known = {field.name for field in schema.fields}
+    return [name for name in reader.names if name not in known]
+
+
+def _words(schema: Schema, data: str | None) -> str:
+    rows = [
+        (field.name, field.type or "", f"{field.ready.size:,}" if field.modeled else "not modeled", field.role)
+        for field in schema.fields
+    ]
+    unit = "one row" if schema.unit.column is None else f"one person ({schema.unit.column})"
+    fits = f" and fits {data}" if data else ""
+    return f"{table(('field', 'type', 'values', 'role'), rows)}\n\nThe schema is ready for a fit{fits}; unit: {unit}."
+
+
+def _record(schema: Schema, unused: list[str]) -> dict[str, object]:
+    fields = [
+        {
+            "name": field.name,
+            "type": field.type,
+            "role": field.role,
+            "size": field.ready.size if field.modeled else None,
+        }
+        for field in schema.fields
+    ]
+    unit = {"column": schema.unit.column, "max_rows": schema.unit.max_rows}
+    return {"name": schema.name, "population": schema.population, "unit": unit, "fields": fields, "unused": unused}
+
+
+COMMAND = check
