@@ -159,7 +159,7 @@ class Stop(BaseException):
 def test_an_exception_gives_back_before_touch_and_forfeits_after(
     ledger: Ledger, error: type[BaseException], *, touch: bool
 ) -> None:
-    with pytest.raises(error), reserve(ledger) as transaction:
+    with pytest.raises(error), reserve(ledger) as transaction:  # noqa: PT012 leaving is tested
         if touch:
             transaction.touch()
         raise error
@@ -186,7 +186,7 @@ def test_an_interrupt_after_the_charge_reached_the_disk_still_charges(
         write(self, kind, data)
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), reserve(ledger) as transaction:
+    with pytest.raises(KeyboardInterrupt), reserve(ledger) as transaction:  # noqa: PT012 leaving is tested
         transaction.touch()
         monkeypatch.setattr(Transaction, "_write", write_then_stop)
         transaction.draw(PrivacyLoss(1, 1, 1), QUESTION)
@@ -208,7 +208,7 @@ def test_a_commit_needs_the_draws_of_this_object(ledger: Ledger) -> None:
 
 
 def test_an_unreachable_ledger_does_not_hide_the_error_that_ended_the_work(ledger: Ledger, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the cause"), reserve(ledger) as transaction:
+    with pytest.raises(ValueError, match="the cause"), reserve(ledger) as transaction:  # noqa: PT012 leaving is tested
         transaction.touch()
         (tmp_path / "ledger.db").rename(tmp_path / "away.db")
         (tmp_path / "ledger.db").write_bytes(b"not a database" * 1000)
