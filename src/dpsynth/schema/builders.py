@@ -282,7 +282,9 @@ def _listed(field: FieldModel, scale: Scale, dtype: type[np.generic], missing: t
     _overflow(field, ("null",))
     numbers = [_scaled(scale, value, "constraints.enum")[0] for value in field.constraints.enum or []]
     _check_enum(numbers)
-    values = np.array(numbers, dtype=dtype)
+    values, sentinels = np.array(numbers, dtype=dtype), _sentinels(scale, missing)
+    if np.isin(values, sentinels).any():
+        raise WrongKey("constraints.enum", "a value is also among missingValues")
     nullable = is_nullable(field)
     null_code = len(values)
     if not nullable:
@@ -290,7 +292,7 @@ def _listed(field: FieldModel, scale: Scale, dtype: type[np.generic], missing: t
         if number not in numbers:
             raise WrongKey("dpsynth.null", "the value is not in the field's domain")
         null_code = numbers.index(number)
-    return ListedCodec(scale, values, _sentinels(scale, missing), null_code, nullable)
+    return ListedCodec(scale, values, sentinels, null_code, nullable)
 
 
 def _binned(field: FieldModel, scale: Scale, bins: Bins, edges: NDArray[Any], missing: tuple[str, ...]) -> Codec:

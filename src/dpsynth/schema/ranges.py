@@ -61,7 +61,7 @@ def real_edges(low: float, high: float, bins: BinsPart | None) -> NDArray[np.flo
         raise WrongKey("bins", "a range of numbers needs bins", hint)
     kind, value = the_one(bins)
     if kind == "edges":
-        return np.array([float(edge) for edge in bins.edges or ()], dtype=np.float64)
+        return _ascending([float(edge) for edge in bins.edges or ()])
     first, last = Fraction(repr(low)), Fraction(repr(high))
     if kind == "width":
         width = _positive(value, "bins.width")
@@ -91,7 +91,8 @@ def edge_bounds(bins: BinsPart | None, low: object, high: object) -> tuple[objec
     if bins is None or bins.edges is None:
         return low, high
     edges = bins.edges
-    if len(edges) < 2 or any(not a < b for a, b in pairwise(edges)):
+    top_alone = len(edges) > 2 and edges[-1] == edges[-2] and isinstance(edges[-1], int)
+    if len(edges) < 2 or any(not a < b for a, b in pairwise(edges[:-1] if top_alone else edges)):
         raise WrongKey("bins.edges", "needs at least two numbers in ascending order")
     if low not in (None, edges[0]) or high not in (None, edges[-1]):
         raise WrongKey("bins.edges", "the first and the last edge must be the minimum and the maximum")

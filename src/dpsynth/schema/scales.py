@@ -84,7 +84,7 @@ class RealScale:
     def interval(self, text: str) -> tuple[float, float]:
         """The one number that the text states."""
         value = float(text)
-        if math.isnan(value) or "_" in text:
+        if not math.isfinite(value) or "_" in text:
             raise ValueError(text)
         return value, value
 
