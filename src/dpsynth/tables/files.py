@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -75,6 +76,7 @@ class SpooledStream:
         self.where = where
         self._stream = stream
         self._spool = tempfile.TemporaryFile(prefix="dpsynth-")  # noqa: SIM115  (lives as long as the source)
+        weakref.finalize(self, self._spool.close)
         self._size = 0
         self._ended = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -72,7 +73,9 @@ def _open_stream(stream: pa.RecordBatchReader) -> ArrowReader:
         spool.seek(0)
         return (batch.select(columns) for batch in ipc.open_stream(spool))
 
-    return ArrowReader(_WHERE, types_of(stream.schema), batches_of)
+    reader = ArrowReader(_WHERE, types_of(stream.schema), batches_of)
+    weakref.finalize(reader, spool.close)
+    return reader
 
 
 def _exported(frame: Any) -> pa.RecordBatchReader:
