@@ -37,7 +37,7 @@ class DpsynthError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        advice = f" {self.hint}" if self.hint else ""
+        advice = f". {self.hint}" if self.hint else ""
         return f"{place}{self.message}{advice}"
 
 

@@ -37,6 +37,10 @@ class CoarsenedSource:
         fine = self._source.counts(cliques)
         return [self._merge(clique, counts) for clique, counts in zip(cliques, fine, strict=True)]
 
+    def prefetch(self, cliques: Sequence[Clique]) -> None:
+        """Count these cliques of the finer table in one pass."""
+        self._source.prefetch(cliques)
+
     def _merge(self, clique: Clique, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         for axis, attribute in enumerate(clique):
             if attribute in self._buckets:

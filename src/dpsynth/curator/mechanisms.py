@@ -34,7 +34,8 @@ class DiscreteGaussian:
 
     def __call__(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The noisy counts, int64, same shape."""
-        noisy = self._measurement(np.ascontiguousarray(counts.ravel(), dtype=np.int64))
+        # A copy: sources answer with read-only arrays, which OpenDP does not take.
+        noisy = self._measurement(np.array(counts.ravel(), dtype=np.int64))
         return np.array(noisy, dtype=np.int64).reshape(counts.shape)
 
 

@@ -35,7 +35,7 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.reconciliation import reconcile
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
-from dpsynth.synthesizers import Synthesizer, synthesizer
+from dpsynth.synthesizers import Plan, Synthesizer, synthesizer
 from dpsynth.tables import atomic_write, open_table
 
 
@@ -95,7 +95,9 @@ def fit(
         details = {"settings": priced.plan.settings, "versions": versions()}
         transaction = reserve(book, request, unit=whom, purpose=purpose, method=method, details=details)
         with transaction:
-            fitted = _ask(transaction, ingest, algorithm, priced, progress, preprocessing.stability)
+            fitted = _ask(
+                transaction, ingest, algorithm, priced.plan, stability=preprocessing.stability, progress=progress
+            )
             spent = reconcile(fitted.answers, transaction.draws, transaction.reservation)
             facts = provenance_of(
                 priced,
@@ -130,18 +132,14 @@ def _price(schema: Schema, method: Synthesizer, request: Request, unit: Unit, me
 
 
 def _ask(
-    transaction: Transaction,
-    ingest: Ingest,
-    method: Synthesizer,
-    priced: PricedPlan,
-    progress: Progress,
-    stability: int,
+    transaction: Transaction, ingest: Ingest, method: Synthesizer, plan: Plan, *, stability: int, progress: Progress
 ) -> Model:
     """The synthesizer's model. From here on a fault is constant text: the causes of others may quote cells."""
     try:
         transaction.touch()
-        curator = ingest.curator(transaction, priced.plan.workload, stability)
-        return method.fit(ObservedQueryable(curator, priced.plan, progress))
+        progress("counting", 0.0)
+        curator = ingest.curator(transaction, plan.workload, stability)
+        return method.fit(ObservedQueryable(curator, plan, progress))
     except DpsynthError:
         raise
     except MemoryError:

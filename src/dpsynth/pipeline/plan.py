@@ -47,7 +47,8 @@ def plan(
     memory_limit: int = DEFAULT_MEMORY_LIMIT,
 ) -> PricedPlan:
     """The priced plan of a fit. Raises ``SchemaError``, ``NoGuaranteeError``, ``UsageError`` or ``ResourceLimitError``
-    exactly where the fit itself would, and spends nothing."""
+    exactly where the fit itself would, and spends nothing.
+    """
     schema = load_schema(schema)
     schema.require_fit()
     epsilon, delta = privacy_parameters(epsilon, delta)
@@ -83,8 +84,9 @@ def price(
         raise UsageError("epsilon and delta are too small: they buy no budget at all")
     drawn = method.plan(schema.domain, loss, rows, unit)
     if drawn.bytes > memory_limit:
+        needed, limit = drawn.bytes / 2**20, memory_limit / 2**20
         raise ResourceLimitError(
-            f"the model would need about {drawn.bytes / 2**20:,.0f} MB, above the limit of {memory_limit / 2**20:,.0f} MB",
+            f"the model would need about {needed:,.0f} MB, above the limit of {limit:,.0f} MB",
             hint="Use fewer bins or categories, drop columns, choose --method independent, or raise --memory-limit.",
         )
     return PricedPlan(drawn, epsilon, delta, loss, unit, (*drawn.warnings, *_warnings(epsilon, delta, rows, unit)))
@@ -103,7 +105,7 @@ def unit_of(schema: Schema, unit: Unit | str | None) -> Unit:
 
 
 def privacy_parameters(epsilon: Number, delta: Number) -> tuple[Fraction, Fraction]:
-    """epsilon > 0 and 0 < delta < 1 as exact fractions; ``UsageError`` otherwise."""
+    """Return epsilon > 0 and 0 < delta < 1 as exact fractions; ``UsageError`` otherwise."""
     exact_epsilon, exact_delta = _fraction(epsilon, "epsilon"), _fraction(delta, "delta")
     if not 0 < exact_epsilon <= 10_000:
         raise UsageError("epsilon must be a positive number of at most 10000")

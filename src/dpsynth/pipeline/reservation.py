@@ -27,7 +27,8 @@ class Request:
 
 def request_of(ledger: Ledger, pool: str, epsilon: Number | None, share: Number | None, delta: Number) -> Request:
     """The request for this epsilon, or for this share of the pool's cap. ``UsageError`` unless exactly one is given,
-    or when a share is asked of a pool that does not exist. Spends nothing."""
+    or when a share is asked of a pool that does not exist. Spends nothing.
+    """
     if (epsilon is None) == (share is None):
         raise UsageError("give either epsilon or a share of the pool's cap", hint="Example: --epsilon 1")
     state = ledger.pool(pool)

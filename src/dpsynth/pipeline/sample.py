@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dpsynth.models import Model, load
+from dpsynth.models.markov import Method
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.tables import Written, write_sidecar, write_table
@@ -30,7 +31,7 @@ def sample(
     n: int | None = None,
     where: Sequence[str] | str | None = None,
     seed: int | None = None,
-    method: str = "rounding",
+    method: Method = "rounding",
     force: bool = False,
     progress: Progress = silent,
 ) -> SampleOutcome:
