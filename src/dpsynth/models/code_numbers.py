@@ -17,6 +17,12 @@ class CodeNumbers:
     """Codes ``0 … size-1`` as int32 values."""
 
     size: int
+    nullable = False
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """int32."""
+        return pa.int32()
 
     @property
     def labels(self) -> tuple[str, ...]:

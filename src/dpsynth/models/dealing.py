@@ -107,21 +107,23 @@ def _add_variable(
     prefix, new = draw.given + draw.drawn[:position], draw.drawn[position]
     joint = draw.summed((*prefix, new))
     codes = joint.shape[-1]
-    watches = [_watch(draw, (*watched, new), prefix, groups, rows) for watched in _chain(draw, prefix, new)]
-    counts = split_groups(sizes, joint.reshape(-1, codes)[groups], watches, rng).ravel()
+    chain, others = (
+        [_watch(draw, (*kept, new), prefix, groups, rows) for kept in part] for part in _watched(draw, prefix, new)
+    )
+    counts = split_groups(sizes, joint.reshape(-1, codes)[groups], chain, others, rng).ravel()
     cells = np.flatnonzero(counts)
     return groups[cells // codes] * codes + cells % codes, counts[cells]
 
 
-def _chain(draw: Draw, prefix: Variables, new: int) -> list[Variables]:
-    """The other variables of the watched sets that contain the new one: nested, largest first, ending in none."""
+def _watched(draw: Draw, prefix: Variables, new: int) -> tuple[list[Variables], list[Variables]]:
+    """What the new variable is watched together with: sets that nest, largest first, ending in none; then the rest."""
     complete = [watched for watched in draw.watched if new in watched and set(watched) <= {*prefix, new}]
-    others = {tuple(variable for variable in prefix if variable in watched) for watched in complete}
+    together = {tuple(variable for variable in prefix if variable in watched) for watched in complete}
     chain: list[Variables] = [prefix]
-    for other in sorted(others | {()}, key=lambda variables: (-len(variables), variables)):
-        if set(other) < set(chain[-1]):
-            chain.append(other)
-    return chain[1:]
+    for kept in sorted(together | {()}, key=lambda variables: (-len(variables), variables)):
+        if set(kept) < set(chain[-1]):
+            chain.append(kept)
+    return chain[1:], sorted(together - {*chain})
 
 
 def _watch(draw: Draw, variables: Variables, prefix: Variables, groups: NDArray[np.int64], rows: int) -> Watch:

@@ -93,7 +93,8 @@ class Model:
     @cached_property
     def arrow_schema(self) -> pa.Schema:
         """The Arrow types of every sampled batch."""
-        return self._decoded({name: np.zeros(0, dtype=np.uint8) for name in self.domain}, {}, _entropy(0)).schema
+        codecs = self.codecs
+        return pa.schema([pa.field(name, codecs[name].arrow_type, codecs[name].nullable) for name in self.domain])
 
     def marginal(self, clique: Clique | str) -> Marginal:
         """The expected counts of a few columns with their labels; ``DomainError`` for an unknown column.
@@ -204,7 +205,7 @@ class Model:
         self, codes: Mapping[str, Codes], inside: Mapping[str, Condition], generator: np.random.Generator
     ) -> pa.RecordBatch:
         columns = [self.codecs[name].decode(codes[name], generator, inside.get(name)) for name in self.domain]
-        return pa.RecordBatch.from_arrays(columns, names=list(self.domain))
+        return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write the model file to ``path`` itself, which may exist; the same model gives the same bytes."""

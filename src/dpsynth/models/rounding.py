@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 Counts = NDArray[np.int64]
 Expected = NDArray[np.float64]
 
-FRACTION_BITS = 10
-"""Fractions are rounded in units of 2**-10: watched sums are kept up to the square root of the groups times that."""
+FRACTION_BITS = (10, 4, 0)
+"""Fractions are rounded in units of 2**-bits: watched sums are kept up to the square root of the groups times that."""
 BALANCED_CELLS = 1 << 18
-"""Larger tables are rounded group by group only (watched sums then vary like a random sum of the cells' errors)."""
+"""With more fractional cells the unit grows; with whole units, watched sums vary like a random sum of cells' errors."""
 ADJUSTED_COUNT = 4.0
 """Watched sums of at least this many expected rows are steered to the model; below it steering would be a bias."""
+_STEERING_ROUNDS = 6
 _GOLDEN = 0.618033988749894848
 _SLACK = 1e-6
 """Keeps offsets away from the integers by more than the error of a running sum: a share of 0 never gets a row."""
@@ -30,7 +31,7 @@ _SLACK = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Watch:
-    """A partition of the cells of a table whose sums are kept: ``ids`` is the part of every cell (groups × codes,
+    """A partition of the cells of a table whose sums matter: ``ids`` is the part of every cell (groups × codes,
     flat), ``expected`` the count that the model gives each part.
     """
 
@@ -38,21 +39,23 @@ class Watch:
     expected: Expected
 
 
-def split_groups(sizes: Counts, shares: Expected, watches: Sequence[Watch], rng: np.random.Generator) -> Counts:
+def split_groups(
+    sizes: Counts, shares: Expected, chain: Sequence[Watch], others: Sequence[Watch], rng: np.random.Generator
+) -> Counts:
     """Whole counts (groups × codes) that sum to ``sizes`` along every row.
 
     ``sizes``: int64, rows per group, at least 0. ``shares``: float64 (groups × codes), nonnegative, each row
-    proportional to the distribution of the codes in that group. ``watches``: finest partition first, each a refinement
-    of the next. Cells with share 0 stay 0. Cost: O(cells · log cells).
+    proportional to the distribution of the codes in that group. ``chain``: the watched partitions whose sums are kept,
+    finest first, each a refinement of the next; ``others``: partitions that cannot stand in the chain, whose sums are
+    only steered. Cells with share 0 stay 0. Cost: O(cells · log cells).
     """
-    target = _steered(sizes, _scaled(shares, sizes), watches[0]) if watches else _scaled(shares, sizes)
-    bits = FRACTION_BITS if target.size <= BALANCED_CELLS else 0
-    fixed = _fixed_point(target, sizes, bits, rng)
+    target = _steered(sizes, _scaled(shares, sizes), [*others, *chain[:1]])
+    bits, fixed = _fixed_point(target, sizes, rng)
     if not bits:
         return fixed
     whole, fraction = fixed >> bits, (fixed & ((1 << bits) - 1)).ravel()
     groups = np.repeat(np.arange(len(sizes)), shares.shape[1])
-    _balance(fraction, groups, [watch.ids for watch in watches], bits, rng)
+    _balance(fraction, groups, [watch.ids for watch in chain], bits, rng)
     rounded: Counts = whole + (fraction >> bits).reshape(whole.shape)
     return rounded
 
@@ -66,23 +69,25 @@ def _scaled(weights: Expected, sizes: Counts) -> Expected:
     return shares * sizes[:, None]
 
 
-def _steered(sizes: Counts, target: Expected, watch: Watch) -> Expected:
+def _steered(sizes: Counts, target: Expected, watches: Sequence[Watch]) -> Expected:
     """The target with its watched sums moved toward the model's, rows unchanged: the rounding errors of earlier steps
     do not add up along the tree. A few rounds of iterative proportional fitting with factors between 1/2 and 2.
     """
-    active = watch.expected >= ADJUSTED_COUNT
-    if len(sizes) < 2 or not active.any():
+    active = [watch.expected >= ADJUSTED_COUNT for watch in watches]
+    if len(sizes) < 2 or not any(parts.any() for parts in active):
         return target
-    for _ in range(6):
-        found = np.bincount(watch.ids, weights=target.ravel(), minlength=len(watch.expected))
-        factor = np.ones_like(found)
-        np.divide(watch.expected, found, out=factor, where=active & (found > 0))
-        target = _scaled(target * np.clip(factor, 0.5, 2.0)[watch.ids].reshape(target.shape), sizes)
+    for _ in range(_STEERING_ROUNDS):
+        for watch, parts in zip(watches, active, strict=True):
+            found = np.bincount(watch.ids, weights=target.ravel(), minlength=len(watch.expected))
+            factor = np.ones_like(found)
+            np.divide(watch.expected, found, out=factor, where=parts & (found > 0))
+            target = target * np.clip(factor, 0.5, 2.0)[watch.ids].reshape(target.shape)
+        target = _scaled(target, sizes)
     return target
 
 
-def _fixed_point(target: Expected, sizes: Counts, bits: int, rng: np.random.Generator) -> Counts:
-    """The target in units of 2**-bits; every row sums to its size exactly.
+def _fixed_point(target: Expected, sizes: Counts, rng: np.random.Generator) -> tuple[int, Counts]:
+    """The target in units of 2**-bits, as fine as ``BALANCED_CELLS`` fractional cells allow; rows keep their sums.
 
     Systematic rounding along each row: differences of the floors of the running sum plus one offset per row. Offsets
     follow the golden-ratio sequence, so that neighboring rows do not err in the same direction.
@@ -90,13 +95,16 @@ def _fixed_point(target: Expected, sizes: Counts, bits: int, rng: np.random.Gene
     offsets = _SLACK + (1 - 2 * _SLACK) * ((rng.random() + _GOLDEN * np.arange(1, len(sizes) + 1)) % 1.0)
     base = np.floor(target)
     running = np.cumsum(target - base, axis=1)
-    running[:, -1] = sizes - base.sum(axis=1)
-    edges = np.floor(running * (1 << bits) + offsets[:, None]).astype(np.int64)
-    edges[:, -1] = (sizes - base.sum(axis=1)).astype(np.int64) << bits
-    np.minimum(edges, edges[:, -1:], out=edges)
-    steps = np.diff(edges, axis=1, prepend=np.zeros((len(sizes), 1), dtype=np.int64))
-    fixed: Counts = steps + (base.astype(np.int64) << bits)
-    return fixed
+    left = (sizes - base.sum(axis=1)).astype(np.int64)
+    whole = base.astype(np.int64)
+    for bits in FRACTION_BITS:
+        edges = np.floor(running * (1 << bits) + offsets[:, None]).astype(np.int64)
+        edges[:, -1] = left << bits
+        np.minimum(edges, edges[:, -1:], out=edges)
+        fixed: Counts = np.diff(edges, axis=1, prepend=np.zeros((len(sizes), 1), dtype=np.int64)) + (whole << bits)
+        if np.count_nonzero(fixed & ((1 << bits) - 1)) <= BALANCED_CELLS:
+            break
+    return bits, fixed
 
 
 def _balance(
