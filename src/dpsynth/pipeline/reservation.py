@@ -56,7 +56,7 @@ def reserve(
     Raises ``BudgetExceededError`` when the cap would be exceeded or the pool protects another unit.
     """
     if request.creates_pool:
-        ledger.create(request.pool, epsilon=request.epsilon, delta=request.delta, unit=unit, purpose=purpose)
+        ledger.ensure(request.pool, epsilon=request.epsilon, delta=request.delta, unit=unit, purpose=purpose)
     return ledger.reserve(
         request.pool,
         request.loss,
