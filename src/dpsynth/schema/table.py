@@ -152,7 +152,8 @@ class Schema:
         if twice := [name for name in doubled if name in wanted]:
             raise DataMismatchError(f"the table has two columns named {_some(twice)}", where=self.name)
         if absent := [name for name in wanted if name not in names]:
-            hint = did_you_mean(absent[0], list(names)[:50])
+            # The table's own names stay unsaid: without a header they are the cells of its first row.
+            hint = "Compare the names; if the first line holds data, add a line with the column names."
             raise DataMismatchError(f"the table has no column {_some(absent)}", where=self.name, hint=hint)
         for one in self.modeled:
             physical = types.get(one.name)
