@@ -22,8 +22,7 @@ _ACCEPTS = {
     "date": ("text", "integer", "date", "moment", "null"),
     "datetime": ("text", "integer", "date", "moment", "null"),
 }
-PROPOSED = {"integer": "integer", "real": "number", "boolean": "boolean", "date": "date", "moment": "datetime"}
-"""The field type that a template proposes for a family; text may be anything."""
+_PROPOSED = {"integer": "integer", "real": "number", "boolean": "boolean", "date": "date", "moment": "datetime"}
 
 
 def family(physical: str) -> str | None:
@@ -40,3 +39,14 @@ def accepts(type_name: str, physical: str) -> bool:
     (True, False)
     """
     return family(physical) in _ACCEPTS[type_name]
+
+
+def proposed_type(physical: str) -> str | None:
+    """The field type that a draft proposes for a physical type; None for raw bytes (CSV) and nested types.
+
+    >>> proposed_type("uint8"), proposed_type("large_string"), proposed_type("binary")
+    ('integer', 'string', None)
+    """
+    if family(physical) == "text":
+        return None if "binary" in physical else "string"
+    return _PROPOSED.get(family(physical) or "")

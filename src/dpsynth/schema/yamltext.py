@@ -89,9 +89,10 @@ def parse_nodes(text: str, where: str) -> Node:
     return node
 
 
-def dump(data: Any) -> str:
-    """YAML text that ``parse`` reads back to equal data."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+def dump(data: Any, *, flow: bool | None = None, width: int = 118) -> str:
+    """YAML text that ``parse`` reads back to equal data; by default only collections of scalars are written inline."""
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=flow)
+    return str(text)
 
 
 def scalar_value(text: str) -> str | int | float | bool | None:
