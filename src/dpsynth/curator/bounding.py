@@ -312,7 +312,7 @@ class BoundedSource:
         column: str,
         max_rows: int,
         missing: Sequence[str] = (),
-        batch_rows: int = 1 << 18,
+        batch_rows: int = 1 << 17,
         state_bytes: int = 1 << 26,
         rows_bytes: int = 1 << 28,
     ) -> None:

@@ -18,7 +18,7 @@ from dpsynth.errors import DomainError
 from dpsynth.tables.reader import TableReader
 
 _CACHE_CELLS = 1 << 25
-_KEPT_BYTES = 1 << 28
+_KEPT_BYTES = 1 << 27
 
 
 class MarginalSource(Protocol):
@@ -175,7 +175,7 @@ class StreamSource:
         reader: TableReader,
         schema: Encoding,
         *,
-        batch_rows: int = 1 << 18,
+        batch_rows: int = 1 << 17,
         cache_cells: int = _CACHE_CELLS,
         kept_bytes: int = _KEPT_BYTES,
     ) -> None:
