@@ -99,7 +99,7 @@ def test_a_fit_says_price_cost_meaning_and_next_step() -> None:
         "It was created now, with the budget of this fit as its cap.",
         "Cap of pool 'people': epsilon 1, delta 1e-9.",
         "Charged so far (not a guarantee): epsilon ",
-        "A next fit may ask for epsilon" if "A next fit" in said else "Nothing is left",
+        "othing is left",
         "Next: dpsynth sample model.dps",
     ):
         assert words in said
@@ -186,8 +186,8 @@ def strip_numbers(text: str) -> str:
     return "".join(letter for letter in text if not letter.isdigit() and letter not in ".e-")
 
 
-@pytest.mark.parametrize("columns", [1, 200])
-def test_one_column_and_two_hundred(columns: int) -> None:
+@pytest.mark.parametrize(("columns", "method"), [(1, "mst"), (40, "mst"), (200, "independent")])
+def test_one_column_and_two_hundred(columns: int, method: str) -> None:
     names = [f"c{number}" for number in range(columns)]
     fields = [
         {
@@ -201,6 +201,6 @@ def test_one_column_and_two_hundred(columns: int) -> None:
     Path("wide.yaml").write_text(json.dumps({"dpsynth": {"version": 1, "name": "wide"}, "fields": fields}))
     lines = [",".join(names), *(",".join(["true"] * columns) for _ in range(20))]
     Path("wide.csv").write_text("\n".join(lines) + "\n")
-    found = run("fit", "wide.csv", "--schema", "wide.yaml", "--epsilon", "1", "-o", "wide.dps")
+    found = run("fit", "wide.csv", "--schema", "wide.yaml", "--epsilon", "1", "--method", method, "-o", "wide.dps")
     assert found.exit_code == 0, found.output
     assert run("sample", "wide.dps", "-n", "3", "-o", "-").stdout.count("\n") == 4

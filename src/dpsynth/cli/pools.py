@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from dpsynth.cli.layout import at_least, at_most
@@ -10,6 +11,9 @@ from dpsynth.cli.layout import at_least, at_most
 if TYPE_CHECKING:
     from dpsynth.ledger import PoolState
     from dpsynth.privacy.loss import PrivacyLoss
+
+_WORTH_ASKING = 1_000
+"""Less than this part of a cap is rounding dust."""
 
 
 def pool_words(pool: PoolState) -> list[str]:
@@ -28,12 +32,15 @@ def pool_words(pool: PoolState) -> list[str]:
         )
     if pool.live:
         lines.append(f"Fits running now: {len(pool.live)}; what they reserved is not available.")
-    largest = largest_epsilon(pool)
-    if largest:
-        lines.append(f"A next fit may ask for epsilon {at_least(largest)} at most.")
-    else:
-        lines.append("Nothing is left: a next fit will be refused (exit 4).")
+    lines.append(_left(largest_epsilon(pool), pool))
     return lines
+
+
+def _left(largest: Decimal, pool: PoolState) -> str:
+    if Fraction(largest) * _WORTH_ASKING >= pool.epsilon:
+        return f"A next fit may ask for epsilon {at_least(largest)} at most."
+    rest = f"Almost nothing is left (epsilon {at_least(largest)})" if largest else "Nothing is left"
+    return f"{rest}: a next fit will be refused (exit 4)."
 
 
 def largest_epsilon(pool: PoolState) -> Decimal:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
 from dpsynth.cli.parameters import COUNT, SEED
 from dpsynth.cli.progress import progress
+
+if TYPE_CHECKING:
+    from dpsynth.models.markov import Method
 
 
 @command(
@@ -42,7 +47,7 @@ def sample(
     n: int | None,
     where: tuple[str, ...],
     seed: int | None,
-    draw: str,
+    draw: Method,
     target: str,
     force: bool,
 ) -> Answer:
