@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fake_queryable import FakeQueryable
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Examples per property: few in the suite that everybody runs, many on demand (HYPOTHESIS_PROFILE=thorough).
@@ -47,3 +49,9 @@ def _isolated_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DPSYNTH_LEDGER", str(tmp_path / "ledger.db"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+
+
+@pytest.fixture
+def fake_queryable() -> type[FakeQueryable]:
+    """A Queryable over made-up rows with numpy noise: ``fake_queryable(domain, codes, loss, seed)``."""
+    return FakeQueryable

@@ -87,7 +87,8 @@ class FakeQueryable:
     def _noisy(self, clique: Clique, scale: float, receipt: Receipt) -> NoisyMarginal:
         exact = self.counts(clique)
         values = exact + np.rint(self._rng.normal(0.0, scale, exact.shape)).astype(np.int64)
-        coarsening = tuple((name, tuple(self._coarsening[name].tolist())) for name in clique if name in self._coarsening)
+        held = self._coarsening
+        coarsening = tuple((name, tuple(held[name].tolist())) for name in clique if name in held)
         return NoisyMarginal(clique, values, scale, 1, receipt, "fake", coarsening)
 
     def _charge(self, kind: str, cliques: Sequence[Clique], loss: PrivacyLoss) -> Receipt:

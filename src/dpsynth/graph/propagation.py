@@ -1,7 +1,8 @@
 """Belief propagation: from arbitrary nonnegative potentials to a calibrated tree, in one oracle call.
 
-Shafer-Shenoy messages (no division, so zeros are safe), float64, each message rescaled to a maximum of 1. When a
-product underflows although its support is not empty, the same schedule runs once more in the log domain.
+Shafer-Shenoy messages (no division, so zeros are safe), float64, each message rescaled to a maximum of 1. Terms below
+1e-308 are lost in plain numbers; where what remains is so small that they could matter, the same schedule runs once
+more in the log domain.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ def _log_rescaled(values: Values) -> tuple[Values, float]:
     return (values - peak, peak) if np.isfinite(peak) else (values, -np.inf)
 
 
+_SAFE = np.log(1e-100)
+"""With every peak above this, a lost term (below 1e-308) is at most 1e-208 of what it would be added to."""
+
 _PLAIN = Semiring(np.multiply, summed, _rescaled)
 _LOG = Semiring(np.add, _log_total, _log_rescaled)
 
@@ -73,10 +77,10 @@ def propagate(tree: JunctionTree, log_potentials: Sequence[NDArray[np.float64]])
     if not np.isfinite(peaks).all():
         raise DomainError("structural zeros leave no possible row")
     plain = [np.exp(values - peak) for values, peak in zip(log_potentials, peaks, strict=True)]
-    beliefs, log_partition = _passed(tree, plain, _PLAIN)
-    if not np.isfinite(log_partition):
+    beliefs, log_partition, smallest = _passed(tree, plain, _PLAIN)
+    if smallest < _SAFE:
         shifted = [values - peak for values, peak in zip(log_potentials, peaks, strict=True)]
-        logs, log_partition = _passed(tree, shifted, _LOG)
+        logs, log_partition, _ = _passed(tree, shifted, _LOG)
         if not np.isfinite(log_partition):
             raise DomainError("structural zeros leave no possible row")
         beliefs = [np.exp(values - values.max()) for values in logs]
@@ -84,15 +88,18 @@ def propagate(tree: JunctionTree, log_potentials: Sequence[NDArray[np.float64]])
     return Propagated(normalized, log_partition + float(np.sum(peaks)))
 
 
-def _passed(tree: JunctionTree, potentials: Sequence[Values], ring: Semiring) -> tuple[list[Values], float]:
-    """Collect to node 0 and distribute back; returns unnormalized beliefs and the log partition function."""
+def _passed(tree: JunctionTree, potentials: Sequence[Values], ring: Semiring) -> tuple[list[Values], float, float]:
+    """Collect to node 0 and distribute back.
+
+    Returns unnormalized beliefs, the log partition function, and the smallest logarithm of a peak met on the way.
+    """
     inbox: list[dict[int, Values]] = [{} for _ in tree.cliques]
-    scale = 0.0
+    scale = smallest = 0.0
     for visit in reversed(tree.order[1:]):
         clique = tree.cliques[visit.node]
         product = _product(potentials[visit.node], list(inbox[visit.node].values()), ring)
         message, log_scale = ring.rescale(ring.total(product, clique, visit.separator))
-        scale += log_scale
+        scale, smallest = scale + log_scale, min(smallest, log_scale)
         inbox[visit.parent][visit.node] = aligned(message, visit.separator, tree.cliques[visit.parent])
     children = {visit.node: list(inbox[visit.node]) for visit in tree.order}
     separators = {visit.node: visit.separator for visit in tree.order}
@@ -104,12 +111,12 @@ def _passed(tree: JunctionTree, potentials: Sequence[Values], ring: Semiring) ->
         start = _product(potentials[node], above, ring)
         beliefs[node], others = _leave_one_out(start, messages, ring)
         for child, product in zip(children[node], others, strict=True):
-            message, _ = ring.rescale(ring.total(product, tree.cliques[node], separators[child]))
+            message, log_scale = ring.rescale(ring.total(product, tree.cliques[node], separators[child]))
+            smallest = min(smallest, log_scale)
             inbox[child][node] = aligned(message, separators[child], tree.cliques[child])
-    root = ring.total(beliefs[0], tree.cliques[0], ())
-    with np.errstate(divide="ignore"):
-        log_root = float(np.log(root)) if ring is _PLAIN else float(root)
-    return beliefs, scale + log_root
+        smallest = min(smallest, ring.rescale(beliefs[node])[1])
+    _, log_root = ring.rescale(ring.total(beliefs[0], tree.cliques[0], ()))
+    return beliefs, scale + log_root, smallest
 
 
 def _product(start: Values, messages: Sequence[Values], ring: Semiring) -> Values:
