@@ -93,15 +93,23 @@ def test_another_unit_exits_four(ledger: Ledger) -> None:
     assert reserve(ledger, loss, unit=Unit("patient", 4), pool="patients").remaining == loss
 
 
-def test_a_refused_budget_says_what_is_left(ledger: Ledger, pool: PoolState) -> None:
-    spend(ledger, pool.share_of_cap(Fraction(1, 2)))
+@pytest.mark.parametrize("discoveries", [False, True])
+def test_a_refused_budget_says_what_is_left(ledger: Ledger, pool: PoolState, *, discoveries: bool) -> None:
+    spend(ledger, PrivacyLoss(rho=pool.cap.rho // 2))
     before = ledger.events()
     with pytest.raises(BudgetExceededError) as caught:
-        reserve(ledger, pool.cap)
-    left = ledger.pools()[0].largest_next_epsilon(DELTA, discoveries=False)
+        reserve(ledger, PrivacyLoss(rho=pool.cap.rho, delta=pool.cap.delta if discoveries else 0))
+    left = ledger.pools()[0].largest_next_epsilon(DELTA, discoveries=discoveries)
     assert 0 < left < 1
     assert str(left) in str(caught.value)
     assert ledger.events() == before
+
+
+def test_a_refused_delta_is_told_as_such(ledger: Ledger, pool: PoolState) -> None:
+    spend(ledger, PrivacyLoss(delta=pool.cap.delta))
+    with pytest.raises(BudgetExceededError, match="refused") as caught:
+        reserve(ledger, PrivacyLoss(rho=1, delta=1))
+    assert "smaller --delta" in str(caught.value)
 
 
 def test_the_largest_next_epsilon_is_granted_and_hardly_more_is_not(ledger: Ledger, pool: PoolState) -> None:

@@ -353,13 +353,19 @@ def _check_grant(state: PoolState, loss: PrivacyLoss, unit: Unit) -> None:
             hint="A population keeps one unit; use it, or another --pool.",
         )
     if not state.fits(loss):
-        left = state.largest_next_epsilon(state.delta, discoveries=False)
         raise BudgetExceededError(
             f"the budget is refused: {float(loss.rho_exact):.4g} of rho asked, {float(state.available.rho_exact):.4g} "
             f"available under the cap epsilon {float(state.epsilon):g}, delta {float(state.delta):g}",
             where=state.name,
-            hint=f"The largest epsilon a next fit may ask is {left}; see: dpsynth ledger show",
+            hint=_what_is_left(state, loss),
         )
+
+
+def _what_is_left(state: PoolState, loss: PrivacyLoss) -> str:
+    if loss.delta > state.available.delta:
+        return "Its delta is used up or held: ask a smaller --delta, or see: dpsynth ledger show"
+    left = state.largest_next_epsilon(state.delta, discoveries=loss.delta > 0)
+    return f"The largest epsilon a next fit may ask is {left}; see: dpsynth ledger show"
 
 
 def _check_name(pool: str) -> None:
