@@ -13,6 +13,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,house house_imports loss conversions receipt ledger_machine evidence))
 
 .PHONY: help setup check test test-system demo audits bench docs build clean
 
@@ -28,19 +29,19 @@ $(STAMP): pyproject.toml
 
 setup: $(STAMP)  ## the virtual environment with everything that development needs
 
-check: setup  ## format, lint, types, layers, the rules of the house: under a minute
+check: setup  ## format, lint, types, layers, rules of the house, the quickest tests: under a minute
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache | tail -n 12
-	@$(BIN)/python -m pytest -q -p no:randomly tests/unit/test_house.py
+	@$(BIN)/python -m pytest -q $(QUICK)
 
 test: setup  ## every test; the last line is pytest's summary
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -q -rs -n $(WORKERS) --dist worksteal
 
 test-system: setup  ## every test again, and none may skip
 	@echo "system packages (Debian names): chromium default-jre-headless postgresql" >&2
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --forbid-skips
+	@$(BIN)/python -m pytest -q -rs -n $(WORKERS) --dist worksteal --forbid-skips
 
 demo: setup  ## the whole journey on UCI Adult, ending in a refused overspend
 	@$(BIN)/dpsynth demo --force
