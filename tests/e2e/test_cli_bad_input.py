@@ -1,10 +1,14 @@
 """Bad input: one exit code, one clear message, nothing half-written, nothing spent."""
 
+import contextlib
+import functools
 import gzip
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from dpsynth.cli.main import APPLICATION
 from dpsynth.ledger import Ledger
+from dpsynth.models import load
 
 CELL = "Zaphod"
 """A value of the table; no message may ever hold it."""
@@ -269,10 +274,29 @@ def test_a_changed_ledger_does_not_verify(tmp_path: Path) -> None:
     refused(8, "changed", "ledger", "import", "all.jsonl", "--ledger", str(tmp_path / "other.db"))
 
 
+def test_a_ledger_that_another_process_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("ledger", "create", "people", "--epsilon", "3", "--delta", "1e-9")
+    monkeypatch.setattr(Ledger, "open", staticmethod(functools.partial(Ledger.open, busy_seconds=0.1)))
+    before = contents()
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        result = run(*FIT)
+    assert result.exit_code == 8
+    assert "locked" in result.stderr
+    assert contents() == before
+    assert spent() == 0
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything; the mapping has its own unit test")
-def test_no_permission() -> None:
-    Path("people.csv").chmod(0)
-    refused(3, "permission", *FIT)
+@pytest.mark.parametrize(("name", "code"), [("people.csv", 1), ("schema.yaml", 3), ("../ledger.db", 8)])
+def test_no_permission(name: str, code: int) -> None:
+    run("ledger", "create", "people", "--epsilon", "3", "--delta", "1e-9")
+    Path(name).chmod(0)
+    result = run(*FIT)
+    assert result.exit_code == code
+    assert "permission" in result.stderr
+    Path(name).chmod(0o600)
+    assert spent() == 0
 
 
 @pytest.fixture
@@ -325,6 +349,14 @@ def test_a_model_file_that_is_none(spoil: bytes) -> None:
         refused(3, "model.dps", *words)
     Path("model.dps").unlink()
     refused(3, "model.dps", "show", "model.dps")
+
+
+def test_a_model_whose_record_makes_no_sense(model: str) -> None:
+    for number, guarantee in enumerate(({}, {"epsilon": "x", "delta": "1"}, [], "dp")):
+        replace(load(model), provenance={"dp": True, "guarantee": guarantee}).save(f"{number}.dps")
+        result = run("show", f"{number}.dps")
+        assert result.exit_code == 3
+        assert "malformed" in result.stderr
 
 
 def test_an_unknown_extension_of_the_output(model: str) -> None:

@@ -13,20 +13,18 @@ Report = Callable[[str, float], None]
 
 @contextmanager
 def progress(output: Output) -> Iterator[Report]:
-    """A callable ``(stage, fraction)``: draws bars on stderr if that is a terminal, does nothing in a pipe."""
+    """A callable ``(stage, fraction)``: draws one bar on stderr if that is a terminal, does nothing in a pipe."""
     if output.silent or not sys.stderr.isatty():
         yield lambda _stage, _fraction: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    tasks: dict[str, TaskID] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        work = bar.add_task("checking", total=1.0)
 
         def report(stage: str, fraction: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=1.0)
-            bars.update(tasks[stage], completed=min(max(fraction, 0.0), 1.0))
+            bar.update(work, description=stage, completed=min(max(fraction, 0.0), 1.0))
 
         yield report

@@ -60,7 +60,8 @@ def sample(
 
     with progress(output) as report:
         outcome = write_sample(model, target, n=n, where=where, seed=seed, method=draw, force=force, progress=report)
-    output.note(f"Wrote {outcome.written.rows:,} synthetic rows to {target}; this cost no budget.")
+    rows = f"{outcome.written.rows:,} synthetic row{'' if outcome.written.rows == 1 else 's'}"
+    output.note(f"Wrote {rows} to {'stdout' if target == '-' else target}; this cost no budget.")
     return Answer(
         {"path": target, "rows": outcome.written.rows, "sha256": outcome.written.sha256, "seed": outcome.seed}
     )

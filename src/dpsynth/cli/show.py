@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dpsynth.cli.command import Answer, Output, command
-from dpsynth.cli.layout import facts, table
+from dpsynth.cli.layout import at_most, facts, table
+from dpsynth.errors import FileFormatError
 
 if TYPE_CHECKING:
     from dpsynth.models import Model
@@ -23,27 +26,28 @@ def show(_output: Output, *, model: str) -> Answer:
     from dpsynth.models import load
 
     loaded = load(model)
-    return Answer(_record(loaded), _words(loaded))
+    return Answer(_record(loaded), _words(loaded, model))
 
 
-def _words(model: Model) -> str:
-    said = model.provenance
-    blocks = [facts(_head(model, said))]
+def _words(model: Model, path: str) -> str:
+    try:
+        head = _head(model)
+    except (KeyError, TypeError, AttributeError, ArithmeticError):
+        raise FileFormatError("the record of the fit is malformed", where=path) from None
     columns = [(name, f"{model.domain[name]:,}") for name in model.domain]
-    blocks.append(table(("column", "values"), columns))
     answers = [(kind, ", ".join(clique), f"{scale:.1f}") for kind, clique, scale in _answers(model)]
-    blocks.append(table(("answer", "columns", "noise (rows)"), answers))
-    return "\n\n".join(blocks)
+    made_of = table(("answer", "columns", "noise (rows)"), answers)
+    return "\n\n".join((facts(head), table(("column", "values"), columns), made_of))
 
 
-def _head(model: Model, said: Any) -> list[tuple[str, str]]:
-    guarantee = said.get("guarantee", {})
-    bound = f"epsilon {guarantee['epsilon']}, delta {guarantee['delta']}" if guarantee and model.dp else "none recorded"
-    lines = [("guarantee", bound)]
-    if guarantee:
-        lines.append(("protects", f"{guarantee['protects'].removeprefix('protects ')}"))
-    lines.append(("method", model.method))
-    lines.append(("rows", f"about {model.default_rows:,} (measured with noise)"))
+def _head(model: Model) -> list[tuple[str, str]]:
+    said: Mapping[str, Any] = model.provenance
+    lines = [("guarantee", "none recorded")]
+    if model.dp:
+        guarantee = said["guarantee"]
+        bound = f"epsilon {at_most(Decimal(guarantee['epsilon']))}, delta {at_most(Decimal(guarantee['delta']))}"
+        lines = [("guarantee", bound), ("protects", guarantee["protects"].removeprefix("protects "))]
+    lines += [("method", model.method), ("rows", f"about {model.default_rows:,} (measured with noise)")]
     if model.schema is not None:
         lines.append(("schema", model.schema.name))
     if model.convergence is not None:
