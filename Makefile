@@ -40,7 +40,7 @@ test: setup  ## every test; the last line is pytest's summary
 	@$(BIN)/python -m pytest -q -rs -n $(WORKERS) --dist worksteal
 
 test-system: setup  ## every test again, and none may skip
-	@echo "system packages (Debian names): chromium default-jre-headless postgresql" >&2
+	@echo "run as an ordinary user; system packages (Debian names): chromium default-jre-headless postgresql" >&2
 	@$(BIN)/python -m pytest -q -rs -n $(WORKERS) --dist worksteal --forbid-skips
 
 demo: setup  ## the whole journey on UCI Adult, ending in a refused overspend
