@@ -173,6 +173,10 @@ MALFORMED = {
     "a list": "[]\n",
     "deep": "[" * 100_000 + "\n",
     "not text": "\xff\xfe",
+    "a name that moves the cursor": (
+        '{"format":"dpsynth-ledger","version":1,"public":true,"ephemeral":false,'
+        '"pools":[{"pool":"\\u001b[2J","events":1,"head":"x"}]}\n'
+    ),
     "an unnamed pool": (
         '{"format":"dpsynth-ledger","version":1,"public":true,"ephemeral":false,"pools":[]}\n'
         '{"body":{"pool":"x"},"hash":"x"}\n'

@@ -9,6 +9,7 @@ import pytest
 
 from dpsynth.errors import BudgetExceededError, DpsynthError, LedgerError
 from dpsynth.ledger.machine import FIXED, Pool, apply
+from dpsynth.privacy.conversions import DELTA_CONVERSION
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_record
 
@@ -184,6 +185,16 @@ def test_disclosures_are_counted(pool: Pool) -> None:
 def test_a_pool_of_another_kind_is_refused(name: str) -> None:
     with pytest.raises(LedgerError):
         apply(None, "CREATE", "", facts(**{name: "something else"}))
+
+
+def test_the_fixed_split_of_delta_is_the_one_that_conversions_use() -> None:
+    assert FIXED["delta_conversion"] == str(DELTA_CONVERSION)
+
+
+@pytest.mark.parametrize("unit", ["", "rows", "person", "person:0"])
+def test_a_pool_of_an_unknown_unit_is_refused(unit: str) -> None:
+    with pytest.raises(DpsynthError):
+        apply(None, "CREATE", "", facts(unit=unit))
 
 
 def test_transactions_do_not_disturb_each_other(touched: Pool) -> None:

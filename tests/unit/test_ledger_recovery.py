@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -179,6 +180,23 @@ def test_a_reservation_of_another_host_is_held_until_it_is_forfeited(
     assert here.pools()[0].reserved == PART
     assert here.forfeit(there.id, "that machine is gone").outcome == "FORFEIT"
     assert here.pools()[0].forfeited == PART
+
+
+def test_the_dead_do_not_keep_anyone_from_reading_a_read_only_ledger(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with holding(path, "touch") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+    connect = sqlite3.connect
+
+    def connect_read_only(target: str, **settings: Any) -> sqlite3.Connection:
+        return connect(target.replace("?mode=rw", "?mode=ro"), **settings)
+
+    monkeypatch.setattr(sqlite3, "connect", connect_read_only)
+    assert Ledger.open(path).pools()[0].reserved == PART
+    monkeypatch.undo()
+    assert Ledger.open(path).pools()[0].forfeited == PART
 
 
 def test_opening_a_ledger_without_the_dead_writes_nothing(path: Path) -> None:

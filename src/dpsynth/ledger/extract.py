@@ -131,6 +131,8 @@ def _header(record: Any) -> Extract:
     if record["format"] != FORMAT or record["version"] != VERSION:
         raise ValueError
     heads = {str(entry["pool"]): str(entry["head"]) for entry in record["pools"]}
+    if not all(name.isprintable() for name in heads):
+        raise ValueError
     return Extract(record["public"] is True, record["ephemeral"] is True, {name: [] for name in heads}, heads)
 
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -319,12 +319,14 @@ class Ledger:
             yield session
 
     def _recover_if_needed(self) -> None:
-        """Recovery on opening; a ledger that cannot be written may still be read, its reservations stay held."""
+        """Recovery on opening."""
         with self._reading() as session:
             names = session.pools() if session else ()
             needed = any(True for name in names for _ in book.dead_transactions(session, name)) if session else False
-        if needed and os.access(self.where, os.W_OK):
-            self.recover()
+        if needed:
+            # A ledger that cannot be written may still be read; what the dead reserved stays held meanwhile.
+            with suppress(LedgerError):
+                self.recover()
 
 
 def default_path() -> Path:

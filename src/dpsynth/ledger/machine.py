@@ -16,6 +16,7 @@ from typing import Any
 from dpsynth.errors import BudgetExceededError, LedgerError
 from dpsynth.privacy.loss import PrivacyLoss, total
 from dpsynth.privacy.receipt import exact_from_record, loss_from_record
+from dpsynth.privacy.unit import Unit
 
 NOTHING = PrivacyLoss()
 FIXED = {"governor": "zcdp", "neighbors": "add-remove", "delta_conversion": "9/10"}
@@ -91,7 +92,8 @@ def _create(kind: str, data: Mapping[str, Any]) -> Pool:
     if kind != "CREATE" or any(data[name] != value for name, value in FIXED.items()):
         raise LedgerError("a pool begins with a CREATE event that this version of dpsynth understands")
     epsilon, delta = exact_from_record(data["epsilon"]), exact_from_record(data["delta"])
-    return Pool(data["pool_id"], data["unit"], epsilon, delta, loss_from_record(data["cap"]))
+    unit = str(Unit.parse(data["unit"]))
+    return Pool(str(data["pool_id"]), unit, epsilon, delta, loss_from_record(data["cap"]))
 
 
 def _raise(pool: Pool, data: Mapping[str, Any]) -> Pool:

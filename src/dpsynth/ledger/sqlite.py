@@ -241,12 +241,13 @@ def _make_directory(directory: Path) -> None:
 
 
 def _flush_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        with suppress(OSError):
+    # Some systems cannot open or flush a directory; the new ledger holds no charge yet.
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
             os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _create_tables(connection: sqlite3.Connection) -> None:
