@@ -100,7 +100,6 @@ _KEYS: dict[str, type[_Part]] = {
     "unit": UnitPart,
     "bins": BinsPart,
     "constraints": ConstraintsPart,
-    "fields": FieldModel,
 }
 
 
@@ -110,15 +109,18 @@ def validate(document: dict[str, Any], where: str) -> TableModel:
         return TableModel.model_validate(document)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=True)
-    first = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
-    place, keys = _place(document, first["loc"])
-    if first["type"] == "extra_forbidden":
-        raise SchemaError(f"{place}unknown key {keys[-1]!r}", where=where, hint=did_you_mean(keys[-1], _known(keys)))
+    placed = [(*_place(document, problem), problem) for problem in problems]
+    unknown = [one for one in placed if one[2]["type"] == "extra_forbidden"]
+    field, keys, first = max(unknown or placed, key=lambda one: len(one[1]))
+    place = f"field {field}: " if field else ""
+    if unknown:
+        raise SchemaError(
+            f"{place}unknown key {keys[-1]!r}", where=where, hint=did_you_mean(keys[-1], _known(keys, field))
+        )
     if first["type"] == "missing":
         raise SchemaError(f"{place}the key {keys[-1]!r} is missing", where=where)
-    alternatives = [one for one in problems if one["loc"][: len(keys)] == first["loc"][: len(keys)]]
-    said = " or ".join(dict.fromkeys(_words(one) for one in alternatives))
-    raise SchemaError(f"{place}{'.'.join(keys)}: {said}", where=where)
+    said = " or ".join(dict.fromkeys(_words(one) for other, path, one in placed if (other, path) == (field, keys)))
+    raise SchemaError(f"{place}{'.'.join(keys) or 'the document'}: {said}", where=where)
 
 
 def did_you_mean(word: str, known: list[str]) -> str | None:
@@ -129,31 +131,30 @@ def did_you_mean(word: str, known: list[str]) -> str | None:
     return f"Known: {', '.join(known)}." if known else None
 
 
-def _place(document: dict[str, Any], location: tuple[int | str, ...]) -> tuple[str, list[str]]:
-    """``field 'age': `` (or nothing) and the path of keys below it; union member names are left out."""
-    place, keys = "", list[str]()
+def _place(document: dict[str, Any], problem: Any) -> tuple[str, list[str]]:
+    """The field (its name, or its number) and the path of keys below it; names of union members are left out."""
+    field, keys = "", list[str]()
     node: Any = document
+    location = problem["loc"]
     for position, step in enumerate(location):
-        last = position == len(location) - 1
+        absent = problem["type"] == "missing" and position == len(location) - 1
         if isinstance(step, int):
             node = node[step] if isinstance(node, list) and step < len(node) else None
             if keys == ["fields"]:
                 name = node.get("name") if isinstance(node, dict) else None
-                place, keys = f"field {name!r}: " if isinstance(name, str) else f"field {step + 1}: ", []
-        elif isinstance(node, dict) and (step in node or (last and step[:1].islower())):
+                field, keys = repr(name) if isinstance(name, str) else str(step + 1), []
+        elif absent or (isinstance(node, dict) and step in node):
             keys.append(step)
-            node = node.get(step)
-    return place, keys or ["the document"]
+            node = node.get(step) if isinstance(node, dict) else None
+    return field, keys
 
 
-def _known(keys: list[str]) -> list[str]:
+def _known(keys: list[str], field: str) -> list[str]:
     """The keys that may stand where the last key stands."""
     parent = keys[-2] if len(keys) > 1 else None
-    if parent == "dpsynth":
-        models: list[type[_Part]] = [FieldPart] if len(keys) == 2 else [TablePart]
-    else:
-        models = [_KEYS[parent]] if parent in _KEYS else [FieldModel, TableModel]
-    return [info.alias or name for model in models for name, info in model.model_fields.items()]
+    tops: tuple[type[_Part], type[_Part]] = (FieldModel, FieldPart) if field else (TableModel, TablePart)
+    model = tops[0] if parent is None else tops[1] if parent == "dpsynth" else _KEYS.get(parent, tops[0])
+    return [info.alias or name for name, info in model.model_fields.items()]
 
 
 def _words(problem: Any) -> str:

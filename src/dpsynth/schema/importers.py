@@ -18,8 +18,9 @@ _TYPES = ("string", "integer", "number", "boolean", "date", "datetime")
 def import_schema(text: str, kind: str, name: str, public: str | None = None, where: str = "metadata") -> str:
     """The ``schema.yaml`` text for metadata in the format ``kind``: ``mbi`` or ``frictionless``.
 
-    ``name`` names the table, ``where`` the file in messages; ``public`` is the reason why all its domains are public knowledge. Raises ``UsageError``
-    for another format, ``FileFormatError`` when the text is not of that format. The result loads.
+    ``name`` names the table, ``where`` the file in messages; ``public`` is the reason why all its domains are public
+    knowledge. Raises ``UsageError`` for another format, ``FileFormatError`` when the text is not of that format. The
+    result loads.
     """
     readers: dict[str, Callable[[Any, str, str | None], dict[str, Any]]] = {
         "mbi": _mbi,
