@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from dpsynth.graph.calibrated import CalibratedTree
 from dpsynth.graph.factors import Values, aligned, summed
 from dpsynth.graph.junction import JunctionTree
 from dpsynth.graph.pooling import Buckets, coarsened, expanded
-from dpsynth.graph.propagation import propagate
+from dpsynth.graph.propagation import Propagated, propagate
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Wanted:
     """A marginal that the model has to meet up to ``variance`` (of every cell, rows²).
 
     ``clique`` in domain order; ``values`` over its shape after coarsening by ``buckets``; ``expected``: what the base
-    model has there.
+    model has there. Main effects belong to the one-way targets: of a target with several axes only the rest is met,
+    so that no direction is counted twice and the problem stays well conditioned.
     """
 
     clique: Clique
@@ -40,6 +42,44 @@ class Wanted:
     values: Values
     expected: Values
     variance: float
+
+    @cached_property
+    def _weights(self) -> tuple[Values, ...]:
+        """The share of every code of every axis, ready to broadcast."""
+        axes = range(self.expected.ndim)
+        sums = [self.expected.sum(axis=tuple(o for o in axes if o != axis), keepdims=True) for axis in axes]
+        return tuple(counts / counts.sum() for counts in sums)
+
+    def interaction(self, parameters: Values) -> Values:
+        """The parameters without their main effects (means under independent axes); the identity on one axis."""
+        if parameters.ndim < 2:
+            return parameters
+        mean = self._mean_over(parameters, range(parameters.ndim))
+        effects = [self._mean_over(parameters, self._others(axis)) for axis in range(parameters.ndim)]
+        return parameters - sum(effects) + (parameters.ndim - 1) * mean
+
+    def adjoint(self, gradient: Values) -> Values:
+        """The transpose of ``interaction``."""
+        if gradient.ndim < 2:
+            return gradient
+        every = range(gradient.ndim)
+        result = gradient + (gradient.ndim - 1) * self._spread_over(gradient, every)
+        for axis in every:
+            result = result - self._spread_over(gradient, self._others(axis))
+        return result
+
+    def _others(self, axis: int) -> list[int]:
+        return [other for other in range(self.expected.ndim) if other != axis]
+
+    def _mean_over(self, values: Values, axes: Iterable[int]) -> Values:
+        for axis in axes:
+            values = (values * self._weights[axis]).sum(axis=axis, keepdims=True)
+        return values
+
+    def _spread_over(self, values: Values, axes: Iterable[int]) -> Values:
+        for axis in axes:
+            values = values.sum(axis=axis, keepdims=True) * self._weights[axis]
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,42 +103,43 @@ class _Dual:
     def scales(self) -> NDArray[np.float64]:
         """The diagonal preconditioner: the square root of the Hessian's diagonal near the solution."""
         parts = [np.sqrt(target.expected.ravel() + target.variance + 1e-6) for target in self.targets]
-        return np.concatenate(parts)
+        return np.concatenate(parts) if parts else np.zeros(0)
 
-    def potentials(self, parameters: NDArray[np.float64]) -> list[Values]:
+    @cached_property
+    def pieces(self) -> tuple[slice, ...]:
+        ends = np.cumsum([0, *(target.values.size for target in self.targets)]).tolist()
+        return tuple(slice(start, stop) for start, stop in itertools.pairwise(ends))
+
+    def parameters(self, scaled: NDArray[np.float64]) -> list[Values]:
+        """θ of every target from the preconditioned vector."""
+        plain = scaled / self.scales
+        return [
+            target.interaction(plain[piece].reshape(target.values.shape))
+            for target, piece in zip(self.targets, self.pieces, strict=True)
+        ]
+
+    def propagated(self, parameters: Sequence[Values]) -> Propagated:
         potentials = list(self.base)
-        start = 0
-        for target, node in zip(self.targets, self.nodes, strict=True):
-            piece = parameters[start : start + target.values.size].reshape(target.values.shape)
-            potentials[node] = potentials[node] + aligned(
-                expanded(piece, target.buckets), target.clique, self.tree.cliques[node]
-            )
-            start += target.values.size
-        return potentials
+        for target, node, theta in zip(self.targets, self.nodes, parameters, strict=True):
+            fine = expanded(theta, target.buckets)
+            potentials[node] = potentials[node] + aligned(fine, target.clique, self.tree.cliques[node])
+        return propagate(self.tree, potentials)
 
     def value_and_gradient(self, scaled: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        parameters = scaled / self.scales
-        propagated = propagate(self.tree, self.potentials(parameters))
+        parameters = self.parameters(scaled)
+        propagated = self.propagated(parameters)
         value = self.total * propagated.log_partition
-        gradient = np.empty_like(parameters)
-        start = 0
-        for target, node in zip(self.targets, self.nodes, strict=True):
-            piece = slice(start, start + target.values.size)
-            theta = parameters[piece].reshape(target.values.shape)
+        gradient = np.empty_like(scaled)
+        for target, node, theta, piece in zip(self.targets, self.nodes, parameters, self.pieces, strict=True):
             fine = summed(propagated.beliefs[node], self.tree.cliques[node], target.clique)
             model = self.total * coarsened(fine, target.buckets)
             value += float((theta * (0.5 * target.variance * theta - target.values)).sum())
-            gradient[piece] = (model - target.values + target.variance * theta).ravel()
-            start = piece.stop
+            gradient[piece] = target.adjoint(model - target.values + target.variance * theta).ravel()
         return value, gradient / self.scales
 
 
 def fit_dual(
-    tree: JunctionTree,
-    base: Sequence[Values],
-    targets: Sequence[Wanted],
-    total: float,
-    iterations: int,
+    tree: JunctionTree, base: Sequence[Values], targets: Sequence[Wanted], total: float, iterations: int
 ) -> tuple[CalibratedTree, Convergence]:
     """The model nearest to the base (log potentials per node, −inf for impossible cells) given the targets.
 
@@ -109,17 +150,15 @@ def fit_dual(
     from scipy.optimize import minimize
 
     dual = _Dual(tree, tuple(base), tuple(targets), total)
-    start = np.zeros(sum(target.values.size for target in targets))
     found = minimize(
         dual.value_and_gradient,
-        start,
+        np.zeros_like(dual.scales),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 15, "gtol": 1e-3, "ftol": 1e-10},
+        options={"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "gtol": 1e-2, "ftol": 1e-9},
     )
-    propagated = propagate(tree, dual.potentials(found.x / dual.scales))
-    beliefs = tuple(total * belief for belief in propagated.beliefs)
-    reason = "the dual's gradient or progress vanished" if found.success else "the iteration limit was reached"
+    beliefs = tuple(total * belief for belief in dual.propagated(dual.parameters(found.x)).beliefs)
+    reason = "the gradient or the progress vanished" if found.success else "the iteration limit was reached"
     return CalibratedTree(tree, beliefs, total), Convergence(
         bool(found.success), int(found.nit), float(found.fun), reason
     )

@@ -14,7 +14,7 @@ from dpsynth.graph.closed_form import closed_form
 from dpsynth.graph.dual import Convergence, Wanted, fit_dual
 from dpsynth.graph.factors import Values, aligned, divided, summed
 from dpsynth.graph.junction import JunctionTree, junction_tree
-from dpsynth.graph.pooling import Target, coarsened, merged, pooled_one_way, pooled_total
+from dpsynth.graph.pooling import Target, coarsened, merged, pooled_one_way, pooled_total, projected_precision
 from dpsynth.graph.shrinkage import dispersion
 from dpsynth.privacy.answers import NoisyMarginal
 
@@ -91,20 +91,24 @@ def _wanted(
 
     A target with noise s² and dispersion a around the closed-form model gets the ridge s²/a: the divergence from that
     model then is a prior of variance a · expected, which is the shrinkage of the closed form, for all targets jointly.
-    A target that the closed form has already shrunk is held where it is.
+    What the closed form has already met is held there, at the mean dispersion of the others.
     """
     several = [target for target in targets if len(target.clique) > 1]
+    priors = start.marginals([target.clique for target in several])
+    expected = [coarsened(prior, target.buckets) for target, prior in zip(several, priors, strict=True)]
+    spreads = [dispersion(prior, target) for target, prior in zip(several, expected, strict=True)]
+    others = [spread for target, spread in zip(several, spreads, strict=True) if id(target) not in kept]
+    typical = max(1.0, float(np.mean(others)) if others else 1.0)
     found = []
-    for target, prior in zip(several, start.marginals([target.clique for target in several]), strict=True):
-        expected = coarsened(prior, target.buckets)
-        values = expected if id(target) in kept else target.values
-        spread = 1.0 if id(target) in kept else dispersion(expected, target)
-        if spread > 0.0:
-            ridge = target.variance / spread
-            found.append(Wanted(target.clique, target.buckets, values, expected, ridge))
-    singles = {target.clique[0]: target.variance for target in targets if len(target.clique) == 1}
-    for name, variance in singles.items():
-        found.append(Wanted((name,), (None,), one_ways[name], one_ways[name], variance))
+    for target, prior, spread in zip(several, expected, spreads, strict=True):
+        if id(target) in kept:
+            found.append(Wanted(target.clique, target.buckets, prior, prior, target.variance / typical))
+        elif spread > 0.0:
+            found.append(Wanted(target.clique, target.buckets, target.values, prior, target.variance / spread))
+    for name, values in one_ways.items():
+        precision = sum(projected_precision(name, target) for target in targets)
+        if precision > 0.0:
+            found.append(Wanted((name,), (None,), values, values, 1.0 / (precision * typical)))
     return found
 
 

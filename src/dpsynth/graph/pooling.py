@@ -123,11 +123,19 @@ def _projections(attribute: str, targets: Sequence[Target]) -> dict[Buckets, tup
         if attribute not in target.clique:
             continue
         values = summed(target.values, target.clique, (attribute,))
-        precision = values.size / (target.values.size * target.variance)
+        precision = projected_precision(attribute, target)
         codes = target.buckets[target.clique.index(attribute)]
         weighted, held = sums.get(codes, (np.zeros_like(values), 0.0))
         sums[codes] = weighted + precision * values, held + precision
     return {codes: (weighted / precision, 1.0 / precision) for codes, (weighted, precision) in sums.items()}
+
+
+def projected_precision(attribute: str, target: Target) -> float:
+    """One over the variance of a cell of the target's projection onto the attribute; 0 if it does not hold it."""
+    if attribute not in target.clique:
+        return 0.0
+    cells = target.values.shape[target.clique.index(attribute)]
+    return float(cells / (target.values.size * target.variance))
 
 
 def simplex_projection(values: Values, total: float) -> Values:
