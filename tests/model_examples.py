@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -41,7 +42,9 @@ def random_field(
         parent = domain.attributes[int(rng.integers(index))]
         joint = one_ways[parent][:, None] * rng.dirichlet(np.full(sizes[index], concentration), size=domain[parent])
         pairs[parent, name], one_ways[name] = joint, joint.sum(axis=0)
-    tree = junction_tree(domain, pairs or [("a",)])
+    # Elimination may join attributes of one value into one clique; larger sizes keep every pair a clique of its own.
+    tree = junction_tree(Domain(domain.attributes, tuple(size + 1 for size in sizes)), pairs or [("a",)])
+    tree = replace(tree, domain=domain)
     beliefs = tuple(total * (pairs[clique] if len(clique) == 2 else one_ways[clique[0]]) for clique in tree.cliques)
     return MarkovRandomField(CalibratedTree(tree, beliefs, float(total)))
 

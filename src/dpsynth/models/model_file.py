@@ -277,11 +277,11 @@ def _check_shape(marginal: NoisyMarginal, domain: Domain) -> None:
     domain.check_clique(marginal.clique)
     buckets = dict(marginal.coarsening)
     shape = domain.shape(marginal.clique)
-    if len(shape) != marginal.values.ndim:
+    if len(shape) != marginal.values.ndim or not buckets.keys() <= set(marginal.clique):
         raise FileFormatError("a noisy marginal does not fit the domain")
     for attribute, full, size in zip(marginal.clique, shape, marginal.values.shape, strict=True):
         coarse = buckets.get(attribute)
-        fits = size == full if coarse is None else len(coarse) == full and 0 <= min(coarse) <= max(coarse) < size
+        fits = size == full if coarse is None else len(coarse) == full and 0 <= min(coarse) <= max(coarse) == size - 1
         if not fits:
             raise FileFormatError("a noisy marginal does not fit the domain", where=attribute)
 
