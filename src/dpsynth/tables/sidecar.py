@@ -51,7 +51,7 @@ def read_sidecar(path: str | os.PathLike[str]) -> Sidecar | None:
         return None
     except OSError as error:
         raise reading_error(error, str(place)) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _malformed(place) from None
     return _parsed(content, place)
 
