@@ -1,0 +1,163 @@
+"""How far samples of fitted models lie from the real table: the whole pipeline, OpenDP's noise, a ledger per fit.
+
+    DPSYNTH_BENCH_DATA=FOLDER python bench/accuracy.py [--fits 5] [--tables adult,nltcs] [--methods mst]
+
+FOLDER holds adult_mckenna.csv.gz, nltcs.csv.gz and their -domain.json (sizes). Each fit is followed by a sample of as
+many rows as the table has; the figure is the mean total variation distance over all 2-way and all 3-way marginals,
+averaged over the fits. Fits cannot be seeded: the noise comes from OpenDP. CPU seconds are those of a fit inside this
+process, after OpenDP was imported; ``bench/fit.py`` counts whole processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from dpsynth.domain import Domain
+from dpsynth.ledger import Ledger
+from dpsynth.metrics import CodedTable
+from dpsynth.pipeline.fit import fit
+from dpsynth.schema import Schema
+
+RESULTS = Path(__file__).resolve().parent / "results"
+TABLES = {"adult": "adult_mckenna", "nltcs": "nltcs"}
+DELTA = "1e-9"
+LIMITS = {
+    ("adult", "mst", "0.1"): {"tvd2": 0.130, "tvd3": 0.250},
+    ("adult", "mst", "1"): {"tvd2": 0.053, "tvd3": 0.117},
+    ("adult", "mst", "10"): {"tvd2": 0.041},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A table as codes and as an Arrow table, with the schema of its published sizes."""
+
+    schema: Schema
+    real: CodedTable
+    table: pa.Table
+
+
+def load(folder: Path, name: str) -> Loaded:
+    sizes = json.loads((folder / f"{name}-domain.json").read_text())
+    table = pyarrow.csv.read_csv(folder / f"{name}.csv.gz").select(list(sizes))
+    codes = {column: table[column].to_numpy().astype(np.int64) for column in sizes}
+    schema = Schema.from_domain(sizes, name=name, public="the sizes are published")
+    return Loaded(schema, CodedTable(Domain.from_sizes(sizes), codes), table)
+
+
+def mean_distance(real: CodedTable, synthetic: CodedTable, ways: int) -> float:
+    """The mean total variation distance over all marginals of this many columns."""
+    cliques = real.domain.cliques(ways)
+    distances = []
+    for start in range(0, len(cliques), 64):
+        part = cliques[start : start + 64]
+        for ours, theirs in zip(real.marginals(part), synthetic.marginals(part), strict=True):
+            distances.append(0.5 * float(np.abs(ours / real.rows - theirs / synthetic.rows).sum()))
+    return statistics.mean(distances)
+
+
+def one_fit(loaded: Loaded, method: str, epsilon: str, seed: int) -> dict[str, float]:
+    """One fit with its own ledger, one sample, its distances and its costs."""
+    started = time.process_time()
+    real = loaded.real
+    outcome = fit(loaded.table, loaded.schema, epsilon=epsilon, delta=DELTA, method=method, ledger=Ledger.in_memory())
+    fitted = time.process_time()
+    distribution = outcome.model.distribution
+    codes = distribution.sample_codes(real.rows, np.random.default_rng(seed))
+    sampled = time.process_time()
+    synthetic = CodedTable(real.domain, codes)
+    return {
+        **{f"tvd{ways}": round(mean_distance(real, synthetic, ways), 5) for ways in (1, 2, 3)},
+        "fit_cpu_seconds": round(fitted - started, 3),
+        "sample_cpu_seconds": round(sampled - fitted, 3),
+        "model_cells": distribution.cells,
+    }
+
+
+def case(name: str, method: str, epsilon: str, runs: Sequence[dict[str, float]]) -> dict[str, Any]:
+    """The mean over the fits beside the limits, and every fit."""
+    keys = ("tvd1", "tvd2", "tvd3", "fit_cpu_seconds", "sample_cpu_seconds")
+    mean = {key: round(statistics.mean(run[key] for run in runs), 4) for key in keys}
+    limits = LIMITS.get((name, method, epsilon), {})
+    reached = all(mean[key] <= limit for key, limit in limits.items())
+    return {
+        "table": name,
+        "method": method,
+        "epsilon": epsilon,
+        "mean": mean,
+        "limits": limits,
+        "reached": reached,
+        "fits": list(runs),
+    }
+
+
+def record(arguments: Sequence[str], cases: Sequence[dict[str, Any]]) -> Path:
+    """One dated JSON file."""
+    date = dt.datetime.now(dt.UTC).date().isoformat()
+    content = {
+        "benchmark": "accuracy",
+        "date": date,
+        "command": " ".join(["python bench/accuracy.py", *arguments]),
+        "delta": DELTA,
+        "metric": "mean over all k-way marginals of half the L1 distance of shares; n-row samples; mean of the fits",
+        "machine": {"cores": os.cpu_count(), "system": platform.system(), "architecture": platform.machine()},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("dpsynth", "opendp", "numpy", "scipy", "networkx")},
+        },
+        "cases": list(cases),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    target = RESULTS / f"accuracy-{date}.json"
+    part = target.with_name(f".{target.name}.part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    part.replace(target)
+    return target
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="distances of samples of fitted models from the real table")
+    parser.add_argument("--fits", type=int, default=5)
+    parser.add_argument("--tables", default="adult,nltcs")
+    parser.add_argument("--methods", default="mst,independent")
+    parser.add_argument("--epsilons", default="0.1,1,10")
+    chosen = parser.parse_args()
+    folder = Path(os.environ.get("DPSYNTH_BENCH_DATA", ""))
+    names = [name for name in chosen.tables.split(",") if (folder / f"{TABLES[name]}.csv.gz").exists()]
+    if not os.environ.get("DPSYNTH_BENCH_DATA") or not names:
+        print("skipped: DPSYNTH_BENCH_DATA names no folder with adult_mckenna.csv.gz or nltcs.csv.gz")
+        return
+    import opendp.prelude  # noqa: F401  (its import is not part of a fit's CPU seconds)
+
+    cases = []
+    for name in names:
+        loaded = load(folder, TABLES[name])
+        for method in chosen.methods.split(","):
+            for epsilon in chosen.epsilons.split(","):
+                runs = [one_fit(loaded, method, epsilon, seed) for seed in range(chosen.fits)]
+                cases.append(case(name, method, epsilon, runs))
+                shown = " ".join(f"{key} {value}" for key, value in cases[-1]["mean"].items())
+                print(
+                    f"{name} {method} epsilon {epsilon}: {shown}{'' if cases[-1]['reached'] else ' MISSED'}", flush=True
+                )
+    print(f"written: bench/results/{record(sys.argv[1:], cases).name}")
+
+
+if __name__ == "__main__":
+    main()
