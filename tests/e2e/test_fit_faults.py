@@ -85,7 +85,9 @@ def test_shares_of_a_cap_fill_it(ledger, schema):
 
 
 @pytest.mark.parametrize("stage", ["touch", "draw", "commit"])
-@pytest.mark.parametrize("fault", [KeyboardInterrupt, MemoryError, RuntimeError(SECRET)], ids=["ctrl-c", "memory", "bug"])
+@pytest.mark.parametrize(
+    "fault", [KeyboardInterrupt, MemoryError, RuntimeError(SECRET)], ids=["ctrl-c", "memory", "bug"]
+)
 def test_a_fault_in_any_stage_costs_what_is_documented(ledger, schema, tmp_path, monkeypatch, stage, fault):
     original = getattr(Transaction, stage)
     calls = []

@@ -88,9 +88,7 @@ def test_a_refused_question_reads_nothing(room):
     assert transaction.draws == ()
 
 
-@pytest.mark.parametrize(
-    "clique", [("z",), ("a", "a"), ("a", "z")], ids=["unknown", "twice", "one unknown"]
-)
+@pytest.mark.parametrize("clique", [("z",), ("a", "a"), ("a", "z")], ids=["unknown", "twice", "one unknown"])
 def test_cliques_outside_the_domain_are_refused(room, clique):
     curator, source, transaction = room()
     with pytest.raises(DomainError):
@@ -135,7 +133,9 @@ def test_an_empty_question_is_refused(room):
         curator.select([], curator.remaining)
 
 
-@pytest.mark.parametrize(("unit", "stability", "expected"), [(Unit(), 1, 1), (Unit("id", 5), 1, 5), (Unit("id", 5), 3, 15)])
+@pytest.mark.parametrize(
+    ("unit", "stability", "expected"), [(Unit(), 1, 1), (Unit("id", 5), 1, 5), (Unit("id", 5), 3, 15)]
+)
 def test_sensitivity_grows_with_the_unit(room, unit, stability, expected):
     curator, _, _ = room(unit=unit, stability=stability)
     loss = curator.remaining.share(Fraction(1, 4))

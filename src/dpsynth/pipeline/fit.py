@@ -16,7 +16,7 @@ from typing import Any
 from dpsynth.errors import DpsynthError
 from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.models import Model
-from dpsynth.pipeline.ingest import Ingest, preprocessing_of
+from dpsynth.pipeline.ingest import Ingest, Preprocessing, preprocessing_of
 from dpsynth.pipeline.manifest import provenance_of, versions
 from dpsynth.pipeline.observed import ObservedQueryable
 from dpsynth.pipeline.plan import (
@@ -35,7 +35,7 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.reconciliation import reconcile
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
-from dpsynth.synthesizers import Plan, Synthesizer, synthesizer
+from dpsynth.synthesizers import Synthesizer, synthesizer
 from dpsynth.tables import atomic_write, open_table
 
 
@@ -81,65 +81,73 @@ def fit(
     """
     loaded = load_schema(schema)
     loaded.require_fit()
-    whom = unit_of(loaded, unit)
-    algorithm = synthesizer(method, **dict(settings or {}))
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     request = request_of(book, pool or loaded.population or loaded.name, epsilon, share, delta)
-    priced = _price(loaded, algorithm, request, whom, memory_limit)
+    algorithm = synthesizer(method, **dict(settings or {}))
+    priced = price(loaded, algorithm, request, unit=unit_of(loaded, unit), rows=None, memory_limit=memory_limit)
     preprocessing = preprocessing_of(data)
-    reader = open_table(data, delimiter=delimiter)
-    ingest = Ingest(reader, loaded, whom)
+    ingest = Ingest(open_table(data, delimiter=delimiter), loaded, priced.unit)
     announce(priced)
+    ready = _Ready(book, request, priced, preprocessing, ingest, algorithm, loaded, progress)
     target = atomic_write(output, force=force) if output is not None else nullcontext(None)
     with target as partial_file:
-        details = {"settings": priced.plan.settings, "versions": versions()}
-        transaction = reserve(book, request, unit=whom, purpose=purpose, method=method, details=details)
-        with transaction:
-            fitted = _ask(
-                transaction, ingest, algorithm, priced.plan, stability=preprocessing.stability, progress=progress
-            )
-            spent = reconcile(fitted.answers, transaction.draws, transaction.reservation)
-            facts = provenance_of(
-                priced,
-                ledger=book,
-                pool=transaction.pool,
-                transaction=transaction,
-                spent=spent,
-                labels=[*preprocessing.labels, *ingest.labels],
-            )
-            model = replace(fitted, schema=loaded, provenance=facts)
-            if partial_file is not None:
-                model.write(partial_file)
-            transaction.commit({"answers": len(model.answers), "method": method})
-    state = book.pool(request.pool)
-    if state is None:
-        raise DpsynthError("the pool vanished from the ledger", where=request.pool)
-    progress("done", 1.0)
-    return FitOutcome(model, priced, state, request.creates_pool, transaction.id, spent, preprocessing.notes)
+        model, transaction = _spend(ready, purpose, partial_file)
+    return _outcome(ready, model, transaction)
 
 
-def _price(schema: Schema, method: Synthesizer, request: Request, unit: Unit, memory_limit: int) -> PricedPlan:
-    return price(
-        schema,
-        method,
-        epsilon=request.epsilon,
-        delta=request.delta,
-        loss=request.loss,
-        unit=unit,
-        rows=None,
-        memory_limit=memory_limit,
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """Everything that was decided before the reservation."""
+
+    book: Ledger
+    request: Request
+    priced: PricedPlan
+    preprocessing: Preprocessing
+    ingest: Ingest
+    algorithm: Synthesizer
+    schema: Schema
+    progress: Progress
+
+
+def _spend(ready: _Ready, purpose: str | None, partial_file: Path | None) -> tuple[Model, Transaction]:
+    """Reserve, ask, reconcile, write and commit, in this order."""
+    priced, method = ready.priced, ready.algorithm.name
+    details = {"settings": priced.plan.settings, "versions": versions()}
+    with reserve(
+        ready.book, ready.request, unit=priced.unit, purpose=purpose, method=method, details=details
+    ) as transaction:
+        fitted = _ask(transaction, ready)
+        spent = reconcile(fitted.answers, transaction.draws, transaction.reservation)
+        labels = [*ready.preprocessing.labels, *ready.ingest.labels]
+        facts = provenance_of(priced, ledger=ready.book, transaction=transaction, spent=spent, labels=labels)
+        model = replace(fitted, schema=ready.schema, provenance=facts)
+        if partial_file is not None:
+            model.write(partial_file)
+        transaction.commit({"answers": len(model.answers), "method": method})
+    return model, transaction
+
+
+def _outcome(ready: _Ready, model: Model, transaction: Transaction) -> FitOutcome:
+    ready.progress("done", 1.0)
+    return FitOutcome(
+        model=model,
+        priced=ready.priced,
+        pool=transaction.pool,
+        created_pool=ready.request.creates_pool,
+        transaction=transaction.id,
+        spent=sum((receipt.loss for receipt in transaction.draws), start=PrivacyLoss()),
+        notes=ready.preprocessing.notes,
     )
 
 
-def _ask(
-    transaction: Transaction, ingest: Ingest, method: Synthesizer, plan: Plan, *, stability: int, progress: Progress
-) -> Model:
+def _ask(transaction: Transaction, ready: _Ready) -> Model:
     """The synthesizer's model. From here on a fault is constant text: the causes of others may quote cells."""
     try:
         transaction.touch()
-        progress("counting", 0.0)
-        curator = ingest.curator(transaction, plan.workload, stability)
-        return method.fit(ObservedQueryable(curator, plan, progress))
+        ready.progress("counting", 0.0)
+        plan = ready.priced.plan
+        curator = ready.ingest.curator(transaction, plan.workload, ready.preprocessing.stability)
+        return ready.algorithm.fit(ObservedQueryable(curator, plan, ready.progress))
     except DpsynthError:
         raise
     except MemoryError:

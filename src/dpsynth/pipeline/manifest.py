@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from dpsynth.ledger import Ledger, PoolState, Transaction
+from dpsynth.ledger import Ledger, Transaction
 from dpsynth.pipeline.plan import PricedPlan
 from dpsynth.privacy.loss import PrivacyLoss
 
@@ -28,7 +28,6 @@ def provenance_of(
     priced: PricedPlan,
     *,
     ledger: Ledger,
-    pool: PoolState,
     transaction: Transaction,
     spent: PrivacyLoss,
     labels: Sequence[str],
@@ -39,7 +38,7 @@ def provenance_of(
         "guarantee": {
             "epsilon": _decimal_text(priced.epsilon),
             "delta": _decimal_text(priced.delta),
-            "governor": pool.governor,
+            "governor": transaction.pool.governor,
             "neighbors": "add or remove one unit",
             "unit": str(priced.unit),
             "protects": priced.unit.description,
@@ -48,7 +47,7 @@ def provenance_of(
         "spent": loss_record(spent),
         "labels": list(labels),
         "ledger": "ephemeral" if ledger.ephemeral else "durable",
-        "pool": hashlib.sha256(pool.pool_id.encode()).hexdigest(),
+        "pool": hashlib.sha256(transaction.pool.pool_id.encode()).hexdigest(),
         "transaction": transaction.id,
         "versions": versions(),
     }

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from dpsynth.errors import ResourceLimitError, SchemaError, UsageError
+from dpsynth.errors import ResourceLimitError, UsageError
 from dpsynth.privacy.conversions import budget_of
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
@@ -52,44 +52,56 @@ def plan(
     schema = load_schema(schema)
     schema.require_fit()
     epsilon, delta = privacy_parameters(epsilon, delta)
-    return price(
-        schema,
-        synthesizer(method, **dict(settings or {})),
-        epsilon=epsilon,
-        delta=delta,
-        loss=budget_of(epsilon, delta),
-        unit=unit_of(schema, unit),
-        rows=rows,
-        memory_limit=memory_limit,
-    )
+    price_tag = Price(epsilon, delta, budget_of(epsilon, delta))
+    algorithm = synthesizer(method, **dict(settings or {}))
+    return price(schema, algorithm, price_tag, unit=unit_of(schema, unit), rows=rows, memory_limit=memory_limit)
+
+
+class Priced(Protocol):
+    """A loss and the (epsilon, delta) that it guarantees."""
+
+    @property
+    def epsilon(self) -> Fraction:
+        """The guarantee's epsilon."""
+        ...
+
+    @property
+    def delta(self) -> Fraction:
+        """The guarantee's delta."""
+        ...
+
+    @property
+    def loss(self) -> PrivacyLoss:
+        """What is reserved for it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Price:
+    """The loss that (epsilon, delta) buys."""
+
+    epsilon: Fraction
+    delta: Fraction
+    loss: PrivacyLoss
 
 
 def price(
-    schema: Schema,
-    method: Synthesizer,
-    *,
-    epsilon: Fraction,
-    delta: Fraction,
-    loss: PrivacyLoss,
-    unit: Unit,
-    rows: int | None,
-    memory_limit: int,
+    schema: Schema, method: Synthesizer, tag: Priced, *, unit: Unit, rows: int | None, memory_limit: int
 ) -> PricedPlan:
     """The plan of one synthesizer at one loss; ``ResourceLimitError`` if it needs more memory than the limit."""
-    if not schema.modeled:
-        raise SchemaError("no field is left to model", hint="Every field has the role direct-id.")
     if rows is not None and rows < 0:
         raise UsageError("the guessed number of rows cannot be negative")
-    if loss.rho == 0:
+    if tag.loss.rho == 0:
         raise UsageError("epsilon and delta are too small: they buy no budget at all")
-    drawn = method.plan(schema.domain, loss, rows, unit)
+    drawn = method.plan(schema.domain, tag.loss, rows, unit)
     if drawn.bytes > memory_limit:
         needed, limit = drawn.bytes / 2**20, memory_limit / 2**20
         raise ResourceLimitError(
             f"the model would need about {needed:,.0f} MB, above the limit of {limit:,.0f} MB",
             hint="Use fewer bins or categories, drop columns, choose --method independent, or raise --memory-limit.",
         )
-    return PricedPlan(drawn, epsilon, delta, loss, unit, (*drawn.warnings, *_warnings(epsilon, delta, rows, unit)))
+    warnings = (*drawn.warnings, *_warnings(tag.epsilon, tag.delta, rows, unit))
+    return PricedPlan(drawn, tag.epsilon, tag.delta, tag.loss, unit, warnings)
 
 
 def load_schema(schema: Schema | str | Path) -> Schema:
