@@ -49,7 +49,13 @@ def storage(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether cells of this type are text or raw bytes."""
-    checks = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_string, pa.types.is_large_string)
+    checks = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_fixed_size_binary,
+        pa.types.is_string,
+        pa.types.is_large_string,
+    )
     return any(check(kind) for check in checks) or kind in (pa.string_view(), pa.binary_view())
 
 
