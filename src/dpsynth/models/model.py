@@ -53,6 +53,13 @@ class Model:
     ``answers`` are the noisy answers it was estimated from, each with its receipt. ``settings`` and ``provenance``
     hold JSON-able public facts; ``provenance`` is what the pipeline records about the fit (guarantee, labels, pool
     digest, versions). Without a schema, values are integer codes.
+
+    >>> from dpsynth.graph import CalibratedTree, junction_tree
+    >>> from dpsynth.models import MarkovRandomField
+    >>> tree = junction_tree(Domain(("a",), (2,)), [("a",)])
+    >>> model = Model(MarkovRandomField(CalibratedTree(tree, (np.array([30.0, 70.0]),), 100.0)))
+    >>> model.sample(10, seed=0)["a"].value_counts().to_dict()
+    {1: 7, 0: 3}
     """
 
     distribution: Distribution
