@@ -11,17 +11,13 @@ from typing import Any
 from dpsynth.ledger import Ledger, Transaction
 from dpsynth.pipeline.plan import PricedPlan
 from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.receipt import loss_record
 
 
 def versions() -> dict[str, str]:
     """The versions of everything that computed an answer."""
     names = ("dpsynth", "opendp", "numpy", "pyarrow")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
-
-
-def loss_record(loss: PrivacyLoss) -> dict[str, str]:
-    """A loss as decimal strings of 2**-64 units."""
-    return {"rho": str(loss.rho), "mu2": str(loss.mu2), "delta": str(loss.delta)}
 
 
 def provenance_of(
