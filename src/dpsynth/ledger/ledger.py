@@ -356,18 +356,26 @@ def _check_grant(state: PoolState, loss: PrivacyLoss, unit: Unit) -> None:
         )
     if not state.fits(loss):
         raise BudgetExceededError(
-            f"the budget is refused: {float(loss.rho_exact):.4g} of rho asked, {float(state.available.rho_exact):.4g} "
-            f"available under the cap epsilon {float(state.epsilon):g}, delta {float(state.delta):g}",
+            f"the budget is refused: epsilon {float(state.statement(loss)[0]):.4g} asked, epsilon "
+            f"{float(state.spent_epsilon):.4g} charged{_held(state)} of the cap epsilon {float(state.epsilon):g}, "
+            f"delta {float(state.delta):g}",
             where=state.name,
             hint=_what_is_left(state, loss),
         )
+
+
+def _held(state: PoolState) -> str:
+    return f" and epsilon {float(state.statement(state.reserved)[0]):.4g} held by running fits" if state.live else ""
 
 
 def _what_is_left(state: PoolState, loss: PrivacyLoss) -> str:
     if loss.delta > state.available.delta:
         return "Its delta is used up or held: ask a smaller --delta, or see: dpsynth ledger show"
     left = state.largest_next_epsilon(state.delta, discoveries=loss.delta > 0)
-    return f"The largest epsilon a next fit may ask is {left}; see: dpsynth ledger show"
+    # Losses add in rho, epsilons do not: the difference of the two epsilons above would mislead.
+    dust = Fraction(left) * 1000 < state.epsilon
+    largest = "0 in practice" if dust else str(left)
+    return f"The largest epsilon a next fit may ask is {largest}; see: dpsynth ledger show"
 
 
 def _check_name(pool: str) -> None:
