@@ -51,7 +51,7 @@ class Output:
         """Prints the answer: exactly one JSON object, or the text."""
         if self.as_json:
             result = {**answer.result, "notes": self.notes} if self.notes else answer.result
-            click.echo(json.dumps(envelope(self.command, result=result), ensure_ascii=False))
+            click.echo(json.dumps(envelope(self.command, result=result)))
         elif answer.text:
             click.echo(answer.text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -79,8 +80,17 @@ APPLICATION = click.version_option(__version__, prog_name="dpsynth", message="%(
 )
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point of the ``dpsynth`` script; never returns."""
+    # A stop by the scheduler or a closed terminal cleans up as Ctrl-C does: no half-written file, an ended reservation.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
     # A library's warning may quote a cell of the table, and stderr is not a private place.
     warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):

@@ -10,6 +10,8 @@ from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
 from dpsynth.cli.texts import write_text
 
+_CONFIRM = "dpsynth schema confirm"
+
 
 @command(
     "init",
@@ -48,6 +50,10 @@ def init(
         return Answer({}, text.rstrip("\n"))
     write_text(target, text, force=force)
     output.note(f"Wrote {target}, a draft with {len(reader.names)} fields.")
+    if peek:
+        output.note(
+            f"It holds values of the rows: keep it inside until each is replaced, or run: {_CONFIRM} {target} ..."
+        )
     output.note(f"Next: answer every TODO in it, then run: dpsynth schema check {target} --data {data}")
     return Answer({"path": target, "fields": list(reader.names), "peeked": peek})
 
