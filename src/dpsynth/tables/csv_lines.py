@@ -1,4 +1,4 @@
-"""CSV rows from raw bytes, one physical line at a time; see ``docs/decisions/0003-csv-line-is-a-row.md``.
+"""CSV rows from raw bytes, one physical line at a time; see ``docs/decisions/0009-csv-line-is-a-row.md``.
 
 What a line becomes depends on that line alone: never on another line, nor on where a block was cut. That is what
 makes a row of the file a row of the table when neighboring tables are compared.

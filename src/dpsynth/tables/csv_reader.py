@@ -119,7 +119,9 @@ def _names(header: bytes, delimiter: str, where: str, *, guess: bool) -> tuple[s
     others = [word for mark, word in _DELIMITERS.items() if mark != delimiter and mark in text]
     if guess and len(names) == 1 and others:
         raise DataMismatchError(
-            f"one column was found; the delimiter seems to be {others[0]}", where=where, hint="Say which it is."
+            f"one column was found; the delimiter seems to be {others[0]}",
+            where=where,
+            hint="Give --delimiter (in Python: delimiter=...).",
         )
     return check_names(names, where)
 
