@@ -161,6 +161,18 @@ WRONG = {
         field("constraints: {minimum: 0, maximum: 300}", block="source: public, dtype: Int8"),
         ["'a'", "dtype", "range"],
     ),
+    "dtype too small for a list": (
+        field("constraints: {enum: [1, 300]}", block="source: public, dtype: Int8"),
+        ["'a'", "dtype", "range"],
+    ),
+    "dtype of another zone": (
+        field(
+            "constraints: {minimum: '2020', maximum: '2020'}",
+            "datetime",
+            block="source: public, bins: month, zone: Europe/Paris, dtype: 'datetime64[us, UTC]'",
+        ),
+        ["'a'", "dtype", "zone"],
+    ),
     "overlapping truths": (field("trueValues: ['1'], falseValues: ['1']", "boolean"), ["'a'", "trueValues"]),
     "two fields of one name": (
         HEAD + "fields:\n" + 2 * "- {name: a, type: boolean, dpsynth: {source: public}}\n",
@@ -193,6 +205,7 @@ WRONG = {
     "control character": ("a: \x00\n", ["YAML"]),
     "map as a key": ("{a: 1}: 2\n", ["plain word"]),
     "deep nesting": ("[" * 5000, ["nested"]),
+    "very many values": ("[" + "a," * 600_000 + "]", ["500,000"]),
     "huge": ("a" * 8_000_001, ["larger"]),
 }
 
@@ -236,6 +249,22 @@ def test_other_scalars_survive_the_dump(value: object) -> None:
     (back,) = parse(dump([value]), "test")
     assert back == value
     assert type(back) is type(value)
+
+
+def test_a_document_that_is_no_schema() -> None:
+    deep: dict[str, object] = {}
+    node = deep
+    for _ in range(3000):
+        node["fields"] = node = {}
+    for document in (
+        deep,
+        {1: 2},
+        {"dpsynth": None, "fields": None},
+        [1],
+        {"dpsynth": {"version": 1, "name": object()}},
+    ):
+        with pytest.raises(SchemaError):
+            Schema.from_dict(document)  # type: ignore[arg-type]
 
 
 def test_todo_is_read_but_never_fitted() -> None:

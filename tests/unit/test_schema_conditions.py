@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dpsynth.errors import UsageError
-from dpsynth.schema import Condition, Schema, conditions, parse_where
+from dpsynth.schema import Condition, Schema, parse_where
 from dpsynth.schema.codecs import Codec
 
 SCHEMA = Schema.loads("""
@@ -58,12 +58,6 @@ def test_forms(text: str, expected: Condition) -> None:
 def test_what_is_no_condition(text: str) -> None:
     with pytest.raises(UsageError, match="not understood"):
         parse_where(text)
-
-
-def test_one_condition_a_column() -> None:
-    assert set(conditions(["age 1..2", "sex=Male"])) == {"age", "sex"}
-    with pytest.raises(UsageError, match="two conditions"):
-        conditions(["age 1..", "age ..2"])
 
 
 def weights(text: str) -> list[float]:

@@ -1,7 +1,7 @@
 """The public description of a table: fields, codecs value ↔ code, unit, roles, importers."""
 
 from dpsynth.schema.codecs import Codec
-from dpsynth.schema.conditions import Condition, conditions, parse_where
+from dpsynth.schema.conditions import Condition, parse_where
 from dpsynth.schema.drafts import confirm, propose
 from dpsynth.schema.fields import Field, UnitSpec
 from dpsynth.schema.importers import import_schema
@@ -13,7 +13,6 @@ __all__ = [
     "Field",
     "Schema",
     "UnitSpec",
-    "conditions",
     "confirm",
     "import_schema",
     "parse_where",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,19 +50,3 @@ def parse_where(text: str) -> Condition:
     if (match := _RANGE.match(text)) and (match["low"] or match["high"]):
         return Condition(match["quoted"] or match["bare"], "range", (match["low"], match["high"]))
     raise UsageError("a condition is not understood", where="where", hint=_HINT)
-
-
-def conditions(texts: Iterable[str]) -> dict[str, Condition]:
-    """The conditions by column; they are joined by AND. ``UsageError`` if a column is named twice.
-
-    >>> sorted(conditions(["sex=Female", "age 18..65"]))
-    ['age', 'sex']
-    """
-    found: dict[str, Condition] = {}
-    for text in texts:
-        condition = parse_where(text)
-        if condition.column in found:
-            hint = 'Say it in one: "col in a,b" or "col a..b".'
-            raise UsageError("a column has two conditions", where=condition.column, hint=hint)
-        found[condition.column] = condition
-    return found

@@ -27,7 +27,7 @@ _FLOATS = (
 _STRINGS = ("object", "str", "string", "string[python]", "string[pyarrow]", "category")
 _BOOLEANS = ("bool", "boolean", "bool[pyarrow]", "object", "category")
 _DATES = ("object", "date32[day][pyarrow]", "category")
-_MOMENT = re.compile(r"(datetime64|timestamp)\[(s|ms|us|ns)(, ?(?P<zone>[^\]]+))?\](?P<arrow>\[pyarrow\])?")
+_MOMENT = re.compile(r"(datetime64|timestamp)\[(s|ms|us|ns)(, ?(tz=)?(?P<zone>[^\]]+))?\](?P<arrow>\[pyarrow\])?")
 
 _ALLOWED: dict[str, tuple[str, ...]] = {
     "string": _STRINGS,

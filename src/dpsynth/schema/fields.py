@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dpsynth.errors import SchemaError
 from dpsynth.schema.builders import build_codec, is_nullable
-from dpsynth.schema.codecs import BinnedCodec, Codec
+from dpsynth.schema.codecs import BinnedCodec, Codec, ListedCodec
 from dpsynth.schema.document import FieldModel, Role, Source, TypeName
 from dpsynth.schema.dtypes import dtype_problem
 from dpsynth.schema.ranges import WrongKey
@@ -111,9 +111,14 @@ def _codec(model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...]) -
 def _check_dtype(model: FieldModel, codec: Codec) -> None:
     if model.dpsynth.dtype is None or model.type is None:
         return
-    bounds = (codec.bins.low, codec.bins.high) if isinstance(codec, BinnedCodec) else None
     problem = dtype_problem(
-        model.dpsynth.dtype, model.type, nullable=codec.nullable, zone=model.dpsynth.zone, bounds=bounds
+        model.dpsynth.dtype, model.type, nullable=codec.nullable, zone=model.dpsynth.zone, bounds=_range(codec)
     )
     if problem:
         raise WrongKey("dpsynth.dtype", problem)
+
+
+def _range(codec: Codec) -> tuple[float, float] | None:
+    if isinstance(codec, BinnedCodec):
+        return codec.bins.low, codec.bins.high
+    return (codec.values.min(), codec.values.max()) if isinstance(codec, ListedCodec) else None

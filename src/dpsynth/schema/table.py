@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -60,7 +61,10 @@ class Schema:
     @staticmethod
     def from_dict(document: Mapping[str, Any], where: str = "schema") -> Schema:
         """The schema that ``to_dict`` described."""
-        return _build(deepcopy(document), where)
+        try:
+            return _build(deepcopy(document), where)
+        except RecursionError:
+            raise SchemaError("nested too deep", where=where) from None
 
     @staticmethod
     def from_domain(sizes: Mapping[str, int], name: str = "table", public: str | None = None) -> Schema:
@@ -145,7 +149,7 @@ class Schema:
 
     def check_columns(self, names: Sequence[str], types: Mapping[str, str]) -> None:
         """``DataMismatchError`` unless a table with these columns and physical types can be read by this schema."""
-        doubled = sorted({name for name in names if list(names).count(name) > 1})
+        doubled = sorted(name for name, times in Counter(names).items() if times > 1)
         wanted = [one.name for one in self.modeled]
         if self.unit.column is not None and self.unit.column not in wanted:
             wanted.append(self.unit.column)
@@ -203,7 +207,8 @@ def _build(document: Any, where: str) -> Schema:
     places = list(_todos(document, ()))
     model = validate(_without_todos(document), where)
     missing = tuple(dict.fromkeys(("", *(text.strip(" \t\r\n\f\v") for text in model.missingValues))))
-    fields = tuple(build_field(one, _below(places, index), missing, where) for index, one in enumerate(model.fields_))
+    below = _below(places)
+    fields = tuple(build_field(one, below.get(index, ()), missing, where) for index, one in enumerate(model.fields_))
     unit = model.dpsynth.unit
     spec = UnitSpec(unit.column, unit.max_rows) if unit != "row" else UnitSpec()
     _check_table(model, fields, spec, where)
@@ -212,8 +217,8 @@ def _build(document: Any, where: str) -> Schema:
 
 
 def _check_table(model: TableModel, fields: tuple[Field, ...], unit: UnitSpec, where: str) -> None:
-    names = [one.name for one in model.fields_]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    names = Counter(one.name for one in model.fields_)
+    if twice := sorted(name for name, times in names.items() if times > 1):
         raise SchemaError(f"two fields are named {_some(twice)}", where=where)
     for one in fields:
         if one.name == unit.column and one.modeled:
@@ -248,8 +253,14 @@ def _is_todo(value: object) -> bool:
     return value == TODO if isinstance(value, str) else isinstance(value, list) and TODO in value
 
 
-def _below(places: list[Place], index: int) -> tuple[str, ...]:
-    return tuple(".".join(map(str, place[2:])) for place in places if place[:2] == ("fields", index))
+def _below(places: list[Place]) -> dict[int, tuple[str, ...]]:
+    """The open keys of each field, by its number."""
+    found: dict[int, tuple[str, ...]] = {}
+    for place in places:
+        if place[0] == "fields" and len(place) > 2:
+            index = int(place[1])
+            found[index] = (*found.get(index, ()), ".".join(map(str, place[2:])))
+    return found
 
 
 def _spoken(place: Place, fields: tuple[Field, ...]) -> str:

@@ -18,6 +18,7 @@ from dpsynth.errors import SchemaError
 
 MAX_CHARACTERS = 8_000_000
 MAX_DEPTH = 16
+MAX_NODES = 500_000
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -75,7 +76,7 @@ def parse_nodes(text: str, where: str) -> Node:
     if len(text) > MAX_CHARACTERS:
         raise SchemaError(f"the file is larger than {MAX_CHARACTERS:,} characters", where=where)
     try:
-        events = _events(text)
+        events = _events(text, where)
         node = _node(events, next(events), where, 0)
         if not isinstance(next(events), yaml.DocumentEndEvent) or not isinstance(next(events), yaml.StreamEndEvent):
             raise SchemaError("the file holds more than one YAML document", where=where)
@@ -106,13 +107,12 @@ def scalar_value(text: str) -> str | int | float | bool | None:
     return text
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
+def _events(text: str, where: str) -> Iterator[yaml.Event]:
     skipped = (yaml.StreamStartEvent, yaml.DocumentStartEvent)
     events = (event for event in yaml.parse(text, Loader=_PARSER) if not isinstance(event, skipped))
-    for event in events:
-        if isinstance(event, yaml.StreamEndEvent):
-            yield event
-            return
+    for count, event in enumerate(events):
+        if count > MAX_NODES:
+            raise SchemaError(f"the file holds more than {MAX_NODES:,} values", where=where)
         yield event
 
 
