@@ -239,6 +239,14 @@ class TestMaximumSpanningTree:
         assert len(queryable.asked) == 1
         assert queryable.remaining.rho == 0
 
+    def test_constant_columns_cost_no_selection_and_no_edge(self):
+        domain = Domain(("a", "k", "b", "c"), (3, 1, 3, 3))
+        queryable = FakeQueryable(domain, chain(2_000, domain.sizes), LOSS)
+        synthesizer("mst").fit(queryable)
+        pairs = {clique for _, cliques, _ in queryable.asked for clique in cliques if len(clique) == 2}
+        assert pairs == {("a", "b"), ("a", "c"), ("b", "c")}
+        assert sum(kind == "select" for kind, _, _ in queryable.asked) == 2
+
     def test_many_columns_are_offered_one_at_a_time(self):
         domain = Domain(tuple(f"x{axis}" for axis in range(70)), (2,) * 70)
         pairs = CandidatePairs.of(domain)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dpsynth.domain import Domain
-from dpsynth.errors import DomainError
+from dpsynth.errors import DomainError, ResourceLimitError
 from dpsynth.graph import estimate, pooled_one_way, pooled_total, simplex_projection
 from dpsynth.graph.factors import summed
 from dpsynth.graph.pooling import Target, merged
@@ -106,6 +106,28 @@ def test_structural_zeros_on_a_pair_that_nobody_measured():
     mask = np.eye(5, 2, dtype=bool)
     tree, _ = estimate(DOMAIN, noisy(TREE, 30), zeros={("c", "d"): mask})
     assert (tree.marginal(("c", "d"))[mask] == 0).all()
+
+
+def test_triples_that_close_a_cycle_keep_their_pairs():
+    cliques = [("a", "b", "c"), ("c", "d"), ("d", "a")]
+    tree, convergence = estimate(DOMAIN, noisy(cliques, 0.0))
+    assert convergence.converged
+    assert convergence.iterations > 0
+    for clique in cliques:
+        assert distance(tree.marginal(clique), summed(JOINT, NAMES, clique)) < 5e-3
+
+
+def test_an_answer_about_the_total_alone():
+    tree, _ = estimate(DOMAIN, [answer((), 640, 1.0)])
+    assert tree.total == 640
+    np.testing.assert_allclose(tree.marginal(("d",)), 320)
+
+
+def test_a_model_beyond_all_memory_is_refused_before_it_is_built():
+    wide = Domain(tuple("abcdefghij"), (10,) * 10)
+    answers = [answer(pair, np.ones((10, 10))) for pair in wide.cliques(2)]
+    with pytest.raises(ResourceLimitError, match="10,000,000,000 cells"):
+        estimate(wide, answers)
 
 
 def test_masks_that_do_not_fit_or_leave_nothing_are_refused():

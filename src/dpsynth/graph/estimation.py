@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.domain import Clique, Domain
-from dpsynth.errors import DomainError
+from dpsynth.errors import DomainError, ResourceLimitError
 from dpsynth.graph.calibrated import CalibratedTree
 from dpsynth.graph.closed_form import closed_form
 from dpsynth.graph.dual import Convergence, Wanted, fit_dual
@@ -19,6 +19,8 @@ from dpsynth.graph.shrinkage import dispersion
 from dpsynth.privacy.answers import NoisyMarginal
 
 ITERATIONS = 1_000
+MODEL_CELLS = 1 << 27
+"""The largest model that is built: 1 GB of beliefs."""
 
 Zeros = Mapping[Clique, NDArray[np.bool_]]
 """For some cliques the cells that cannot occur (True), axes in clique order: public."""
@@ -36,12 +38,13 @@ def estimate(
     Guarantees, whatever the noise did: beliefs are nonnegative and finite, the total is at least 1, and impossible
     cells are exactly 0. Measured cliques that form a junction tree are estimated in closed form; others, and anything
     with ``zeros``, by the regularized dual. Coarsened answers correct the model bucket by bucket. Raises
-    ``DomainError`` for an answer or mask that does not fit the domain, or masks that leave no possible row.
+    ``DomainError`` for an answer or mask that does not fit the domain, or masks that leave no possible row, and
+    ``ResourceLimitError`` when the measured cliques need a model of more than ``MODEL_CELLS`` cells.
     """
     targets = merged(domain, measurements)
     total = pooled_total(targets)
     one_ways = {attribute: pooled_one_way(domain, attribute, targets, total) for attribute in domain}
-    tree = junction_tree(domain, [target.clique for target in targets])
+    tree = _bounded(junction_tree(domain, [target.clique for target in targets]))
     if not zeros and _decomposable(tree, targets):
         reason = "closed form" if targets else "nothing was measured"
         return closed_form(tree, one_ways, targets, total), Convergence(
@@ -51,9 +54,18 @@ def estimate(
     start = closed_form(junction_tree(domain, [target.clique for target in kept]), one_ways, kept, total)
     masks = _checked(domain, zeros or {})
     cliques = [*start.tree.cliques, *(target.clique for target in targets), *masks]
-    full = junction_tree(domain, cliques)
+    full = _bounded(junction_tree(domain, cliques))
     wanted = _wanted(start, one_ways, targets, {id(target) for target in kept})
     return fit_dual(full, _base(full, start, masks), wanted, total, iterations)
+
+
+def _bounded(tree: JunctionTree) -> JunctionTree:
+    if tree.cells > MODEL_CELLS:
+        raise ResourceLimitError(
+            f"the measured cliques need a model of {tree.cells:,} cells, above the limit of {MODEL_CELLS:,}",
+            hint="Measure fewer or smaller cliques.",
+        )
+    return tree
 
 
 def _decomposable(tree: JunctionTree, targets: Sequence[Target]) -> bool:

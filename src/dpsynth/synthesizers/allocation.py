@@ -18,8 +18,8 @@ from dpsynth.privacy.unit import Unit
 MEAN_ABSOLUTE = math.sqrt(2 / math.pi)
 """E|X| of a standard normal."""
 
-_LEAST_UNITS = 1 << 8
-"""Fewer units of 2**-64 in one question would make its scale meaningless."""
+_LEAST_UNITS = 1 << 20
+"""The fewest units of 2**-64 per equally weighted question: weights then leave every question more than none."""
 
 _RESOLUTION = 16
 

@@ -32,8 +32,8 @@ class CandidatePairs:
 
     @staticmethod
     def of(domain: Domain) -> CandidatePairs:
-        """All pairs, smallest first, as far as both limits allow."""
-        pairs = sorted(domain.cliques(2), key=domain.cells)
+        """All pairs of columns with more than one value, smallest first, as far as both limits allow."""
+        pairs = sorted((pair for pair in domain.cliques(2) if min(domain.shape(pair)) > 1), key=domain.cells)
         kept, cells = [], 0
         for pair in pairs:
             cells += domain.cells(pair)
