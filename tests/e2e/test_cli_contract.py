@@ -1,6 +1,7 @@
 """What every command promises: help with examples, one JSON object, exit codes, settings, no traceback."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -184,3 +185,15 @@ def test_a_closed_pipe_is_quiet() -> None:
     done = subprocess.run(["bash", "-c", f"{slow}; {script}"], capture_output=True, text=True, check=False)
     assert done.returncode in {0, 1}
     assert done.stderr == ""
+
+
+def test_names_that_the_terminal_cannot_show_do_not_stop_a_command() -> None:
+    field = {"name": "größe", "type": "boolean", "dpsynth": {"source": "public"}}
+    Path("s.yaml").write_text(json.dumps({"dpsynth": {"version": 1, "name": "maß"}, "fields": [field]}))
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    for words in (("schema", "check", "s.yaml"), ("plan", "-s", "s.yaml", "--epsilon", "1", "--json")):
+        done = subprocess.run(
+            [sys.executable, "-m", "dpsynth", *words], capture_output=True, text=True, check=False, env=ascii_only
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.isascii()
