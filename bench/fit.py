@@ -112,7 +112,14 @@ def figures(heavy: Mapping[str, Sequence[Cost]], start: Mapping[str, Sequence[Co
     }
 
 
-def record(arguments: Sequence[str], runs: Mapping[str, Sequence[Cost]], reached: Mapping[str, float]) -> Path:
+def yardstick(runs: Mapping[str, Sequence[Cost]]) -> float:
+    """What a Python that only imports OpenDP cost on this machine at this time, in CPU seconds."""
+    return round(statistics.mean(run.cpu_seconds for run in runs["import opendp.prelude"]), 2)
+
+
+def record(
+    arguments: Sequence[str], runs: Mapping[str, Sequence[Cost]], reached: Mapping[str, float], load: float
+) -> Path:
     """One dated JSON file: the figures beside their limits, every run, and the command that made it."""
     date = dt.datetime.now(dt.UTC).date().isoformat()
     content = {
@@ -125,13 +132,14 @@ def record(arguments: Sequence[str], runs: Mapping[str, Sequence[Cost]], reached
             "python": platform.python_version(),
             **{name: version(name) for name in ("dpsynth", "opendp", "numpy", "pyarrow")},
         },
-        "load_average_at_the_end": [round(load, 2) for load in os.getloadavg()],
+        "load_average": {"at the start": load, "at the end": round(os.getloadavg()[0], 2)},
         "figures": {name: {"reached": value, "limit": LIMITS[name]} for name, value in reached.items()},
+        "yardstick_cpu_seconds": {"import opendp.prelude": yardstick(runs)},
         "runs": {name: [asdict(run) for run in costs] for name, costs in runs.items()},
     }
     RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / f"{date}-fit.json"
-    part = target.with_suffix(".part")
+    target = RESULTS / f"fit-{date}.json"
+    part = target.with_name(f".{target.name}.part")
     part.write_text(json.dumps(content, indent=2) + "\n")
     part.replace(target)
     return target
@@ -145,6 +153,7 @@ def main() -> None:
     if not (os.environ.get("DPSYNTH_BENCH_DATA") and (data / TABLE).exists() and (data / SIZES).exists()):
         print(f"skipped: DPSYNTH_BENCH_DATA names no folder with {TABLE} and {SIZES}")
         return
+    load = round(os.getloadavg()[0], 2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("DPSYNTH_")}
@@ -162,11 +171,14 @@ def main() -> None:
         heavy = in_turns(heavy_commands(data, folder), runs, environment)
         start = in_turns(start_commands(folder), 3 * runs, environment)
     reached = figures(heavy, start)
+    print(f"{'(import opendp.prelude alone)':30} {yardstick(heavy):>9} CPU seconds")
     for figure, value in reached.items():
         print(
             f"{figure:30} {value:>9} limit {LIMITS[figure]:>7} {'' if value <= LIMITS[figure] else 'MISSED'}".rstrip()
         )
-    print(f"written: bench/results/{record(sys.argv[1:], {**heavy, **start}, reached).name}")
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        print("the machine is busy: read the CPU seconds, not the wall times")
+    print(f"written: bench/results/{record(sys.argv[1:], {**heavy, **start}, reached, load).name}")
 
 
 if __name__ == "__main__":
