@@ -5,7 +5,7 @@ import pytest
 from dpsynth.curator import bounding
 from dpsynth.curator.bounding import BoundedSource, HashKey, PersonRows, bounded, canonical_ids
 from dpsynth.domain import Domain
-from dpsynth.errors import DataMismatchError, UsageError
+from dpsynth.errors import DataMismatchError, DpsynthError, UsageError
 from dpsynth.tables.reading import open_table
 
 SIZES = {"a": 7, "b": 300}
@@ -190,3 +190,19 @@ def test_unusable_units_are_refused_before_reading(tmp_path):
         BoundedSource(reader, Codes(), column="id", max_rows=1)
     with pytest.raises(UsageError):
         BoundedSource(Rows([]), Codes(), column="id", max_rows=0)
+
+
+def test_full_temporary_storage_is_one_constant_message(monkeypatch):
+    class Full:
+        def __init__(self, *_):
+            pass
+
+        def append(self, *_):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(bounding, "PackedRows", Full)
+    source = BoundedSource(Rows([("p", 1, 1)]), Codes(), column="id", max_rows=1)
+    with pytest.raises(DpsynthError, match="temporary storage failed") as caught:
+        source.counts([ALL])
+    assert caught.value.exit_code == 1
+    assert caught.value.__suppress_context__

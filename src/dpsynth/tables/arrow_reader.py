@@ -117,7 +117,7 @@ def _arrow_schema(file: StampedFile) -> pa.Schema:
 def _opened_arrow(file: StampedFile) -> Any:
     with file.open() as start:
         magic = start.read(6)
-    source = pa.memory_map(file.where)
+    source = pa.OSFile(file.where)
     return ipc.open_file(source) if magic == b"ARROW1" else ipc.open_stream(source)
 
 
