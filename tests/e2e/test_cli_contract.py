@@ -196,4 +196,4 @@ def test_names_that_the_terminal_cannot_show_do_not_stop_a_command() -> None:
             [sys.executable, "-m", "dpsynth", *words], capture_output=True, text=True, check=False, env=ascii_only
         )
         assert done.returncode == 0, done.stderr
-        assert done.stdout.isascii()
+    assert done.stdout.isascii()
