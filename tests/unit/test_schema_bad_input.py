@@ -269,16 +269,21 @@ def test_a_document_that_is_no_schema() -> None:
 
 def test_todo_is_read_but_never_fitted() -> None:
     schema = Schema.loads(field("constraints: {minimum: TODO, maximum: 9}", block="source: TODO"))
-    assert schema.problems() == [
-        "field 'a': constraints.minimum: fill in the TODO.",
-        "field 'a': dpsynth.source: fill in the TODO.",
-    ]
-    with pytest.raises(SchemaError, match="fill in the TODO"):
+    assert schema.problems() == ["fill in minimum, source of field 'a' (TODO)."]
+    with pytest.raises(SchemaError, match="fill in minimum, source of field 'a'"):
         schema.require_fit()
     for use in (lambda: schema.domain, lambda: schema.codec("a"), lambda: schema.arrow_schema):
         with pytest.raises(SchemaError, match="fill in"):
             use()
     assert Schema.loads(schema.dump()) == schema
+
+
+def test_a_todo_of_the_table_is_a_problem_too() -> None:
+    schema = Schema.loads(field(BOUNDS).replace("name: t", "name: t, population: TODO"))
+    assert schema.problems() == ["fill in dpsynth.population (TODO)."]
+    assert schema.population is None
+    with pytest.raises(SchemaError, match="population"):
+        schema.require_fit()
 
 
 def test_a_todo_does_not_hide_a_typo() -> None:

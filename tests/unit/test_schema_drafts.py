@@ -41,7 +41,7 @@ def test_a_draft_uses_names_and_types_only() -> None:
     assert schema.field("sex").dtype == "category"
     assert schema.field("at").dtype == "datetime64[ns, Europe/Paris]"
     assert "zone: Europe/Paris" in text
-    assert all("dpsynth.source" in field.todo for field in schema.fields)
+    assert all("source" in field.todo for field in schema.fields)
     with pytest.raises(SchemaError):
         schema.require_fit()
 
@@ -119,7 +119,15 @@ def test_a_column_of_many_texts_is_not_listed() -> None:
     )
     assert "direct-id?" in text
     assert "person 1" not in text
-    assert "constraints.enum" in Schema.loads(text).field("who").todo
+    assert "enum" in Schema.loads(text).field("who").todo
+
+
+def test_a_short_column_of_different_texts_is_not_listed() -> None:
+    for rows, listed in ((20, True), (21, False)):
+        column = pa.array([f"person {row}" for row in range(rows)])
+        text = propose(["who"], {"who": "string"}, "t", [pa.record_batch({"who": column})])
+        assert ("person 1" in text) == listed
+        assert ("direct-id?" in text) != listed
 
 
 def test_peek_at_zero_rows() -> None:
@@ -217,11 +225,11 @@ def test_frictionless_table_schemas(document: object) -> None:
     schema = Schema.loads(import_schema(json.dumps(document), "frictionless", "t"))
     assert [field.type for field in schema.fields] == ["integer", "string", "string", "number", "date", "boolean", None]
     todo = {field.name: field.todo for field in schema.fields}
-    assert todo["age"] == ("dpsynth.source",)
-    assert todo["sex"] == ("dpsynth.source", "dpsynth.null")
-    assert todo["zip"] == ("constraints.enum", "dpsynth.source")
-    assert todo["pay"] == ("constraints.maximum", "dpsynth.source", "dpsynth.bins")
-    assert set(todo["place"]) == {"type", "dpsynth.source"}
+    assert todo["age"] == ("source",)
+    assert todo["sex"] == ("source", "null")
+    assert todo["zip"] == ("enum", "source")
+    assert todo["pay"] == ("maximum", "source", "bins")
+    assert set(todo["place"]) == {"type", "source"}
     assert schema.field("sex").title == "Sex"
     public = Schema.loads(import_schema(json.dumps(document), "frictionless", "t", "by law"))
     assert public.field("age").public_reason == "by law"

@@ -84,7 +84,7 @@ def _constraints(kind: str | None, found: Found | None) -> list[str]:
     if kind == "string":
         if found and found.listed_all:
             return ["    constraints:", "      enum:", *(f"        - {_inline(text)}" for text in found.enum)]
-        note = "  # too many different values to list: is it a direct-id?" if found else "  # [A, B, C]"
+        note = "  # too many different values to list: a direct-id?" if found else "  # [A, B, C]"
         return [f"    constraints: {{enum: {TODO}}}{note}"]
     low = _inline(found.minimum) if found and found.minimum is not None else TODO
     high = _inline(found.maximum) if found and found.maximum is not None else TODO

@@ -91,14 +91,14 @@ def _codec(model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...]) -
     part = model.dpsynth
     if model.type is None and "type" not in todo:
         raise WrongKey("type", "is missing", "One of string, integer, number, boolean, date, datetime.")
-    if part.role == "direct-id" and "dpsynth.role" not in todo:
+    if part.role == "direct-id" and "role" not in todo:
         return None
-    if part.source is None and "dpsynth.source" not in todo:
+    if part.source is None and "source" not in todo:
         hint = "Say where the domain is known from: public, dp or data."
         raise WrongKey("dpsynth.source", "is missing; it has no default", hint)
     if part.domain is not None and part.source in ("dp", "data"):
         raise WrongKey("dpsynth.source", "a domain that ships with dpsynth is public")
-    if model.constraints.required and is_nullable(model) and "dpsynth.null" not in todo:
+    if model.constraints.required and is_nullable(model) and "null" not in todo:
         hint = "Add null: VALUE, the value that a missing cell takes."
         raise WrongKey("constraints.required", "is true, but a missing cell would be null", hint)
     if todo:

@@ -27,6 +27,9 @@ MISSING_TEXTS = ("?", "NA", "N/A", "NaN", "nan", "NULL", "null")
 MAX_LISTED = 1_000
 """More different texts than this are not listed."""
 
+FEW = 20
+"""A column of more cells than this whose texts all differ is taken for an identifier, and not listed."""
+
 _MOST_CALENDAR_BINS = 400
 
 
@@ -48,6 +51,7 @@ class _Column:
 
     physical: str
     zone: str | None
+    cells: int = 0
     texts: set[bytes] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     listed_all: bool = True
@@ -71,7 +75,9 @@ class _Column:
         if pa.types.is_dictionary(cells.type):
             cells = storage(cells.dictionary_decode())
         if is_text(cells.type):
-            cells = self._texts(trimmed(as_bytes(cells)).unique())
+            cells = trimmed(as_bytes(cells))
+            self.cells += len(cells) - cells.null_count
+            cells = self._texts(cells.unique())
         for name, scale in self.scales().items():
             if name not in self.refuted and not self._fits(name, scale, cells.drop_null()):
                 self.refuted.add(name)
@@ -115,7 +121,8 @@ class _Column:
                 return _bounded(name, scale, *self.extremes[name])
         if not self.texts:
             return Found(proposed_type(self.physical), listed_all=self.listed_all)
-        return Found("string", enum=tuple(sorted(_readable(self.texts))), listed_all=self.listed_all)
+        listed_all = self.listed_all and not len(self.texts) == self.cells > FEW
+        return Found("string", enum=tuple(sorted(_readable(self.texts))), listed_all=listed_all)
 
 
 def look(

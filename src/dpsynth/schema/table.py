@@ -124,10 +124,10 @@ class Schema:
 
     def problems(self) -> list[str]:
         """Why a fit may not use this schema yet, in plain words; empty when it may."""
-        found = [f"{what}: fill in the {TODO}." for what in self.todo]
+        found = [f"fill in {what} ({TODO})." for what in self.todo]
         found += [
-            f"field {one.name!r}: its domain was copied from the data (source: data), so it may reveal somebody. If it "
-            "is public knowledge anyway, say why with `dpsynth schema confirm`; otherwise write the public one."
+            f"field {one.name!r}: its domain was copied from the data (source: data), which may reveal somebody. Write "
+            "the public one, or say with `dpsynth schema confirm` why it is public anyway."
             for one in self._from_data()
         ]
         if not self.modeled:
@@ -137,7 +137,9 @@ class Schema:
     def require_fit(self) -> None:
         """``SchemaError`` while a TODO is left or nothing is modeled; ``NoGuaranteeError`` for ``source: data``."""
         if self.todo:
-            raise SchemaError(f"fill in the TODO of {_some(self.todo)}", where=self.name, hint="See `schema check`.")
+            more = f" and {len(self.todo) - 3} more" if len(self.todo) > 3 else ""
+            what = f"fill in {'; '.join(self.todo[:3])}{more} ({TODO})"
+            raise SchemaError(what, where=self.name, hint="See `dpsynth schema check`.")
         if not self.modeled:
             raise SchemaError("every field is a direct-id: there is nothing to model", where=self.name)
         if names := [one.name for one in self._from_data()]:
@@ -212,7 +214,10 @@ def _build(document: Any, where: str) -> Schema:
     unit = model.dpsynth.unit
     spec = UnitSpec(unit.column, unit.max_rows) if unit != "row" else UnitSpec()
     _check_table(model, fields, spec, where)
-    todo = tuple(_spoken(place, fields) for place in places)
+    todo = tuple(
+        [".".join(map(str, place)) for place in places if place[0] != "fields" or len(place) < 3]
+        + [f"{', '.join(one.todo)} of field {one.name!r}" for one in fields if one.todo]
+    )
     return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo)
 
 
@@ -259,14 +264,9 @@ def _below(places: list[Place]) -> dict[int, tuple[str, ...]]:
     for place in places:
         if place[0] == "fields" and len(place) > 2:
             index = int(place[1])
-            found[index] = (*found.get(index, ()), ".".join(map(str, place[2:])))
+            key = ".".join(map(str, place[2:])).removeprefix("dpsynth.").removeprefix("constraints.")
+            found[index] = (*found.get(index, ()), key)
     return found
-
-
-def _spoken(place: Place, fields: tuple[Field, ...]) -> str:
-    if place[0] == "fields" and len(place) > 2:
-        return f"field {fields[int(place[1])].name!r}: {'.'.join(map(str, place[2:]))}"
-    return ".".join(map(str, place))
 
 
 def _ordered(node: Any) -> Any:
