@@ -1,13 +1,15 @@
 """What is said of a pool: the cap is the guarantee, charges are rounded up, what is left is rounded down."""
 
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
 
 from dpsynth.cli.events import event_record, event_words
+from dpsynth.cli.held import age, held_records, held_words
 from dpsynth.cli.pools import pool_record, pool_words
 from dpsynth.errors import BudgetExceededError
-from dpsynth.ledger import Ledger
+from dpsynth.ledger import Ledger, owner
 from dpsynth.privacy.conversions import budget_of
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
@@ -49,6 +51,46 @@ def test_a_forfeit_and_an_empty_pool_are_said(book: Ledger) -> None:
     words = "\n".join(pool_words(book.pools()[0]))
     assert "forfeited by fits that broke off" in words
     assert "a next fit will be refused (exit 4)" in words
+
+
+@pytest.mark.parametrize("cap", ["1", "0.3", "1.2345678", "1/3", "10"])
+def test_a_cap_that_is_used_up_is_never_said_to_be_exceeded(cap: str) -> None:
+    book = Ledger.in_memory()
+    state = book.create("people", epsilon=Fraction(cap), delta=DELTA)
+    with book.reserve(
+        "people", state.cap, unit=Unit(), epsilon=state.epsilon, delta=DELTA, method="mst"
+    ) as transaction:
+        transaction.touch()
+        transaction.forfeit("the fit broke off")
+    words = pool_words(book.pools()[0])
+    said = words[0].split("epsilon ")[1].split(",")[0]
+    assert words[1] == f"Charged so far (not a guarantee): epsilon {said}."
+    assert words[2] == f"Of that, epsilon {said} was forfeited by fits that broke off."
+    assert pool_record(book.pools()[0])["charged"]["epsilon"] <= float(state.epsilon)  # type: ignore[index]
+
+
+def test_running_fits_are_listed_with_what_ends_them(book: Ledger) -> None:
+    loss = PrivacyLoss(budget_of(Fraction(1, 4), DELTA).rho)
+    asked = {"unit": Unit(), "epsilon": Fraction(1, 4), "delta": DELTA, "method": "mst", "actor": "ann"}
+    with book.reserve("people", loss, **asked) as first, book.reserve("people", loss, **asked) as second:  # type: ignore[arg-type]
+        first.touch()
+        records = held_records(book.pools()[0], book.events("people"))
+        assert [held["transaction"] for held in records] == [first.id, second.id]
+        assert [held["reading"] for held in records] == [True, False]
+        later = datetime.fromisoformat(records[0]["since"]) + timedelta(hours=3, minutes=59)
+        words = held_words(records, later)
+    assert words.count("3 hours ago") == 2
+    assert all(part in words for part in (first.id, second.id, "epsilon 0.25", "ann", owner.host(), "no row yet"))
+    assert "dpsynth ledger forfeit TRANSACTION" in words
+    assert held_records(book.pools()[0], book.events("people")) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "just now"), (59, "just now"), (60, "1 minute ago"), (7_200, "2 hours ago"), (90_000, "1 day ago")],
+)
+def test_an_age_is_its_largest_unit(seconds: int, words: str) -> None:
+    assert age("2026-01-01T00:00:00Z", datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)) == words
 
 
 def test_a_late_raise_and_a_disclosure_are_said(book: Ledger) -> None:

@@ -46,6 +46,13 @@ def test_a_draft_uses_names_and_types_only() -> None:
         schema.require_fit()
 
 
+def test_the_cells_of_csv_are_called_text() -> None:
+    text = propose(["id, no", "age"], TYPES, "t")
+    assert "  # text\n" in text
+    assert "  # uint8\n" in text
+    assert "binary" not in text
+
+
 def test_a_draft_becomes_a_schema_by_answering_its_questions() -> None:
     text = propose(["ok", "age"], TYPES, "t").replace(f"source: {TODO}", "source: public")
     schema = Schema.loads(text.replace(f"minimum: {TODO}", "minimum: 0").replace(f"maximum: {TODO}", "maximum: 120"))

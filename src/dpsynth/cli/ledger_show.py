@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
 from dpsynth.cli.events import event_record, event_words
+from dpsynth.cli.held import held_records, held_words
 from dpsynth.cli.pools import pool_record, pool_words
 from dpsynth.errors import UsageError
+
+if TYPE_CHECKING:
+    from dpsynth.ledger import PoolState
 
 
 @command(
@@ -21,7 +27,10 @@ from dpsynth.errors import UsageError
 @click.option("--events", is_flag=True, help="Also list who spent what, when and why.")
 @options.ledger
 def show(_output: Output, *, pool: str | None, events: bool, ledger: str | None) -> Answer:
-    """Show the cap, what was charged, and the largest epsilon a next fit may ask: of POOL, or of every pool."""
+    """Show the cap, what was charged, and the largest epsilon a next fit may ask: of POOL, or of every pool.
+
+    Fits that run now are listed with their transactions; 'ledger forfeit' ends one whose process is gone.
+    """
     from dpsynth.ledger import Ledger
 
     book = Ledger.open(ledger)
@@ -30,14 +39,20 @@ def show(_output: Output, *, pool: str | None, events: bool, ledger: str | None)
     if pool is not None and not chosen:
         known = ", ".join(state.name for state in pools) or "none"
         raise UsageError(f"no pool {pool!r} in this ledger", where=book.where, hint=f"Pools: {known}.")
-    result: dict[str, object] = {"ledger": book.where, "pools": [pool_record(state) for state in chosen]}
+    held = [held_records(state, book.events(state.name)) if state.live else [] for state in chosen]
+    records = [{**pool_record(state), "held": rows} for state, rows in zip(chosen, held, strict=True)]
+    result: dict[str, object] = {"ledger": book.where, "pools": records}
     empty = f"The ledger {book.where} holds no pool yet."
-    blocks = ["\n".join(pool_words(state)) for state in chosen] or [empty]
+    blocks = [_block(state, rows) for state, rows in zip(chosen, held, strict=True)] or [empty]
     if events:
         found = book.events(pool)
         result["events"] = [event_record(event) for event in found]
         blocks.append(event_words(found))
     return Answer(result, "\n\n".join(blocks))
+
+
+def _block(state: PoolState, held: list[dict[str, Any]]) -> str:
+    return "\n".join([*pool_words(state), *([held_words(held)] if held else [])])
 
 
 COMMAND = show

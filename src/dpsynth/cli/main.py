@@ -33,6 +33,7 @@ LEDGER = {
     "create": Entry("Create the budget of a population.", "ledger_create"),
     "show": Entry("Show what was spent, the cap, and the largest epsilon a next fit may ask.", "ledger_show"),
     "raise": Entry("Raise the cap of a pool; every later total says so.", "ledger_raise"),
+    "forfeit": Entry("End the reservation of a fit whose process is gone.", "ledger_forfeit"),
     "verify": Entry("Check the hash chain and the sums of a ledger.", "ledger_verify"),
     "export": Entry("Write the events as JSON lines that verify without the private fields.", "ledger_export"),
     "import": Entry("Read events exported from another ledger.", "ledger_import"),

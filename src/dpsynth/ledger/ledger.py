@@ -244,8 +244,11 @@ class Ledger:
     def forfeit(self, transaction: str, reason: str, *, actor: str | None = None) -> Recovered:
         """Ends any live transaction by its identifier: given back before TOUCH, charged in full after.
 
-        Its process can spend no more, wherever it runs. ``LedgerError`` if there is no such live transaction.
+        Its process can spend no more, wherever it runs. ``reason`` is mandatory and public. ``LedgerError`` if there is
+        no such live transaction.
         """
+        if not reason.strip():
+            raise UsageError("ending a reservation needs a reason", where=transaction)
         with self._reading_for_write() as session:
             row = session.reservation(transaction)
             outcome = book.close(session, row.pool, transaction, reason, _private(None, actor)) if row else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
 from dpsynth.errors import UsageError
@@ -13,6 +13,7 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
 
 _PRINTED = Context(prec=6, rounding=ROUND_FLOOR)
+_CEILING = Context(prec=40, rounding=ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,14 @@ class PoolState:
     def statement(self, loss: PrivacyLoss) -> tuple[Decimal, Fraction]:
         """The (epsilon, delta) that a loss amounts to at the pool's delta; epsilon rounded up.
 
-        Delta is the conversion's nine tenths of the pool's delta plus the loss's own delta, never less than stated.
+        Delta is the conversion's nine tenths of the pool's delta plus the loss's own delta, never less than stated. A
+        loss within the cap never states more than the cap's epsilon, which was rounded down once, when it bought rho.
         """
         conversion = self.delta * DELTA_CONVERSION
-        return epsilon_of_rho(loss.rho_exact, conversion), conversion + loss.delta_exact
+        epsilon = epsilon_of_rho(loss.rho_exact, conversion)
+        if fits(loss, self.cap):
+            epsilon = min(epsilon, _CEILING.divide(Decimal(self.epsilon.numerator), Decimal(self.epsilon.denominator)))
+        return epsilon, conversion + loss.delta_exact
 
     def share_of_cap(self, fraction: Fraction) -> PrivacyLoss:
         """The given fraction of the cap, rounded down; ``UsageError`` unless it lies above 0 and at most 1."""

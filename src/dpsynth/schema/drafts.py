@@ -61,7 +61,8 @@ def propose(
 
 def _field(column: str, physical: str, zone: str | None, found: Found | None) -> list[str]:
     kind = found.type if found and found.type else proposed_type(physical)
-    seen = " ".join(physical.split())
+    # The raw cells of CSV are ``binary`` inside; to its reader a CSV holds text.
+    seen = "text" if physical == "binary" else " ".join(physical.split())
     lines = [f"  - name: {_inline(column)}" + (f"  # {seen}" if seen else "")]
     lines.append(f"    type: {kind}" if kind else f"    type: {TODO}  # {_TYPES}")
     lines += _constraints(kind, found)
