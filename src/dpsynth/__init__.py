@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dpsynth.pipeline.evaluate import evaluate as evaluate
-    from dpsynth.pipeline.api import fit as fit
-    from dpsynth.pipeline.plan import plan as plan
     from dpsynth.errors import DpsynthError as DpsynthError
     from dpsynth.ledger import Ledger as Ledger
     from dpsynth.models import Model as Model
     from dpsynth.models import load as load
+    from dpsynth.pipeline.api import fit as fit
+    from dpsynth.pipeline.evaluate import evaluate as evaluate
+    from dpsynth.pipeline.plan import plan as plan
     from dpsynth.privacy.loss import PrivacyLoss as PrivacyLoss
     from dpsynth.privacy.unit import Unit as Unit
     from dpsynth.schema import Schema as Schema
@@ -38,7 +38,7 @@ _HOMES = {
     "PrivacyLoss": "dpsynth.privacy.loss",
     "DpsynthError": "dpsynth.errors",
 }
-__all__ = list(_HOMES)  # noqa: PLE0605
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -238,6 +238,6 @@ def test_reconciliation_accounts_for_every_draw(room):
         reconcile(answers, transaction.draws[:1], transaction.reservation)
     with pytest.raises(LedgerError):
         reconcile(answers, transaction.draws, PrivacyLoss(rho=spent.rho - 1))
-    louder = NoisyMarginal.from_record({**answers[0].record(), "scale": float(1.0).hex()}, answers[0].values)
+    louder = NoisyMarginal.from_record({**answers[0].record(), "scale": (1.0).hex()}, answers[0].values)
     with pytest.raises(LedgerError):
         reconcile([louder, *answers[1:]], transaction.draws, transaction.reservation)

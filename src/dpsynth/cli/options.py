@@ -19,7 +19,7 @@ ledger = setting(
     "ledger",
     metavar="FILE",
     type=click.Path(),
-    help="The ledger to pay from. Default: ~/.local/share/dpsynth/ledger.db.",
+    help="The ledger file. Default: ~/.local/share/dpsynth/ledger.db.",
 )
 delta = setting("delta", metavar="D", type=DELTA, default="1e-9", show_default=True, help="The guarantee's delta.")
 method = setting(

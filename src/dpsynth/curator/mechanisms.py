@@ -65,7 +65,7 @@ def _check(mapped: float, loss: PrivacyLoss) -> None:
 
 def _opendp() -> Any:
     """OpenDP, imported on first use: it takes seconds."""
-    import opendp.prelude as dp  # noqa: PLC0415
+    import opendp.prelude as dp
 
     dp.enable_features("contrib")
     return dp
