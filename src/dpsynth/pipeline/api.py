@@ -37,6 +37,27 @@ def fit(
     Raises ``SchemaError``, ``DataMismatchError``, ``NoGuaranteeError`` and ``ResourceLimitError`` before anything is
     spent; ``BudgetExceededError`` when the pool refuses. A failure after the first row was read forfeits the
     reservation. Cost: two passes over the data or fewer.
+
+    >>> import pandas, dpsynth
+    >>> frame = pandas.DataFrame({"smoker": ["yes", "no"] * 500, "age": [30, 40, 50, 60] * 250})
+    >>> schema = dpsynth.Schema.loads('''
+    ... dpsynth: {version: 1, name: visits, unit: row}
+    ... fields:
+    ...   - {name: smoker, type: string, constraints: {required: true, enum: ["yes", "no"]},
+    ...      dpsynth: {source: public, "null": "no"}}
+    ...   - {name: age, type: integer, constraints: {required: true, minimum: 18, maximum: 97},
+    ...      dpsynth: {source: public, "null": 18, bins: {width: 20}}}
+    ... ''')
+    >>> ledger = dpsynth.Ledger.in_memory()
+    >>> model = dpsynth.fit(frame, schema, epsilon=1, ledger=ledger)
+    >>> model.sample(3, where="smoker=yes", seed=1).columns.tolist()
+    ['smoker', 'age']
+    >>> model.marginal(("smoker", "age")).values.shape
+    (2, 4)
+    >>> dpsynth.fit(frame, schema, epsilon=1, ledger=ledger)
+    Traceback (most recent call last):
+    ...
+    dpsynth.errors.BudgetExceededError: ...
     """
     return journey.fit(
         data,

@@ -48,6 +48,12 @@ def plan(
 ) -> PricedPlan:
     """The priced plan of a fit. Raises ``SchemaError``, ``NoGuaranteeError``, ``UsageError`` or ``ResourceLimitError``
     exactly where the fit itself would, and spends nothing.
+
+    >>> import dpsynth
+    >>> schema = dpsynth.Schema.from_domain({"sex": 2, "region": 16}, public="a code book")
+    >>> priced = dpsynth.plan(schema, epsilon=1)
+    >>> [(step.name, str(step.share)) for step in priced.plan.steps]
+    [('one-way marginals', '2/5'), ('edge selections', '1/10'), ('edges', '1/2')]
     """
     schema = load_schema(schema)
     schema.require_fit()
