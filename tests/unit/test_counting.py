@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dpsynth.curator import counting
+from dpsynth.curator import counting, grouping
 from dpsynth.curator.counting import attributes_of, check_cliques, code_dtype, count_blocks
 from dpsynth.curator.sources import CachedCounts, CountCache, MemorySource, encode_batch
 from dpsynth.domain import Domain
@@ -27,7 +27,7 @@ def brute(blocks, clique):
 @pytest.mark.parametrize("group", [1, 100, 1 << 14, 1 << 40])
 def test_every_clique_is_exact_however_it_is_grouped(monkeypatch, step, group):
     monkeypatch.setattr(counting, "_ROWS", step)
-    monkeypatch.setattr(counting, "_GROUP_CELLS", group)
+    monkeypatch.setattr(grouping, "_GROUP_CELLS", group)
     blocks = [block(40), block(0), block(23, seed=1)]
     cliques = [(), *DOMAIN.cliques(1), *DOMAIN.cliques(2), *DOMAIN.cliques(3), ("e", "b", "a"), DOMAIN.attributes]
     for clique, counts in zip(cliques, count_blocks(DOMAIN, blocks, cliques), strict=True):

@@ -19,7 +19,7 @@ FUNCTION_LINES = 40
 ROOM_LINES = 500
 QUESTION_LINES = 80
 PUBLIC_NAMES = 25
-MINIMUM_TESTS = 800
+MINIMUM_TESTS = 700
 MINIMUM_COLLECTED = 1900
 
 # The privacy core. A file that is missing here but stands in curator/ must appear in one of the next three tables.
@@ -46,6 +46,7 @@ STABILITY = {
     "tables/csv_reader.py": (110, "ingest"),
     "schema/codecs.py": (240, "codecs"),
     "schema/bins.py": (220, "codecs"),
+    "schema/scales.py": (140, "codecs"),
     "schema/cells.py": (140, "codecs"),
     "schema/dates.py": (170, "codecs"),
     "schema/calendars.py": (50, "codecs"),
