@@ -83,7 +83,8 @@ def _default(column: pa.ChunkedArray, *, nullable: bool) -> Any:
     if pa.types.is_date(column.type):
         return _moments(column, "datetime64[s]")
     masked = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()} if nullable else {}
-    return column.to_pandas(types_mapper=masked.get)
+    # Text goes without a mapper: with one, an empty column would be of objects in pandas 3 also.
+    return column.to_pandas(types_mapper=masked.get if column.type in masked else None)
 
 
 def _moments(column: pa.ChunkedArray, dtype: str) -> Any:
