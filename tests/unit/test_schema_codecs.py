@@ -211,3 +211,23 @@ def test_decoding_never_yields_null_without_the_category() -> None:
 def test_decoding_takes_codes_of_any_integer_type(kind: type[np.integer]) -> None:
     (one,) = schema(SEX).modeled
     assert one.ready.decode(np.array([1, 0, 2], dtype=kind), np.random.default_rng(0)).to_pylist() == ["M", "F", None]
+
+
+def test_no_mark_of_missing_values_is_ever_drawn() -> None:
+    schema = Schema.loads("""
+dpsynth: {version: 1, name: t}
+missingValues: ["-1", "1999-12-31"]
+fields:
+- {name: pay, type: integer, constraints: {minimum: -2, maximum: 1}, dpsynth: {source: public, bins: {count: 1}}}
+- name: day
+  type: date
+  format: "%Y-%m-%d"
+  constraints: {minimum: 1999-12-01, maximum: 1999-12-31}
+  dpsynth: {source: public, bins: month}
+""")
+    rng = np.random.default_rng(0)
+    for name, values in (("pay", 3), ("day", 30)):
+        codec = schema.codec(name)
+        drawn = codec.decode(np.zeros(5000, dtype=np.uint8), rng)
+        assert len(set(drawn.to_pylist())) == values, "every other value of the bin"
+        assert not codec.encode(drawn).any()

@@ -280,7 +280,26 @@ class BinnedCodec:
         inside = np.where(missing, 0, codes).astype(np.int64)
         intervals = None if condition is None else _intervals(condition, self.scale, nullable=self.nullable)[0]
         numbers = self.bins.draw(inside, rng, intervals)
+        if len(self.sentinels):
+            self._redraw(numbers, inside, rng, intervals)
         return self.scale.write(numbers, missing if missing.any() else None)
+
+    def _redraw(
+        self,
+        numbers: NDArray[Any],
+        inside: NDArray[np.int64],
+        rng: np.random.Generator,
+        intervals: list[tuple[Any, Any]] | None,
+    ) -> None:
+        """Draw again, in place, what came out as a mark of missing values: no row of the table has such a number.
+
+        A bin that consists of marks alone holds no rows but noise; after 40 draws its mark stays.
+        """
+        for _ in range(40):
+            hit = np.flatnonzero(_is_sentinel(numbers, self.sentinels))
+            if not len(hit):
+                return
+            numbers[hit] = self.bins.draw(inside[hit], rng, intervals)
 
     def evidence(self, condition: Condition) -> NDArray[np.float64]:
         """The share of each bin that satisfies the condition."""
