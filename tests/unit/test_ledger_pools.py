@@ -135,8 +135,8 @@ def test_nothing_is_left_of_a_spent_pool(ledger: Ledger, pool: PoolState) -> Non
     state = ledger.pools()[0]
     assert state.available == PrivacyLoss()
     assert state.largest_next_epsilon(DELTA) == 0
-    assert state.spent_epsilon == pytest.approx(Decimal(1), abs=Decimal("1e-11"))
-    with pytest.raises(BudgetExceededError):
+    assert state.spent_epsilon == 1
+    with pytest.raises(BudgetExceededError, match="epsilon 1 charged of the cap epsilon 1, delta 1e-9"):
         reserve(ledger, PrivacyLoss(rho=1))
 
 

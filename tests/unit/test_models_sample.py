@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -167,3 +169,11 @@ def test_marginals_carry_labels(model):
 def test_the_guarantee_is_what_the_pipeline_recorded(model):
     assert model.dp
     assert not Model(random_field((2, 2), 0)).dp
+
+
+def test_a_model_prints_as_one_line() -> None:
+    model = people()
+    size = f"{len(model.domain)} columns, about 500 rows"
+    assert repr(model) == f"<dpsynth.Model by {model.method}: {size}, no guarantee recorded>"
+    stated = {"dp": True, "guarantee": {"epsilon": "2", "delta": "1e-9"}}
+    assert repr(replace(model, provenance=stated)).endswith("about 500 rows, epsilon 2, delta 1e-9>")

@@ -361,7 +361,7 @@ def _check_grant(state: PoolState, loss: PrivacyLoss, unit: Unit) -> None:
         raise BudgetExceededError(
             f"the budget is refused: epsilon {float(state.statement(loss)[0]):.4g} asked, epsilon "
             f"{float(state.spent_epsilon):.4g} charged{_held(state)} of the cap epsilon {float(state.epsilon):g}, "
-            f"delta {float(state.delta):g}",
+            f"delta {float(state.delta):g}".replace("e-0", "e-"),
             where=state.name,
             hint=_what_is_left(state, loss),
         )

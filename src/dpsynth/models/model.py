@@ -46,7 +46,7 @@ class Marginal:
     labels: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A differentially private model of a table. Everything it computes is post-processing: free and repeatable.
 
@@ -60,6 +60,8 @@ class Model:
     >>> model = Model(MarkovRandomField(CalibratedTree(tree, (np.array([30.0, 70.0]),), 100.0)))
     >>> model.sample(10, seed=0)["a"].value_counts().to_dict()
     {1: 7, 0: 3}
+    >>> model
+    <dpsynth.Model by unknown: 1 column, about 100 rows, no guarantee recorded>
     """
 
     distribution: Distribution
@@ -69,6 +71,14 @@ class Model:
     convergence: Convergence | None = None
     schema: Schema | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """One line: what it is, how large, and what it guarantees."""
+        stated = self.provenance.get("guarantee", {}) if self.dp else {}
+        known = "epsilon" in stated and "delta" in stated
+        promise = f"epsilon {stated['epsilon']}, delta {stated['delta']}" if known else "no guarantee recorded"
+        columns = f"{len(self.domain)} column" + ("s" if len(self.domain) != 1 else "")
+        return f"<dpsynth.Model by {self.method}: {columns}, about {self.default_rows:,} rows, {promise}>"
 
     @property
     def domain(self) -> Domain:

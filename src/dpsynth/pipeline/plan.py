@@ -101,9 +101,8 @@ def price(
         raise UsageError("epsilon and delta are too small: they buy no budget at all")
     drawn = method.plan(schema.domain, tag.loss, rows, unit)
     if drawn.bytes > memory_limit:
-        needed, limit = drawn.bytes / 2**20, memory_limit / 2**20
         raise ResourceLimitError(
-            f"the model would need about {needed:,.0f} MB, above the limit of {limit:,.0f} MB",
+            f"the model would need about {_size(drawn.bytes)}, above the limit of {_size(memory_limit)}",
             hint="Use fewer bins or categories, drop columns, choose --method independent, or raise --memory-limit.",
         )
     warnings = (*drawn.warnings, *_warnings(tag.epsilon, tag.delta, rows, unit))
@@ -137,6 +136,11 @@ def _fraction(value: Number, name: str) -> Fraction:
         return Fraction(str(value) if isinstance(value, float) else value)
     except (ValueError, OverflowError, ZeroDivisionError, TypeError):
         raise UsageError(f"{name} must be a finite number") from None
+
+
+def _size(count: int) -> str:
+    """Bytes in the decimal units that --memory-limit is given in."""
+    return f"{count / 10**6:,.1f} MB" if count >= 10**6 else f"{count / 10**3:,.1f} kB"
 
 
 def _warnings(epsilon: Fraction, delta: Fraction, rows: int | None, unit: Unit) -> list[str]:
