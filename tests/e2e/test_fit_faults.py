@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from dpsynth.errors import BudgetExceededError, DpsynthError, FileFormatError, LedgerError, OutputExistsError
+from dpsynth.errors import (
+    BudgetExceededError,
+    DpsynthError,
+    FileFormatError,
+    LedgerError,
+    NoGuaranteeError,
+    OutputExistsError,
+)
 from dpsynth.ledger import Ledger, Transaction
 from dpsynth.pipeline import fit as journey
+from dpsynth.privacy.conversions import budget_of
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.schema import Schema
+from dpsynth.tables import write_sidecar
 
 SECRET = "patient-4711"
 
@@ -75,11 +85,39 @@ def test_a_second_fit_beyond_the_cap_is_refused_and_reads_nothing(ledger, schema
     assert cost(ledger) == before
 
 
+@pytest.mark.parametrize("method", ["independent", "mst"])
+def test_a_fit_per_person_pays_for_all_rows_of_a_person(ledger, schema, method):
+    persons = table().append_column("who", pa.array([f"p{row % 90}" for row in range(500)]))
+    outcome = journey.fit(persons, schema, epsilon=1, ledger=ledger, method=method, unit="who:4")
+    assert {answer.sensitivity for answer in outcome.model.answers} == {4}
+    assert outcome.pool.unit == outcome.priced.unit
+    assert sum(answer.rho() for answer in outcome.model.answers) <= outcome.priced.loss.rho_exact
+
+
+@pytest.mark.parametrize("label", ["STABLE(2) doubled", "NON-DP suppressed"])
+def test_a_table_with_a_step_that_moves_more_rows_is_refused_before_anything_is_spent(ledger, schema, tmp_path, label):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b,c\n0,0,0\n")
+    write_sidecar(path, ["FREE renamed", label], hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(NoGuaranteeError) as caught:
+        journey.fit(path, schema, epsilon=1, ledger=ledger)
+    assert caught.value.exit_code == 9
+    assert ledger.pool("made-up") is None
+
+
+@pytest.mark.parametrize(("epsilon", "stated"), [(Fraction(1, 3), "0.333333333334"), ("0.1", "0.1"), (2, "2")])
+def test_a_model_never_states_a_stronger_guarantee_than_was_bought(ledger, schema, epsilon, stated):
+    guarantee = journey.fit(table(), schema, epsilon=epsilon, ledger=ledger).model.provenance["guarantee"]
+    assert guarantee["epsilon"] == stated
+    assert Fraction(guarantee["delta"]) == Fraction(1, 10**9)
+
+
 def test_shares_of_a_cap_fill_it(ledger, schema):
     ledger.create("made-up", epsilon=Fraction(1), delta=Fraction(1, 10**9))
     for _ in range(5):
         outcome = journey.fit(table(), schema, share="1/5", ledger=ledger, method="independent")
         assert outcome.priced.epsilon > Fraction(2, 5), "a fifth of rho is more than a fifth of epsilon"
+        assert budget_of(outcome.priced.epsilon, outcome.priced.delta).rho >= outcome.priced.loss.rho
     with pytest.raises(BudgetExceededError):
         journey.fit(table(), schema, share="1/5", ledger=ledger, method="independent")
 

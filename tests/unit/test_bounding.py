@@ -188,6 +188,10 @@ def test_unusable_units_are_refused_before_reading(tmp_path):
     reader = open_table(pa.table({"id": [[1]], "a": [1], "b": [1]}))
     with pytest.raises(DataMismatchError, match="cannot name a person"):
         BoundedSource(reader, Codes(), column="id", max_rows=1)
+    lists = pa.DictionaryArray.from_arrays(pa.array([0]), pa.array([[1]]))
+    reader = open_table(pa.table({"id": lists, "a": [1], "b": [1]}))
+    with pytest.raises(DataMismatchError, match="cannot name a person"):
+        BoundedSource(reader, Codes(), column="id", max_rows=1)
     with pytest.raises(UsageError):
         BoundedSource(Rows([]), Codes(), column="id", max_rows=0)
 

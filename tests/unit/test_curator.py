@@ -113,6 +113,7 @@ def bad_candidates():
     yield "huge estimate", Candidate(("a", "b"), np.full(shape, 2**40 + 1, dtype=np.int64))
     yield "float penalty", Candidate(("a", "b"), np.zeros(shape, dtype=np.int64), 1, 0.5)
     yield "huge penalty", Candidate(("a", "b"), np.zeros(shape, dtype=np.int64), 1, 2**61)
+    yield "huge bonus", Candidate(("a", "b"), np.zeros(shape, dtype=np.int64), 1, -(2**61))
     yield "weight zero", Candidate(("a", "b"), np.zeros(shape, dtype=np.int64), 0)
 
 
@@ -145,6 +146,35 @@ def test_sensitivity_grows_with_the_unit(room, unit, stability, expected):
     chosen = curator.select(candidates(weight=4), loss)
     assert chosen.sensitivity == 4 * expected
     assert chosen.scale == pytest.approx(4 * expected / np.sqrt(2 * float(loss.rho_exact)), rel=1e-9)
+
+
+@pytest.mark.parametrize("weights", [(1, 7, 2), (7, 1, 2), (2, 1, 7)])
+def test_the_largest_weight_decides_the_sensitivity_of_a_selection(room, weights):
+    curator, _, _ = room(unit=Unit("id", 5), stability=2)
+    offered = [Candidate(c.clique, c.estimate, weight) for c, weight in zip(candidates(), weights, strict=True)]
+    assert curator.select(offered, curator.remaining).sensitivity == 7 * 10
+
+
+def test_a_coarsened_table_keeps_unit_and_stability(room):
+    curator, _, _ = room(unit=Unit("id", 5), stability=3)
+    coarse = curator.coarsened({"c": np.array([0, 1, 1, 0], dtype=np.int64)})
+    loss = curator.remaining.share(Fraction(1, 4))
+    measured = coarse.measure([("a",), ("c",)], loss)
+    nothing = np.zeros(2, dtype=np.int64)
+    chosen = coarse.select([Candidate(("c",), nothing), Candidate(("a",), nothing)], loss)
+    assert [answer.sensitivity for answer in (*measured, chosen)] == [15, 15, 15]
+    assert [answer.coarsening for answer in measured] == [(), (("c", (0, 1, 1, 0)),)]
+    assert coarse.unit == Unit("id", 5)
+
+
+def test_a_question_of_a_few_units_is_not_overcharged(room):
+    curator, source, _ = room()
+    answers = curator.measure([("a",), ("b",), ("c",)], PrivacyLoss(rho=10))
+    assert answers[0].receipt.loss.rho == 9
+    read = len(source.reads)
+    with pytest.raises(BudgetExceededError):
+        curator.measure([("a",), ("b",), ("c",)], PrivacyLoss(rho=2))
+    assert len(source.reads) == read
 
 
 def test_charges_cover_the_scales(room):
@@ -195,11 +225,23 @@ def test_coarsening_sums_cells_and_shares_the_transaction(room):
     assert len(transaction.draws) == 1
 
 
-@pytest.mark.parametrize("buckets", [[0, 1, 1], [0, 2, 2, 0], [1, 1, 1, 1], [-1, 0, 0, 1]])
+@pytest.mark.parametrize("buckets", [[0, 1, 1], [0, 2, 2, 0], [1, 1, 1, 1], [-1, 0, 0, 1], [-1, 1, 1, 1]])
 def test_malformed_coarsenings_are_refused(room, buckets):
     curator, _, _ = room()
     with pytest.raises(DomainError):
         curator.coarsened({"c": np.array(buckets, dtype=np.int64)})
+
+
+def test_a_coarsening_is_whole_numbers_and_fixed_once_given(room):
+    curator, _, _ = room(epsilon=Fraction(5000))
+    with pytest.raises(DomainError):
+        curator.coarsened({"c": np.array([0, 1, 1, 0], dtype=np.float64)})
+    buckets = np.array([0, 1, 1, 0], dtype=np.int64)
+    coarse = curator.coarsened({"c": buckets})
+    (before,) = coarse.measure([("c",)], curator.remaining.share(Fraction(1, 3)))
+    buckets[:] = [0, 0, 0, 1]
+    (after,) = coarse.measure([("c",)], curator.remaining.share(Fraction(1, 3)))
+    assert np.abs(before.values - after.values).max() <= 6
 
 
 def test_a_coarsened_table_is_not_coarsened_again(room):
@@ -216,6 +258,16 @@ def test_mechanisms_refuse_a_map_above_the_charge(monkeypatch):
         DiscreteGaussian(1, 10.0)
     with pytest.raises(NoGuaranteeError):
         NoisyMax(1, 10.0)
+
+
+def test_the_map_is_asked_at_the_sensitivity(monkeypatch):
+    for name in ("gaussian_loss", "noisy_max_loss"):
+        law = getattr(laws, name)
+        monkeypatch.setattr(f"dpsynth.curator.mechanisms.{name}", lambda m, scale, law=law: law(m - 1, scale))
+    with pytest.raises(NoGuaranteeError):
+        DiscreteGaussian(5, 10.0)
+    with pytest.raises(NoGuaranteeError):
+        NoisyMax(5, 10.0)
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.3, 12.35, 91.2, 1e4])
@@ -238,6 +290,8 @@ def test_reconciliation_accounts_for_every_draw(room):
         reconcile(answers, transaction.draws[:1], transaction.reservation)
     with pytest.raises(LedgerError):
         reconcile(answers, transaction.draws, PrivacyLoss(rho=spent.rho - 1))
+    with pytest.raises(LedgerError):
+        reconcile([*answers, answers[0]], transaction.draws, transaction.reservation)
     louder = NoisyMarginal.from_record({**answers[0].record(), "scale": (1.0).hex()}, answers[0].values)
     with pytest.raises(LedgerError):
         reconcile([louder, *answers[1:]], transaction.draws, transaction.reservation)

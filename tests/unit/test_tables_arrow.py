@@ -1,5 +1,6 @@
 import datetime as dt
 import re
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -182,6 +183,42 @@ def test_one_object_changes_nobody_elses_cell():
     for categories in ([1, "a"], [1, 2]):
         column = pd.Series(pd.Categorical([1, None, 1], categories=pd.Index(categories, dtype=object)))
         assert rows(open_table(pd.DataFrame({"x": column}))) == [(b"1",), (None,), (b"1",)]
+
+
+class Unprintable:
+    """An object whose own code raises, with a cell in the text."""
+
+    def __str__(self):
+        raise RuntimeError(SECRET)
+
+
+@pytest.mark.parametrize("odd", [10**5000, Decimal("sNaN"), Unprintable()], ids=["digits", "signaling", "raising"])
+def test_an_object_without_text_is_a_missing_cell(odd):
+    """Nothing about a value may raise: the fit of a table with it must end as the fit of its neighbor."""
+    usual = pd.Series([1, "a", None, 2.0, "b"], dtype=object)
+    for column in (usual, pd.Series(["a", "b"], dtype=object)):
+        base = rows(open_table(pd.DataFrame({"x": column})))
+        more = pd.DataFrame({"x": pd.Series([*column, odd], dtype=object)})
+        (last,) = rows(open_table(more))[-1:]
+        assert rows(open_table(more))[:-1] == base
+        assert last == ((b"sNaN",) if isinstance(odd, Decimal) else (None,))
+    if not isinstance(odd, Decimal):  # pandas itself refuses a category that cannot be compared
+        category = pd.Series(pd.Categorical.from_codes([0, 1], categories=pd.Index(["a", odd], dtype=object)))
+        assert rows(open_table(pd.DataFrame({"x": category}))) == [(b"a",), (None,)]
+
+
+def test_values_that_arrow_calls_invalid_are_cells_like_any_other(tmp_path):
+    """A file may hold them, and its rows must not decide whether it can be read."""
+    late = pa.array([0, 86_400_001], pa.int64()).view(pa.date64())
+    time = pa.array([0, 86_400_001], pa.int32()).view(pa.time32("ms"))
+    digits = pa.py_buffer((1).to_bytes(16, "little") + (12_345).to_bytes(16, "little"))
+    wide = pa.Array.from_buffers(pa.decimal128(3, 0), 2, [None, digits])
+    codes = pa.DictionaryArray.from_arrays(pa.array([1, None], pa.int8()), late)
+    table = pa.record_batch([late, time, wide, codes], names=["a", "b", "c", "d"])
+    with ipc.new_file(tmp_path / "t.arrow", table.schema) as file:
+        file.write_batch(table)
+    (batch,) = open_table(tmp_path / "t.arrow").batches(["a", "b", "c", "d"])
+    assert batch.num_rows == 2
 
 
 def test_exotic_pandas_columns_become_text():

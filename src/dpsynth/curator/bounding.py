@@ -31,9 +31,8 @@ _HASHED_WORDS = 16  # the hash reads the first 128 bytes of an identifier and it
 _PARTITION_BITS = 6
 _BLOCK_ROWS = 1 << 17
 _FIRST_BYTES = 1 << 24
-_IDENTIFIER = re.compile(
-    r"(large_|fixed_size_)?(string|binary)(_view)?|u?int\d+|halffloat|float|double|decimal|bool|date|time|null|dictionary"
-)
+_NAMING = r"(large_|fixed_size_)?(string|binary)(_view)?|u?int\d+|halffloat|float|double|decimal|bool|date|time|null"
+_IDENTIFIER = re.compile(rf"{_NAMING}|dictionary<values=({_NAMING})")
 
 
 @dataclass(frozen=True)

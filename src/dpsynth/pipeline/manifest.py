@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, Context, Decimal
+from fractions import Fraction
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +14,8 @@ from dpsynth.ledger import Ledger, Transaction
 from dpsynth.pipeline.plan import PricedPlan
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_record
+
+_STATED = Context(prec=12, rounding=ROUND_CEILING)
 
 
 def versions() -> dict[str, str]:
@@ -49,5 +53,6 @@ def provenance_of(
     }
 
 
-def _decimal_text(value: Any) -> str:
-    return f"{float(value):.12g}"
+def _decimal_text(value: Fraction) -> str:
+    """At most 12 digits, rounded up: a guarantee is never stated stronger than it is."""
+    return f"{_STATED.divide(Decimal(value.numerator), Decimal(value.denominator)):g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -117,14 +117,40 @@ def _pandas_column(series: Any) -> Any:
 
 
 def _texts(values: Any) -> pa.Array:
-    if sys.modules["pandas"].api.types.infer_dtype(values, skipna=True) in {"string", "empty"}:
+    if _all_text(values):
         try:
-            return pa.array(values, type=pa.string(), from_pandas=True).view(pa.binary())
+            return pa.array(values, type=pa.string(), from_pandas=True).cast(pa.binary())
         except (pa.ArrowException, UnicodeError):
             pass  # lone surrogates: value by value below
-    missing = sys.modules["pandas"].isna(values)
-    return pa.array([None if gone else _text(value) for value, gone in zip(values, missing, strict=True)], pa.binary())
+    return pa.array([None if gone else _text(value) for value, gone in _with_gaps(values)], pa.binary())
 
 
-def _text(value: object) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+def _all_text(values: Any) -> bool:
+    try:
+        return sys.modules["pandas"].api.types.infer_dtype(values, skipna=True) in {"string", "empty"}
+    except Exception:  # a value's own code decides what a comparison raises
+        return False
+
+
+def _with_gaps(values: Any) -> list[tuple[object, bool]]:
+    """Each value, and whether it is missing."""
+    is_missing = sys.modules["pandas"].isna
+    try:
+        return list(zip(values, is_missing(values), strict=True))
+    except Exception:  # one value that cannot be compared must not decide about the others
+        return [(value, _is_missing(value, is_missing)) for value in values]
+
+
+def _is_missing(value: object, is_missing: Callable[[Any], Any]) -> bool:
+    try:
+        return bool(is_missing(sys.modules["pandas"].Series([value], dtype=object)).iloc[0])
+    except Exception:  # neither missing nor comparable
+        return False
+
+
+def _text(value: object) -> bytes | None:
+    """The text of one value; null for an object without any: nothing about a value may raise."""
+    try:
+        return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+    except Exception:  # a value's own code, or the limit on the digits of an integer
+        return None

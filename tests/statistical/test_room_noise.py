@@ -1,0 +1,79 @@
+"""The answers of the curator, not of the mechanisms alone, carry the noise that their scales promise.
+
+Each test alarms falsely with probability at most 1e-6 and misses noise that is 10 % off with at most the same.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from noise_laws import audit_gaussian, audit_selection, rejected
+
+from dpsynth.curator.curator import Curator
+from dpsynth.domain import Domain
+from dpsynth.privacy.laws import gaussian_loss, noisy_max_loss
+from dpsynth.privacy.loss import PrivacyLoss, total
+from dpsynth.privacy.queryable import Candidate
+from dpsynth.privacy.unit import Unit
+
+CELLS = 8_000
+PICKS = 3_000
+SCALE = 4.3
+
+
+class NoRows:
+    """A table of zero rows: what is answered is noise alone."""
+
+    domain = Domain(("a", "b"), (CELLS, 2))
+
+    def counts(self, cliques):
+        return [np.zeros(self.domain.shape(clique), dtype=np.int64) for clique in cliques]
+
+
+class Granted:
+    """A transaction that grants whatever is drawn."""
+
+    remaining = PrivacyLoss.budget(rho=Fraction(1000))
+
+    def draw(self, loss, question):
+        return None
+
+
+def room(max_rows):
+    return Curator(NoRows(), Unit("id", max_rows), Granted())
+
+
+@pytest.mark.parametrize("max_rows", [1, 4])
+def test_every_measured_cell_has_the_noise_of_its_own_scale(max_rows):
+    losses = [gaussian_loss(max_rows, SCALE * max_rows / weight) for weight in (1, 3)]
+    wide, narrow = room(max_rows).measure([("a",), ("a",)], total(losses), [1, 3])
+    for answer, scale in ((wide, SCALE * max_rows), (narrow, SCALE * max_rows / 3)):
+        assert answer.scale == pytest.approx(scale, rel=1e-9)
+        case = audit_gaussian(answer.scale, lambda _, answer=answer: answer.values, CELLS)
+        assert case.power_10_percent_small > 1 - 1e-6
+        assert not rejected([case])
+
+
+def test_a_coarsened_table_is_noised_after_its_cells_were_merged():
+    coarse = room(2).coarsened({"b": np.array([0, 0], dtype=np.int64)})
+    (answer,) = coarse.measure([("a", "b")], gaussian_loss(2, 2 * SCALE))
+    assert answer.scale == pytest.approx(2 * SCALE, rel=1e-9)
+    assert not rejected([audit_gaussian(answer.scale, lambda _: answer.values[:, 0], CELLS)])
+
+
+def test_selections_follow_the_law_of_their_scale():
+    max_rows, scale = 4, SCALE * 4
+    curator = room(max_rows)
+    nothing = np.zeros(2, dtype=np.int64)
+
+    def pick(scores):
+        offered = [Candidate(("b",), nothing, penalty=-score) for score in scores.tolist()]
+        chosen = curator.select(offered, noisy_max_loss(max_rows, scale))
+        assert chosen.scale == pytest.approx(scale, rel=1e-9)
+        return chosen.index
+
+    case = audit_selection(scale, pick, PICKS)
+    assert case.power_10_percent_small > 1 - 1e-6
+    assert not rejected([case])
