@@ -174,7 +174,8 @@ def test_epsilon_and_share_exclude_each_other_and_one_is_needed() -> None:
 
 
 def test_a_share_of_a_pool_that_does_not_exist() -> None:
-    refused(2, "ledger create", "fit", "people.csv", "--schema", "schema.yaml", "--share", "1/5", "-o", "model.dps")
+    command = "ledger create POOL --epsilon E --delta D"
+    refused(2, command, "fit", "people.csv", "--schema", "schema.yaml", "--share", "1/5", "-o", "model.dps")
 
 
 def test_a_model_larger_than_the_memory_limit_is_told_before_anything_is_spent() -> None:

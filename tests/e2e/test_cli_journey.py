@@ -69,6 +69,7 @@ def test_every_step_answers_in_json() -> None:
     assert fit["created_pool"] is True
     assert 0 < fit["spent"]["rho"] <= plan["rho"]
     assert fit["pool"]["cap"]["epsilon"] == 1.0
+    assert any("sidecar (TABLE.dpsynth.json)" in warning for warning in fit["warnings"])
     assert answer("show", "model.dps")["columns"].keys() == {"sex", "age"}
     sample = answer("sample", "model.dps", "-n", "50", "--seed", "1", "-o", "out.csv")
     assert sample["rows"] == 50

@@ -53,7 +53,8 @@ def sample(
 ) -> Answer:
     """Draw synthetic rows from MODEL. Costs no budget, however often and however many.
 
-    A model answers conditions exactly: no row is drawn and thrown away.
+    A model answers conditions exactly: no row is drawn and thrown away. Beside the output stands its sidecar,
+    FILE.dpsynth.json: what the rows are, and the hash that ties it to the file.
     """
     output.keep_stdout_for(target)
     from dpsynth.pipeline.sample import sample as write_sample

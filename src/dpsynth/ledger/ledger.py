@@ -174,7 +174,7 @@ class Ledger:
             _end_dead(session, pool)
             tip = book.tip(session, pool)
             if tip is None:
-                raise LedgerError("there is no such pool", where=pool, hint="Create it: dpsynth ledger create POOL")
+                raise LedgerError("there is no such pool", where=pool, hint="Create it: dpsynth ledger create")
             _check_grant(self._state(pool, tip), loss, unit)
             _, tip = book.append(session, pool, "RESERVE", transaction=identifier, data=data, private=private)
         return Transaction(self._store, pool, identifier, loss, tip)

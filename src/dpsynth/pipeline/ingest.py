@@ -34,6 +34,9 @@ class Preprocessing:
     notes: tuple[str, ...]
 
 
+_RAW = "no sidecar (TABLE.dpsynth.json) says what was done to the table before: it counts as raw"
+
+
 def preprocessing_of(data: Any) -> Preprocessing:
     """The label chain of a table from its sidecar; a table without one counts as raw, and the notes say so.
 
@@ -41,10 +44,10 @@ def preprocessing_of(data: Any) -> Preprocessing:
     step without finite stability or with one above 1.
     """
     if not isinstance(data, str | os.PathLike) or os.fspath(data) == "-":
-        return Preprocessing((), 1, ("the table has no sidecar: it counts as raw",))
+        return Preprocessing((), 1, (_RAW,))
     sidecar = verify_sidecar(data)
     if sidecar is None:
-        return Preprocessing((), 1, ("the table has no sidecar: it counts as raw",))
+        return Preprocessing((), 1, (_RAW,))
     where = os.fspath(data)
     labels = [_label(text, where) for text in sidecar.labels]
     for label in labels:

@@ -40,7 +40,7 @@ def request_of(ledger: Ledger, pool: str, epsilon: Number | None, share: Number 
         raise UsageError(
             "a share needs a pool with a cap",
             where=pool,
-            hint="Create it first: dpsynth ledger create POOL --epsilon E",
+            hint="Create it first: dpsynth ledger create POOL --epsilon E --delta D",
         )
     part = _share(share)
     loss = _without_discoveries(state.cap.share(part))
