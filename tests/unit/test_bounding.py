@@ -104,6 +104,15 @@ def test_each_person_keeps_its_rows_alone(monkeypatch, weak):
     assert len(together) == sum(min(3, sum(row[0] == p for row in rows)) for p in {row[0] for row in rows})
 
 
+def test_persons_of_one_hash_are_told_apart_when_their_rows_alternate():
+    """No two priorities tie here, so that only the identifiers show that the rows of a hash are of two persons."""
+    ids = pa.array([b"p", b"q", b"p", b"q", b"p", b"q"], pa.large_binary())
+    order = np.arange(6, dtype=np.uint64)
+    rows = PersonRows(ids, np.zeros(6, dtype=np.uint64), order, order.astype(np.uint8)[:, None])
+    for most in (1, 2):
+        assert sorted(bounded(rows, most).priorities.tolist()) == list(range(2 * most))
+
+
 def test_order_and_batches_do_not_matter():
     rng = np.random.default_rng(3)
     rows = crowd(rng)
