@@ -13,9 +13,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+OLDEST ?= .venv-oldest
 QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,house house_imports loss conversions receipt ledger_machine evidence))
 
-.PHONY: help setup check test test-system demo audits bench docs build clean
+.PHONY: help setup check test test-oldest test-system demo audits bench docs build clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*  ## /\1\t/' | expand -t 14
@@ -39,6 +40,11 @@ check: setup  ## format, lint, types, layers, rules of the house, the quickest t
 test: setup  ## every test; the last line is pytest's summary
 	@$(BIN)/python -m pytest -q -rs -n $(WORKERS) --dist worksteal
 
+test-oldest:  ## every test with the oldest supported dependencies, in an environment of its own (Python 3.11)
+	@"$(PYTHON)" -m venv "$(OLDEST)"
+	@"$(OLDEST)/bin/python" -m pip install --quiet --disable-pip-version-check -c tests/constraints-oldest.txt -e '.[dev]'
+	@"$(OLDEST)/bin/python" -m pytest -q -rs -n $(WORKERS) --dist worksteal
+
 test-system: setup  ## every test again, and none may skip
 	@echo "run as an ordinary user; system packages (Debian names): chromium default-jre-headless postgresql" >&2
 	@$(BIN)/python -m pytest -q -rs -n $(WORKERS) --dist worksteal --forbid-skips
@@ -58,5 +64,5 @@ docs: setup  ## the documentation, as HTML in docs/_build/html
 build: setup  ## wheel and sdist in dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist .
 
-clean:  ## remove what the other words made, except the virtual environment
+clean:  ## remove what the other words made, except the virtual environments
 	@rm -rf dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,17 @@ def test_every_word_is_explained() -> None:
     words = set(re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)[0].split())
     explained = {line.split()[0] for line in run("make", "help").stdout.splitlines()}
     assert explained == words
-    assert {"setup", "check", "test", "demo", "audits", "bench", "docs", "test-system"} <= words
+    assert {"setup", "check", "test", "demo", "audits", "bench", "docs", "test-oldest", "test-system"} <= words
+
+
+def test_the_oldest_dependencies_are_those_that_the_project_admits() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    admitted = dict(re.findall(r"^([a-z]+)>=([\d.]+)", "\n".join(project["dependencies"]), flags=re.MULTILINE))
+    text = (ROOT / "tests" / "constraints-oldest.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([a-z]+)==([\d.]+)$", text, flags=re.MULTILINE))
+    assert len(project["dependencies"]) == len(admitted)
+    assert pinned.keys() == admitted.keys()
+    assert all(f"{pinned[name]}.".startswith(f"{oldest}.") for name, oldest in admitted.items())
 
 
 def test_without_python_setup_says_what_to_do(tmp_path: Path) -> None:
