@@ -210,11 +210,11 @@ def test_a_file_that_changes_between_passes_is_refused(tmp_path):
 
 
 def test_standard_input_is_read_lazily_and_again(monkeypatch):
-    class Pipe(io.RawIOBase):
+    class Pipe(io.BufferedIOBase):
         def __init__(self, data):
             self.data, self.position = data, 0
 
-        def read(self, size):
+        def read1(self, size=-1):
             chunk = self.data[self.position : self.position + min(size, 1000)]
             self.position += len(chunk)
             return chunk

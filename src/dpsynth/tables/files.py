@@ -9,7 +9,7 @@ import tempfile
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from dpsynth.errors import DpsynthError, FileFormatError
 
@@ -72,7 +72,7 @@ class StampedFile:
 class SpooledStream:
     """A stream copied, as far as it was read, to a temporary file without a name, so that it can be read again."""
 
-    def __init__(self, stream: BinaryIO, where: str) -> None:
+    def __init__(self, stream: io.BufferedIOBase, where: str) -> None:
         self.where = where
         self._stream = stream
         self._spool = tempfile.TemporaryFile(prefix="dpsynth-")  # noqa: SIM115  (lives as long as the source)
@@ -90,7 +90,8 @@ class SpooledStream:
     def read_at(self, position: int, size: int) -> bytes:
         """Up to ``size`` bytes from ``position``, fetching from the stream what is not yet copied."""
         while position + size > self._size and not self._ended:
-            chunk = self._stream.read(_CHUNK)
+            # One read of the system at a time: a Ctrl-C between two of them would wait for the whole chunk.
+            chunk = self._stream.read1(_CHUNK)
             self._ended = not chunk
             self._spool.seek(self._size)
             self._spool.write(chunk)

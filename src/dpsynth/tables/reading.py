@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from typing import Any
+from typing import Any, cast
 
 from dpsynth.errors import FileFormatError, UsageError
 from dpsynth.tables.arrow_reader import open_arrow, open_parquet
@@ -27,7 +28,8 @@ def open_table(source: Any, *, delimiter: str | None = None) -> TableReader:
         return open_frame(source)
     path = os.fspath(source)
     if path == "-":
-        return CsvReader(SpooledStream(sys.stdin.buffer, "<stdin>"), delimiter)
+        stream = cast("io.BufferedIOBase", sys.stdin.buffer)  # typeshed promises less
+        return CsvReader(SpooledStream(stream, "<stdin>"), delimiter)
     name = path.lower()
     if name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
         tab = "\t" if name.endswith((".tsv", ".tsv.gz")) else None
