@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc, parquet
 
+from dpsynth.curator.bounding import canonical_ids
 from dpsynth.errors import DataMismatchError, FileFormatError, UsageError
 from dpsynth.tables.reading import open_table
 
@@ -176,13 +177,24 @@ def test_one_object_changes_nobody_elses_cell():
     """Arrow would guess a column's type from all of its objects."""
     usual = pd.DataFrame({"x": pd.Series([1, "a", None, 2.0, True, b"raw"], dtype=object)})
     base = rows(open_table(usual))
-    assert base == [(b"1",), (b"a",), (None,), (b"2.0",), (b"True",), (b"raw",)]
+    assert base == [(b"1",), (b"a",), (None,), (b"2",), (b"True",), (b"raw",)]
     for odd in ("lone \ud800 surrogate", {"a": 1}, 10**40, object, pd.NaT, np.nan):
         more = pd.DataFrame({"x": pd.Series([*usual["x"], odd], dtype=object)})
         assert rows(open_table(more))[:-1] == base
     for categories in ([1, "a"], [1, 2]):
         column = pd.Series(pd.Categorical([1, None, 1], categories=pd.Index(categories, dtype=object)))
         assert rows(open_table(pd.DataFrame({"x": column}))) == [(b"1",), (None,), (b"1",)]
+
+
+def test_one_odd_cell_that_turns_a_pandas_column_into_objects_changes_nobody_elses_cell():
+    for values in ([1.0, -0.0, 2.5, 1e15], [17, 18], [True, False]):
+        typed = pd.Series(values)
+        mixed = pd.Series([*values, "odd"], dtype=object)
+        assert typed.dtype != object
+        expected = canonical_ids(pa.array(typed)).to_pylist()
+        found = [cell for (cell,) in rows(open_table(pd.DataFrame({"x": mixed})))]
+        assert [text.lower() for text in found[:-1]] == expected
+    assert rows(open_table(pd.DataFrame({"x": pd.Series([np.float32(3), 2.0**70], dtype=object)})))[0] == (b"3",)
 
 
 class Unprintable:

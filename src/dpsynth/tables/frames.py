@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
@@ -149,8 +150,14 @@ def _is_missing(value: object, is_missing: Callable[[Any], Any]) -> bool:
 
 
 def _text(value: object) -> bytes | None:
-    """The text of one value; null for an object without any: nothing about a value may raise."""
+    """The text of one value; null for an object without any: nothing about a value may raise.
+
+    A whole number reads alike as a float and as an integer: pandas turns one into the other, and both into objects,
+    when a single odd cell joins a column.
+    """
     try:
+        if isinstance(value, float | np.floating) and value.is_integer() and abs(float(value)) < 2.0**63:
+            value = int(value)
         return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
     except Exception:  # a value's own code, or the limit on the digits of an integer
         return None
