@@ -151,3 +151,20 @@ def test_a_real_signal_to_a_real_process(number: signal.Signals) -> None:
     (pool,) = Ledger.open().pools()
     assert pool.live == ()
     assert pool.forfeited.rho == pool.cap.rho
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_one_line() -> None:
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'dpsynth.cli.main':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from dpsynth.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "Error: interrupted; nothing was begun\n"
+    assert done.stdout == ""
