@@ -65,11 +65,6 @@ class Domain:
         """The number of cells of the marginal of a clique (1 for the empty clique); exact."""
         return math.prod(self.shape(clique))
 
-    def project(self, clique: Iterable[str]) -> Domain:
-        """The domain of a clique, attributes in clique order."""
-        attributes = tuple(clique)
-        return Domain(attributes, self.shape(attributes))
-
     def axes(self, clique: Iterable[str]) -> tuple[int, ...]:
         """The axes of the clique's attributes in an array over the whole domain."""
         attributes = tuple(clique)

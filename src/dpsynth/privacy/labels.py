@@ -33,13 +33,3 @@ class Label:
     def __str__(self) -> str:
         factor = f"({self.stability})" if self.kind is LabelKind.STABLE else ""
         return f"{self.kind}{factor} {self.step}"
-
-
-def stability_of(chain: tuple[Label, ...]) -> int | None:
-    """The product of all c of a label chain, or ``None`` if a step has no finite stability (NON-DP)."""
-    product = 1
-    for label in chain:
-        if label.kind is LabelKind.NON_DP:
-            return None
-        product *= label.stability
-    return product
