@@ -173,6 +173,8 @@ def test_a_raise_is_late_once_an_answer_was_drawn(touched: Pool) -> None:
     assert late.raised_late
     assert (late.cap.rho, late.epsilon) == (200, Fraction(2))
     assert apply(late, "AUDIT", "", {}).raised_late
+    disclosed = apply(touched, "DISCLOSURE", "", {})
+    assert apply(disclosed, "RAISE", "", data_of("RAISE")).raised_late, "a disclosure is an output too"
     again = {"epsilon": "3", "delta": "1/10", "cap": loss_record(PrivacyLoss(300, 150, 10))}
     assert apply(late, "RAISE", "", again).cap == PrivacyLoss(300, 200, 10)
 

@@ -69,7 +69,7 @@ def fit(
     def announce(priced: PricedPlan) -> None:
         output.note(describe(priced))
 
-    with progress(output) as report:
+    with progress(output, over_rows=True) as report:
         outcome = run(**wishes, epsilon=epsilon, share=share, output=target, announce=announce, progress=report)
     output.note(_summary(outcome, target))
     return Answer(_record(outcome, target))
@@ -109,12 +109,18 @@ def _summary(outcome: FitOutcome, target: str) -> str:
     return "\n".join(lines)
 
 
+def _at_least(exact: Fraction) -> float:
+    """The least float that is not below the exact value: a guarantee is never understated."""
+    nearest = float(exact)
+    return nearest if Fraction(nearest) >= exact else math.nextafter(nearest, math.inf)
+
+
 def _record(outcome: FitOutcome, target: str) -> dict[str, object]:
     priced = outcome.priced
     return {
         "path": target,
         "method": priced.plan.method,
-        "epsilon": float(priced.epsilon),
+        "epsilon": _at_least(priced.epsilon),
         "delta": float(priced.delta),
         "unit": str(priced.unit),
         "protects": priced.unit.description,

@@ -42,7 +42,8 @@ def verify(_output: Output, *, extract: str | None, against: tuple[str, ...], le
         )
     rows = [(pool.name, str(pool.events), pool.head) for pool in found.pools]
     pools = [{"name": pool.name, "events": pool.events, "head": pool.head} for pool in found.pools]
-    text = f"All {found.events} events hold.\n" + table(("pool", "events", "last hash"), rows)
+    count = "The one event holds." if found.events == 1 else f"All {found.events} events hold."
+    text = f"{count}\n" + table(("pool", "events", "last hash"), rows)
     return Answer({"events": found.events, "pools": pools}, text)
 
 

@@ -355,7 +355,7 @@ def _check_grant(state: PoolState, loss: PrivacyLoss, unit: Unit) -> None:
         raise BudgetExceededError(
             f"the pool protects the unit {str(state.unit)!r}, this fit asks for {str(unit)!r}",
             where=state.name,
-            hint="A population keeps one unit; use it, or another --pool.",
+            hint="A population keeps the unit it was created with; fit with that one.",
         )
     if not state.fits(loss):
         raise BudgetExceededError(

@@ -150,7 +150,7 @@ def _forfeit(pool: Pool, transaction: str, data: Mapping[str, Any]) -> Pool:
 
 
 def _disclose(pool: Pool, _: Mapping[str, Any]) -> Pool:
-    return replace(pool, disclosures=pool.disclosures + 1)
+    return replace(pool, answered=True, disclosures=pool.disclosures + 1)
 
 
 def _note(pool: Pool, _: Mapping[str, Any]) -> Pool:

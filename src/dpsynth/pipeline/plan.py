@@ -133,6 +133,8 @@ def privacy_parameters(epsilon: Number, delta: Number) -> tuple[Fraction, Fracti
 
 def _fraction(value: Number, name: str) -> Fraction:
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return Fraction(str(value) if isinstance(value, float) else value)
     except (ValueError, OverflowError, ZeroDivisionError, TypeError):
         raise UsageError(f"{name} must be a finite number") from None
