@@ -14,14 +14,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 OLDEST ?= .venv-oldest
+COMPARE = $(BIN)/python -m bench.peers setup && nice -n 10 $(BIN)/python -m bench.peers run
 # import-linter needs a newer rich than we do, and which layer imports which does not depend on releases.
 LAYERS := tests/unit/test_house_imports.py::test_the_layers_hold
 QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,house house_imports loss conversions receipt ledger_machine evidence))
 
-.PHONY: help setup check test test-oldest test-system demo audits bench docs build clean
+.PHONY: help setup check test test-oldest test-system demo audits bench bench-smoke bench-peers-adult bench-peers-nltcs bench-peers-bank bench-peers-arx docs build clean
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*  ## /\1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*  ## /\1\t/' | expand -t 20
 
 $(STAMP): pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "dpsynth needs Python 3.11 or newer with venv; name one: make setup PYTHON=/path/to/python3" >&2; exit 1; fi
@@ -61,6 +62,21 @@ audits: setup  ## the statistical audits of this library, at full size; writes d
 
 bench: setup  ## the benchmarks; results go to bench/results
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+bench-smoke: setup  ## a small comparison with a peer on data that ship with dpsynth: a few minutes, nothing kept
+	@$(BIN)/python -m bench.peers smoke
+
+bench-peers-adult: setup  ## all peers on McKenna-coded Adult: hours; goes on where it stopped; results in bench/results
+	@$(COMPARE) adult_mckenna && $(BIN)/python -m bench.peers page
+
+bench-peers-nltcs: setup  ## the same on NLTCS
+	@$(COMPARE) nltcs && $(BIN)/python -m bench.peers page
+
+bench-peers-bank: setup  ## the same on Bank Marketing
+	@$(COMPARE) bank_full && $(BIN)/python -m bench.peers page
+
+bench-peers-arx: setup  ## the same on ARX's Adult
+	@$(COMPARE) arx_adult && $(BIN)/python -m bench.peers page
 
 docs: setup  ## the documentation, as HTML in docs/_build/html
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html

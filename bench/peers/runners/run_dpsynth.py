@@ -1,0 +1,31 @@
+"""dpsynth: the whole pipeline as a user calls it, with a ledger on disk and OpenDP's noise."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+from request import Request
+
+import dpsynth
+
+
+def main() -> None:
+    request = Request.read(sys.argv[1])
+    schema = dpsynth.Schema.from_domain(request.sizes, public="the sizes are published")
+    ledger = Path(request.output).with_name("ledger.db")
+    model = dpsynth.fit(
+        request.table,
+        schema,
+        epsilon=repr(request.epsilon),
+        delta=repr(request.delta),
+        method=request.method,
+        ledger=ledger,
+    )
+    pyarrow.csv.write_csv(pa.table(model.sample(request.rows, output="pyarrow")), request.output)
+
+
+if __name__ == "__main__":
+    main()
