@@ -12,7 +12,7 @@ from dpsynth.cli.parameters import COUNT, SEED
 from dpsynth.cli.progress import progress
 
 if TYPE_CHECKING:
-    from dpsynth.models.markov import Method
+    from dpsynth.models.distribution import Method
 
 
 @command(

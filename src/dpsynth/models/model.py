@@ -18,8 +18,8 @@ from dpsynth.errors import UsageError
 from dpsynth.graph import Convergence
 from dpsynth.models.code_numbers import CodeNumbers
 from dpsynth.models.dealing import BLOCK_ROWS, Codes
+from dpsynth.models.distribution import Distribution, Method
 from dpsynth.models.frames import Output, converted
-from dpsynth.models.markov import Distribution, Method
 from dpsynth.models.rounding import Expected
 from dpsynth.models.where import Where, evidence_of
 from dpsynth.privacy.answers import NoisyMarginal, Selection

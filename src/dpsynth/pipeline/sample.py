@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dpsynth.models import Model, load
-from dpsynth.models.markov import Method
+from dpsynth.models.distribution import Method
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.tables import Written, write_sidecar, write_table
