@@ -135,12 +135,21 @@ def _reason(messages: Path) -> str:
 
 
 def _commit(peer: Peer) -> dict[str, str]:
-    """The state of the checkout that a run of this library measured."""
+    """The newest commit of the sources that a run of this library measured, and whether they were changed since."""
     if peer.name != "dpsynth":
         return {}
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
-    return {"commit": done.stdout.strip()} if done.returncode == 0 else {}
+    sources = HERE.parents[1] / "src"
+    commands = (["log", "-1", "--format=%h"], ["status", "--porcelain"])
+    try:
+        done = [_git(*words, "--", str(sources)) for words in commands]
+    except (OSError, subprocess.CalledProcessError):  # no git, or no repository: an unpacked archive
+        return {}
+    return {"commit": done[0] + ("-dirty" if done[1] else "")}
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(HERE), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def decimal(epsilon: str) -> str:

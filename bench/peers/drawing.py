@@ -57,9 +57,10 @@ class Axis:
         return self.start + share * (self.stop - self.start)
 
     def ticks(self) -> list[float]:
-        """1, 2, 5 in each decade; single decades where those would crowd."""
+        """1, 2, 5 in each decade; more on a short axis, single decades where those would crowd."""
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        steps = (1, 2, 5) if self.high / self.low < 2_000 else (1,)
+        reach = self.high / self.low
+        steps: tuple[float, ...] = (1, 1.5, 2, 3, 4, 5, 7) if reach < 15 else (1, 2, 5) if reach < 2_000 else (1,)
         values = [step * 10.0**decade for decade in decades for step in steps]
         return [value for value in values if self.low * 0.999 <= value <= self.high * 1.001]
 
@@ -89,6 +90,15 @@ class Canvas:
         x, y = (free or inside or places)[0]
         self.taken.append(_box((x, y), width))
         self.text((x, y + 4), words, color)
+
+    def guide_label(self, height: float, words: str) -> None:
+        """Text above or below a horizontal line, at the end where it covers nothing; the line is kept free, too."""
+        width = len(words) * LETTER
+        places = [(x, height + side) for side in (-8, 9) for x in (LEFT + 4, WIDTH - RIGHT - width - 4)]
+        free = [place for place in places if not any(_overlap(_box(place, width), other) for other in self.taken)]
+        x, y = (free or places)[0]
+        self.taken += [_box((x, y), width), (LEFT, height - 1, WIDTH, height + 1)]
+        self.text((x, y + 4), words, FAINT)
 
     def mark(self, at: Point, marker: str, color: str) -> None:
         """One of the markers: circle, square, triangle, diamond, cross."""
@@ -125,6 +135,8 @@ def draw(plot: Plot) -> str:
     for series, pixels in placed:
         for pixel in pixels:
             canvas.mark(pixel, series.marker, series.color)
+    for label, value in plot.guides:
+        canvas.guide_label(y_axis.pixel(value), label)
     for row, (label, color, x) in enumerate(plot.unfinished):
         at = (x_axis.pixel(x), TOP + 10 + 16 * row)
         canvas.mark(at, "cross", color)
@@ -150,9 +162,6 @@ def _grid(canvas: Canvas, plot: Plot, x_axis: Axis, y_axis: Axis) -> None:
         canvas.text((x_axis.pixel(value), HEIGHT - BOTTOM + 16), f"{value:g}", FAINT, 'text-anchor="middle"')
     for label, value in plot.guides:
         canvas.line((LEFT, y_axis.pixel(value)), (WIDTH - RIGHT, y_axis.pixel(value)), FAINT, 'stroke-dasharray="4 4"')
-        canvas.text((LEFT + 4, y_axis.pixel(value) - 4), label, FAINT)
-        width = len(label) * LETTER
-        canvas.taken.append((LEFT + 4, y_axis.pixel(value) - 14, LEFT + 4 + width, y_axis.pixel(value)))
     canvas.text(((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12), plot.x_label, INK, 'text-anchor="middle"')
     canvas.text((LEFT, TOP - 8), plot.y_label, INK)
 

@@ -46,7 +46,13 @@ PEERS = {
     peer.name: peer
     for peer in (
         Peer("dpmm", ("mst", "privbayes", "aim"), ("dpmm==0.1.9",), ("dpmm", "opendp", "numpy"), 0.6),
-        Peer("opendp", ("mst", "aim"), ("opendp[mbi]==0.16.0", "pandas<3"), ("opendp", "mbi", "jax", "numpy"), 1.5),
+        Peer(
+            "opendp",
+            ("mst", "mst-rounded", "aim"),
+            ("opendp[mbi]==0.16.0", "pandas<3"),
+            ("opendp", "mbi", "jax", "numpy"),
+            1.5,
+        ),
         Peer(
             "datasynthesizer",
             ("privbayes",),

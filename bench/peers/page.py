@@ -25,7 +25,7 @@ COLORS = {
     "datasynthesizer": "#9a6700",
 }
 MARKERS = {"mst": "circle", "aim": "square", "auto": "square", "privbayes": "triangle", "independent": "diamond"}
-METHODS = {"mst": "MST", "aim": "AIM", "privbayes": "PrivBayes"}
+METHODS = {"mst": "MST", "mst-rounded": "MST, default rounding", "aim": "AIM", "privbayes": "PrivBayes"}
 GUIDES = {"bootstrap": "bootstrap of the real rows", "shuffled": "columns shuffled (independence)"}
 HEADER = ("ε", "library", "method", "runs", "outcome", "CPU s", "peak MB", "TVD1", "TVD2", "TVD3", "workload error")
 CLASSIFIED = ("AUC boosting", "AUC logistic")
@@ -44,11 +44,17 @@ its process tree. A run that met the limit, or died, stands in the tables as wha
 - **TVDk**: mean over all k-way marginals of half the L1 distance of shares, against the 80 %; smaller is better.
 - **Workload error**: mean over all 3-way marginals of the L1 distance of counts, as a share of the rows.
 - **AUC**: gradient boosting and one-hot logistic regression, trained on synthetic rows, tested on the real other 20 %.
-- **CPU s**: user + system of the whole process tree; **peak**: resident memory in 10⁶ bytes. Runs take
-  turns with other work of the machine: differences of a few per cent mean nothing.
+- **CPU s**: user + system of the whole process tree; **peak**: resident memory in 10⁶ bytes. The cores were
+  shared with other work, and CPU time is no constant then: between two measurements of one method we saw a factor of
+  1.8. Read orders of magnitude.
 - Fits of this library are means, with half a 95 % interval (Student's t) behind TVD3; peers ran once a cell.
 - Three yardsticks that are not private: the real rows themselves, a bootstrap of them (how far n fresh rows would lie)
   and the columns shuffled (exact 1-way marginals, no dependence).
+- OpenDP 0.16 and smartnoise-synth 1.0.8 come with mbi 1.1.0, whose default way to make rows ties columns together that
+  its model holds independent (mended later: pull request 145 of ryan112358/mbi). OpenDP has a public option without the
+  fault for trees, used here but for "default rounding"; smartnoise-synth has none.
+- OpenDP 0.16's MST refuses most budgets after it read the rows; refused tries are counted in the table and are part of
+  its CPU time.
 - DataSynthesizer's guarantee is pure ε (δ = 0), and it and smartnoise-synth read the values of a column from the rows.
 """
 

@@ -1,6 +1,7 @@
 """smartnoise-synth: MST or AIM; codes are handed over as categories, so that no budget goes to preprocessing.
 
 The library takes the values of a column from the rows it protects; there is no way to hand it the sizes.
+Its rows are drawn by the faulty rounding of mbi 1.1.0 that ``run_opendp.py`` describes; there is no option to avoid it.
 """
 
 from __future__ import annotations
