@@ -160,7 +160,7 @@ def _grid(canvas: Canvas, plot: Plot, x_axis: Axis, y_axis: Axis) -> None:
     for value in plot.x_ticks or x_axis.ticks():
         canvas.line((x_axis.pixel(value), TOP), (x_axis.pixel(value), HEIGHT - BOTTOM), GRID)
         canvas.text((x_axis.pixel(value), HEIGHT - BOTTOM + 16), f"{value:g}", FAINT, 'text-anchor="middle"')
-    for label, value in plot.guides:
+    for _, value in plot.guides:
         canvas.line((LEFT, y_axis.pixel(value)), (WIDTH - RIGHT, y_axis.pixel(value)), FAINT, 'stroke-dasharray="4 4"')
     canvas.text(((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12), plot.x_label, INK, 'text-anchor="middle"')
     canvas.text((LEFT, TOP - 8), plot.y_label, INK)

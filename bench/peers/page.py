@@ -197,7 +197,7 @@ def text(records: Sequence[Record]) -> str:
         if not runs:
             continue
         parts += [f"\n## {TITLES[name]}\n", _shape(runs[-1])]
-        parts += [f"![{file}]({file})" for file in plots(found, name)]
+        parts += [f"![{_alternative(file)}]({file})" for file in plots(found, name)]
         parts += ["", *table(found, name)]
     parts += ["\n## Quoted, not measured here\n", quoted.CONDITIONS, "", *row(quoted.HEADER)]
     parts += row(["---"] * len(quoted.HEADER)) + [line for cells in quoted.ROWS for line in row(cells)]
@@ -221,6 +221,11 @@ def _summary(lines: Sequence[tuple[str, str, str, float]]) -> list[str]:
 def _dates(records: Sequence[Record]) -> list[str]:
     days = sorted({record["batch"][:10] for record in records})
     return [f"Runs of {days[0]} to {days[-1]}." if len(days) > 1 else f"Runs of {days[0]}."] if days else []
+
+
+def _alternative(file: str) -> str:
+    against = "ε" if file.endswith("-epsilon.svg") else "CPU time at ε = 1"
+    return f"TVD3 of every method against {against}; the figures stand in the table below"
 
 
 def _shape(run: Record) -> str:

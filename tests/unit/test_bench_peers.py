@@ -238,6 +238,15 @@ def test_references_frame_every_method(split):
     assert 0 < told["bootstrap"]["tvd3"] < told["shuffled"]["tvd3"]
 
 
+def test_every_run_is_on_disk_when_it_ends(tmp_path, capsys):
+    target = tmp_path / "runs.jsonl"
+    task = cells.Task(environments.DPSYNTH, "independent", "1")
+    done = commands.run(tables.SMOKE, [task], fits=2, again=True, target=target)
+    assert records.read([target]) == done
+    assert [one["peer"] for one in done] == ["reference"] * 3 + ["dpsynth"] * 2
+    assert capsys.readouterr().out.count("finished") == 5
+
+
 def test_every_method_is_planned_once_and_absent_environments_are_named(capsys):
     tasks = commands.planned(None, ["1.0", "0.1"])
     assert {(task.peer.name, task.epsilon) for task in tasks} == {("dpsynth", "1"), ("dpsynth", "0.1")}
