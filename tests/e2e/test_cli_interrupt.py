@@ -114,9 +114,10 @@ def test_a_full_disk_leaves_no_file_and_one_message() -> None:
     assert sorted(path.name for path in Path().iterdir()) == before
 
 
-def test_a_full_stdout_is_one_message() -> None:
+@pytest.mark.parametrize("rows", [1, 50_000], ids=["within the buffer", "beyond it"])
+def test_a_full_stdout_is_one_message(rows: int) -> None:
     assert run(*FIT).exit_code == 0
-    command = f"exec {sys.executable} -m dpsynth sample model.dps -o - > /dev/full"
+    command = f"exec {sys.executable} -m dpsynth sample model.dps -n {rows} -o - > /dev/full"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) <= 2

@@ -40,7 +40,8 @@ class Failure:
 def fail(error: BaseException, command: str, *, as_json: bool) -> int:
     """The exit code of the error, after its message went to stderr (as JSON: to stdout)."""
     if isinstance(error, BrokenPipeError):
-        return _reader_left()
+        _settle_streams()
+        return 1
     failure = describe(error, command)
     try:
         if as_json:
@@ -48,8 +49,9 @@ def fail(error: BaseException, command: str, *, as_json: bool) -> int:
             click.echo(json.dumps(envelope(command, error=details)))
         else:
             click.echo(failure.text(), err=True)
-    except BrokenPipeError:
-        _reader_left()
+    except OSError:
+        pass  # nobody can be told any more; the exit code still tells
+    _settle_streams()
     return failure.exit_code
 
 
@@ -130,12 +132,12 @@ def _unexpected(error: BaseException) -> Failure:
     return Failure(1, "unexpected", message, None, "This is a fault of dpsynth: please report this line.")
 
 
-def _reader_left() -> int:
-    """1, quietly: whoever read our output has closed it, and nobody is left to be told."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
+def _settle_streams() -> None:
+    """Nothing unwritten is left for the interpreter to flush at its end, where a closed or full stream would end the
+    process with a code and a message that are not ours.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (BrokenPipeError, ValueError):
-            os.dup2(devnull, stream.fileno())
-    return 1
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
