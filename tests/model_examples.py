@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dpsynth.domain import Domain
 from dpsynth.graph import CalibratedTree, junction_tree
-from dpsynth.models import MarkovRandomField, Model
+from dpsynth.models import MarkovRandomField, MixtureOfProducts, Model
 from dpsynth.privacy.answers import NoisyMarginal, Receipt, Selection
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.schema import Schema
@@ -47,6 +47,32 @@ def random_field(
     tree = replace(tree, domain=domain)
     beliefs = tuple(total * (pairs[clique] if len(clique) == 2 else one_ways[clique[0]]) for clique in tree.cliques)
     return MarkovRandomField(CalibratedTree(tree, beliefs, float(total)))
+
+
+def random_mixture(
+    sizes: tuple[int, ...], seed: int, components: int = 4, total: float = 1000.0, concentration: float = 0.4
+) -> MixtureOfProducts:
+    """A mixture over attributes a, b, c, … with random weights and probabilities, some of them almost 0."""
+    rng = np.random.default_rng(seed)
+    blocks = [rng.dirichlet(np.full(size, concentration), size=components) for size in sizes]
+    domain = Domain(tuple("abcdefghijklmnop"[: len(sizes)]), sizes)
+    return MixtureOfProducts(domain, total, rng.dirichlet(np.ones(components)), np.concatenate(blocks, axis=1))
+
+
+def joint_of(mixture: MixtureOfProducts) -> NDArray[np.float64]:
+    """The expected count of every combination of codes, by brute force."""
+    blocks = np.split(mixture.probabilities, np.cumsum(mixture.domain.sizes)[:-1], axis=1)
+    products = [reduce(np.multiply.outer, [block[k] for block in blocks]) for k in range(len(mixture.weights))]
+    joint: NDArray[np.float64] = mixture.total * np.tensordot(mixture.weights, np.array(products), axes=1)
+    return joint
+
+
+def summed_to(joint: NDArray[np.float64], domain: Domain, clique: tuple[str, ...]) -> NDArray[np.float64]:
+    """The marginal of a clique of the joint, axes in clique order."""
+    axes = domain.axes(clique)
+    rest = tuple(axis for axis in range(len(domain)) if axis not in axes)
+    sums: NDArray[np.float64] = joint.sum(axis=rest).transpose([sorted(axes).index(axis) for axis in axes])
+    return sums
 
 
 def people(total: float = 500.0) -> Model:

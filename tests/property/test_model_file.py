@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from dpsynth.errors import FileFormatError
 from dpsynth.models import Model, load
 
-FIXTURE = (Path(__file__).resolve().parents[1] / "data" / "model-v1.dps").read_bytes()
+DATA = Path(__file__).resolve().parents[1] / "data"
+FIXTURES = [(DATA / name).read_bytes() for name in ("model-v1.dps", "model-mixture-v2.dps")]
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +20,12 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("models") / "m.dps"
 
 
-@given(edits=st.lists(st.tuples(st.integers(0, len(FIXTURE) - 1), st.binary(min_size=1, max_size=4)), max_size=4))
-def test_damaged_bytes(path, edits):
-    data = bytearray(FIXTURE)
-    for place, patch in edits:
+@pytest.mark.parametrize("fixture", FIXTURES, ids=["field", "mixture"])
+@given(edits=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), max_size=4))
+def test_damaged_bytes(path, fixture, edits):
+    data = bytearray(fixture)
+    for share, patch in edits:
+        place = round(share * (len(data) - len(patch)))
         data[place : place + len(patch)] = patch
     path.write_bytes(data)
     try:
@@ -33,8 +36,9 @@ def test_damaged_bytes(path, edits):
     assert len(model.sample(3, seed=0)) == 3
 
 
-@given(length=st.integers(0, len(FIXTURE) - 1))
-def test_truncated_bytes(path, length):
-    path.write_bytes(FIXTURE[:length])
+@pytest.mark.parametrize("fixture", FIXTURES, ids=["field", "mixture"])
+@given(share=st.floats(0, 1))
+def test_truncated_bytes(path, fixture, share):
+    path.write_bytes(fixture[: int(share * (len(fixture) - 1))])
     with pytest.raises(FileFormatError):
         load(path)

@@ -20,10 +20,10 @@ from dpsynth.errors import FileFormatError, OutputExistsError, UsageError
 from dpsynth.graph import Convergence
 from dpsynth.models import Expansion, MarkovRandomField, Model, archive, load
 from dpsynth.privacy.answers import NoisyMarginal, Selection
+from hostile_files import Edit, Members, at, pack, rewritten, with_array
 from model_examples import answered, people, random_field
 
 FIXTURE = Path(__file__).resolve().parents[1] / "data" / "model-v1.dps"
-EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def example() -> Model:
@@ -127,47 +127,17 @@ def test_a_file_of_the_first_version_is_read():
 
 
 def test_a_newer_version_is_told_apart(tmp_path):
-    path = rewritten(tmp_path, lambda manifest, _: manifest.update(version=2, more="facts"))
-    with pytest.raises(FileFormatError, match=r"version 2, newer than 1. Update dpsynth"):
+    path = rewritten(tmp_path, example(), lambda manifest, _: manifest.update(version=3, more="facts"))
+    with pytest.raises(FileFormatError, match=r"version 3, newer than 2. Update dpsynth"):
         load(path)
 
 
 # --- files that lie ---------------------------------------------------------------------------------------------
 
-Members = dict[str, bytes]
-Edit = Callable[[dict[str, Any], Members], object]
-
-
-def pack(path: Path, entries: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> Path:
-    with zipfile.ZipFile(path, "w", compression) as file:
-        for name, data in entries:
-            info = zipfile.ZipInfo(name, EPOCH)
-            info.compress_type = compression
-            file.writestr(info, data)
-    return path
-
-
-def rewritten(folder: Path, edit: Edit) -> Path:
-    """The example's file with its manifest and members edited; sizes and hashes are left as the edit leaves them."""
-    source = folder / "source.dps"
-    example().save(source, force=True)
-    with zipfile.ZipFile(source) as file:
-        members = {name: file.read(name) for name in file.namelist()}
-    manifest = json.loads(members.pop("manifest.json"))
-    edit(manifest, members)
-    return pack(folder / "m.dps", [("manifest.json", json.dumps(manifest).encode()), *members.items()])
-
 
 def changed(change: Callable[[np.ndarray], np.ndarray]) -> Edit:
     """Change the belief of age and sex, and keep its size, hash, type and shape right."""
-
-    def edit(manifest: dict[str, Any], members: Members) -> None:
-        name = first_array(manifest)
-        array = change(np.load(io.BytesIO(members[name])))
-        members[name] = archive._npy(array)
-        manifest["members"][name] = archive._described(array)
-
-    return edit
+    return with_array(first_array, change)
 
 
 def first_array(manifest: dict[str, Any]) -> str:
@@ -207,17 +177,6 @@ def huge_shape(manifest: dict[str, Any], members: Members) -> None:
 def flipped(manifest: dict[str, Any], members: Members) -> None:
     name = first_array(manifest)
     members[name] = members[name][:-1] + b"\x01"
-
-
-def at(*path: str | int, value: Any) -> Edit:
-    """Set one place in the manifest."""
-
-    def edit(manifest: Any, _: Members) -> None:
-        for key in path[:-1]:
-            manifest = manifest[key]
-        manifest[path[-1]] = value
-
-    return edit
 
 
 LIES: dict[str, Edit] = {
@@ -278,7 +237,7 @@ LIES: dict[str, Edit] = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_file_that_lies_is_refused(tmp_path, monkeypatch, lie):
     monkeypatch.chdir(tmp_path)
-    path = rewritten(tmp_path, LIES[lie])
+    path = rewritten(tmp_path, example(), LIES[lie])
     with pytest.raises(FileFormatError) as caught:
         load(path)
     assert caught.value.exit_code == 3

@@ -48,6 +48,8 @@ def _head(model: Model) -> list[tuple[str, str]]:
         bound = f"epsilon {at_most(Decimal(guarantee['epsilon']))}, delta {at_most(Decimal(guarantee['delta']))}"
         lines = [("guarantee", bound), ("protects", guarantee["protects"].removeprefix("protects "))]
     lines += [("method", model.method), ("rows", f"about {model.default_rows:,} (measured with noise)")]
+    held = model.distribution
+    lines.append(("distribution", f"{held.kind.replace('-', ' ')}, {held.cells:,} numbers"))
     if model.schema is not None:
         lines.append(("schema", model.schema.name))
     if model.convergence is not None:
@@ -75,6 +77,7 @@ def _record(model: Model) -> dict[str, object]:
         "method": model.method,
         "settings": dict(model.settings),
         "rows": model.default_rows,
+        "distribution": {"kind": model.distribution.kind, "cells": model.distribution.cells},
         "columns": {name: model.domain[name] for name in model.domain},
         "schema": model.schema.to_dict() if model.schema else None,
         "answers": [{"kind": kind, "columns": clique, "scale": scale} for kind, clique, scale in _answers(model)],

@@ -135,6 +135,21 @@ class Archive:
         return data
 
 
+def kept(arrays: dict[str, Numbers], folder: str, array: Numbers) -> str:
+    """The name under which the array was added to ``arrays``, which are yet to be written."""
+    name = f"{folder}/{len(arrays):06d}.npy"
+    arrays[name] = array
+    return name
+
+
+def taken(archive: Archive, used: set[str], name: str, kind: str) -> Numbers:
+    """The array of a member that nothing has used so far; ``FileFormatError`` otherwise."""
+    if name in used:
+        raise FileFormatError("two parts of the model refer to one array")
+    used.add(name)
+    return archive.array(name, kind)
+
+
 def _check_directory(stream: IO[bytes], size: int) -> None:
     """Refuse a file or a directory of members that is too large, before zipfile reads the directory into memory."""
     if size > MAX_BYTES:

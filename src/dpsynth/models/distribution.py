@@ -21,6 +21,11 @@ class Distribution(Protocol):
     """A joint distribution over coded attributes, in expected rows; all it does is post-processing."""
 
     @property
+    def kind(self) -> str:
+        """The name of this kind of distribution, as model files have it."""
+        ...
+
+    @property
     def domain(self) -> Domain:
         """The attributes and their sizes."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,6 +71,7 @@ class MarkovRandomField:
     Raises ``DomainError`` if an expansion does not fit the tree's domain.
     """
 
+    kind: ClassVar[str] = "markov-random-field"
     tree: CalibratedTree
     expansions: tuple[Expansion, ...] = ()
 

@@ -10,62 +10,38 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from dpsynth.domain import Clique, Domain
+from dpsynth.domain import Domain
 from dpsynth.errors import DpsynthError, FileFormatError, UsageError
-from dpsynth.graph import CalibratedTree, Convergence, JunctionTree
-from dpsynth.graph.factors import summed
-from dpsynth.models.archive import Archive, Numbers, opened, write_archive
-from dpsynth.models.markov import Expansion, MarkovRandomField
+from dpsynth.graph import Convergence
+from dpsynth.models.archive import Archive, Numbers, kept, opened, taken, write_archive
+from dpsynth.models.distribution_file import (
+    DistributionRecord,
+    Strict,
+    distribution_record,
+    first_version,
+    read_distribution,
+)
 from dpsynth.models.model import Model
-from dpsynth.models.rounding import Expected
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 
 if TYPE_CHECKING:
     from dpsynth.schema import Schema
 
 FORMAT = "dpsynth-model"
-VERSION = 1
-_CONSISTENCY = 1e-3
-"""Neighboring cliques of a sound model agree far better than to this share of the total."""
+VERSION = 2
+"""The newest version that can be read. A file has the first version that holds its kind of distribution."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Domain(_Strict):
-    attributes: list[StrictStr]
-    sizes: list[StrictInt]
-
-
-class _Expansion(_Strict):
-    attribute: StrictStr
-    buckets: StrictStr
-    weights: StrictStr
-
-
-class _Field(_Strict):
-    """The distribution of kind ``markov-random-field``: array names stand for their arrays."""
-
-    kind: Literal["markov-random-field"]
-    domain: _Domain
-    total: StrictFloat = Field(ge=0, lt=2.0**62)
-    cliques: list[list[StrictStr]]
-    edges: list[list[StrictInt]]
-    beliefs: list[StrictStr]
-    expansions: list[_Expansion]
-
-
-class _Convergence(_Strict):
+class _Convergence(Strict):
     converged: StrictBool
     iterations: StrictInt
     objective: StrictFloat | None
     reason: StrictStr
 
 
-class _Manifest(_Strict):
+class _Manifest(Strict):
     format: Literal["dpsynth-model"]
     version: StrictInt
     dp: StrictBool
@@ -73,7 +49,7 @@ class _Manifest(_Strict):
     settings: dict[str, Any]
     convergence: _Convergence | None
     data_schema: dict[str, Any] | None = Field(alias="schema")
-    distribution: _Field
+    distribution: DistributionRecord
     answers: list[dict[str, Any]]
     provenance: dict[str, Any]
 
@@ -83,15 +59,12 @@ def write_model(model: Model, path: str | os.PathLike[str]) -> None:
 
     Raises ``UsageError`` if its settings or provenance are not JSON-able, or its distribution has no file format.
     """
-    field = model.distribution
-    if not isinstance(field, MarkovRandomField):
-        raise UsageError("a model of this kind cannot be saved")
     arrays: dict[str, Numbers] = {}
-    distribution = _field_record(field, arrays)
+    distribution = distribution_record(model.distribution, arrays)
     convergence = model.convergence
     manifest = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": first_version(model.distribution.kind),
         "dp": model.dp,
         "method": model.method,
         "settings": dict(model.settings),
@@ -135,18 +108,20 @@ def _read(archive: Archive) -> Model:
         raise FileFormatError(f"the file has format version {version}, newer than {VERSION}", hint=hint)
     manifest = _Manifest.model_validate(facts)
     used: set[str] = set()
-    field = _field(manifest.distribution, archive, used)
-    answers = tuple(_answer(record, archive, used, field.domain) for record in manifest.answers)
+    distribution = read_distribution(manifest.distribution, archive, used)
+    if version < first_version(distribution.kind):
+        raise FileFormatError("the distribution is of a kind that the version of the file does not have")
+    answers = tuple(_answer(record, archive, used, distribution.domain) for record in manifest.answers)
     if used != set(archive.names()):
         raise FileFormatError("the file has a member that nothing refers to")
     if manifest.dp != (manifest.provenance.get("dp") is True):
         raise FileFormatError("the manifest contradicts itself on the guarantee")
     schema = None if manifest.data_schema is None else _schema(manifest.data_schema)
-    if schema is not None and schema.domain != field.domain:
+    if schema is not None and schema.domain != distribution.domain:
         raise FileFormatError("the schema and the distribution of the model have different domains")
     convergence = manifest.convergence
     return Model(
-        distribution=field,
+        distribution=distribution,
         answers=answers,
         method=manifest.method,
         settings=manifest.settings,
@@ -162,100 +137,13 @@ def _schema(record: dict[str, Any]) -> Schema:
     return Schema.from_dict(record)
 
 
-# --- distributions --------------------------------------------------------------------------------------------
-
-
-def _field_record(field: MarkovRandomField, arrays: dict[str, Numbers]) -> dict[str, Any]:
-    tree = field.tree.tree
-    return {
-        "kind": "markov-random-field",
-        "domain": {"attributes": list(tree.domain.attributes), "sizes": list(tree.domain.sizes)},
-        "total": float(field.total),
-        "cliques": [list(clique) for clique in tree.cliques],
-        "edges": [list(edge) for edge in tree.edges],
-        "beliefs": [_kept(arrays, "beliefs", belief) for belief in field.tree.beliefs],
-        "expansions": [
-            {
-                "attribute": expansion.attribute,
-                "buckets": _kept(arrays, "buckets", expansion.buckets),
-                "weights": _kept(arrays, "weights", expansion.weights),
-            }
-            for expansion in field.expansions
-        ],
-    }
-
-
-def _kept(arrays: dict[str, Numbers], folder: str, array: Numbers) -> str:
-    name = f"{folder}/{len(arrays):06d}.npy"
-    arrays[name] = array
-    return name
-
-
-def _taken(archive: Archive, used: set[str], name: str, kind: str) -> Numbers:
-    if name in used:
-        raise FileFormatError("two parts of the model refer to one array")
-    used.add(name)
-    return archive.array(name, kind)
-
-
-def _field(record: _Field, archive: Archive, used: set[str]) -> MarkovRandomField:
-    domain = Domain(tuple(record.domain.attributes), tuple(record.domain.sizes))
-    cliques = tuple(tuple(clique) for clique in record.cliques)
-    edges = tuple((int(left), int(right)) for left, right in record.edges)
-    tree = _tree(domain, cliques, edges)
-    if len(record.beliefs) != len(cliques):
-        raise FileFormatError("the distribution needs one array per clique")
-    beliefs = tuple(cast("Expected", _taken(archive, used, name, "<f8")) for name in record.beliefs)
-    _check_beliefs(tree, beliefs, record.total)
-    expansions = tuple(
-        Expansion(
-            item.attribute,
-            cast("NDArray[np.int64]", _taken(archive, used, item.buckets, "<i8")),
-            cast("Expected", _taken(archive, used, item.weights, "<f8")),
-        )
-        for item in record.expansions
-    )
-    return MarkovRandomField(CalibratedTree(tree, beliefs, record.total), expansions)
-
-
-def _tree(domain: Domain, cliques: tuple[Clique, ...], edges: tuple[tuple[int, int], ...]) -> JunctionTree:
-    """The junction tree; ``FileFormatError`` unless it is one: a tree with the running-intersection property."""
-    group = list(range(len(cliques)))
-    for left, right in edges:
-        if not 0 <= left < right < len(cliques) or group[left] == group[right]:
-            raise FileFormatError("the cliques of the distribution do not form a tree")
-        merged, gone = group[left], group[right]
-        group = [merged if member == gone else member for member in group]
-    if not cliques or len(edges) != len(cliques) - 1 or any(clique != domain.canonical(clique) for clique in cliques):
-        raise FileFormatError("the cliques of the distribution do not form a tree")
-    separators = tuple(domain.canonical(set(cliques[left]) & set(cliques[right])) for left, right in edges)
-    for attribute in domain:
-        held = sum(attribute in clique for clique in cliques)
-        if held - sum(attribute in separator for separator in separators) != 1:
-            raise FileFormatError("the cliques of the distribution do not form a junction tree", where=attribute)
-    return JunctionTree(domain, cliques, edges, separators)
-
-
-def _check_beliefs(tree: JunctionTree, beliefs: tuple[Expected, ...], total: float) -> None:
-    slack = _CONSISTENCY * (total + 1)
-    for clique, belief in zip(tree.cliques, beliefs, strict=True):
-        if belief.shape != tree.domain.shape(clique):
-            raise FileFormatError("an array of the distribution does not have the shape of its clique")
-        if not np.isfinite(belief).all() or (belief < 0).any() or abs(float(belief.sum()) - total) > slack:
-            raise FileFormatError("an array of the distribution does not hold expected counts")
-    for (left, right), separator in zip(tree.edges, tree.separators, strict=True):
-        sums = [summed(beliefs[node], tree.cliques[node], separator) for node in (left, right)]
-        if np.abs(sums[0] - sums[1]).max() > slack:
-            raise FileFormatError("two arrays of the distribution contradict each other")
-
-
 # --- answers and convergence ----------------------------------------------------------------------------------
 
 
 def _answer_record(answer: NoisyMarginal | Selection, arrays: dict[str, Numbers]) -> dict[str, Any]:
     if isinstance(answer, Selection):
         return {"kind": "selection", **answer.record()}
-    return {"kind": "marginal", "array": _kept(arrays, "answers", answer.values), **answer.record()}
+    return {"kind": "marginal", "array": kept(arrays, "answers", answer.values), **answer.record()}
 
 
 def _answer(record: dict[str, Any], archive: Archive, used: set[str], domain: Domain) -> NoisyMarginal | Selection:
@@ -267,7 +155,7 @@ def _answer(record: dict[str, Any], archive: Archive, used: set[str], domain: Do
         return selection
     if kind != "marginal":
         raise FileFormatError("an answer is of an unknown kind")
-    values = _taken(archive, used, facts.pop("array"), "<i8")
+    values = taken(archive, used, facts.pop("array"), "<i8")
     marginal = NoisyMarginal.from_record(facts, cast("NDArray[np.int64]", values))
     _check_shape(marginal, domain)
     return marginal

@@ -7,6 +7,7 @@ the component, but moves the counts of pairs, and is done where that brings them
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,10 +22,10 @@ Rows = NDArray[np.intp]
 SETTLED_CODES = 4096
 """The attributes with the fewest codes are settled, up to this many codes together: pairs take its square."""
 ROUNDS = 5
-LOOKUPS = 1 << 18
+LOOKUPS = 1 << 16
 """Exchanges are judged in portions of this many pairs of codes: memory stays bounded, and judgments recent."""
-ACCEPTED = 0.3
-"""The share of good exchanges that is made at a time: each was judged as if it were the only one."""
+_SIGNS = np.array([-1.0, -1.0, 1.0, 1.0], dtype=np.float32)
+"""An exchange leaves two cells and enters two, for every other attribute."""
 
 
 def settling_axes(sizes: Sequence[int]) -> tuple[int, ...]:
@@ -43,43 +44,43 @@ class Settling:
 
     def __init__(self, sizes: Sequence[int], pairs: Pairs) -> None:
         self._sizes = list(sizes)
-        self._starts = np.cumsum(self._sizes) - self._sizes
+        self._starts: Rows = (np.cumsum(self._sizes) - self._sizes).astype(np.intp)
         self._codes = len(pairs)
         self._pairs = pairs.ravel()
         self._rows = 0
         self._surplus = np.zeros_like(self._pairs)
         self._weight = np.zeros_like(self._pairs)
-        self._flat: Rows = np.zeros((0, len(self._sizes)), dtype=np.intp)
+        self._flat = np.zeros((0, len(self._sizes)), dtype=np.uint16)
 
     def settled(self, columns: Sequence[Codes], component: Codes, rng: np.random.Generator) -> list[Codes]:
         """The columns of a block after exchanges between rows of the same component."""
-        self._flat = np.stack([column.astype(np.intp) for column in columns], axis=1) + self._starts
-        self._count()
+        self._flat = np.empty((len(component), len(columns)), dtype=np.uint16)
+        for axis, (column, start) in enumerate(zip(columns, self._starts, strict=True)):
+            self._flat[:, axis] = column + start
+        self._count(columns)
         for _ in range(ROUNDS if len(component) > 1 else 0):
             for axis in rng.permutation(len(self._sizes)):
                 first, second = self._partners(component, rng)
                 differ = self._flat[first, axis] != self._flat[second, axis]
                 self._exchange(int(axis), first[differ], second[differ], rng)
-        found = self._flat - self._starts
-        return [found[:, axis].astype(column.dtype) for axis, column in enumerate(columns)]
+        return [
+            (self._flat[:, axis] - start).astype(column.dtype)
+            for axis, (column, start) in enumerate(zip(columns, self._starts, strict=True))
+        ]
 
-    def _count(self) -> None:
-        """Take a block into the surplus of every pair of codes over its expected count."""
+    def _count(self, columns: Sequence[Codes]) -> None:
+        """Take a block into the surplus of every pair of codes (the earlier attribute first) over its expectation."""
         block = len(self._flat)
         self._rows += block
         self._surplus -= self._pairs * np.float32(block)
         np.divide(1.0, self._pairs * np.float32(self._rows) + np.float32(1.0), out=self._weight)
         table = self._surplus.reshape(self._codes, self._codes)
-        local = self._flat - self._starts
-        for left, size in enumerate(self._sizes):
-            rows = slice(self._starts[left], self._starts[left] + size)
-            for right in range(left):
-                columns = slice(self._starts[right], self._starts[right] + self._sizes[right])
-                shape = size, self._sizes[right]
-                keys = local[:, left] * shape[1] + local[:, right]
-                counts = np.bincount(keys, minlength=shape[0] * shape[1]).reshape(shape)
-                table[rows, columns] += counts
-                table[columns, rows] += counts.T
+        for left, right in itertools.combinations(range(len(self._sizes)), 2):
+            shape = self._sizes[left], self._sizes[right]
+            keys = columns[left].astype(np.intp) * shape[1] + columns[right]
+            counts = np.bincount(keys, minlength=shape[0] * shape[1]).reshape(shape)
+            one, other = (slice(self._starts[axis], self._starts[axis] + self._sizes[axis]) for axis in (left, right))
+            table[one, other] += counts
 
     def _partners(self, component: Codes, rng: np.random.Generator) -> tuple[Rows, Rows]:
         """Disjoint pairs of rows of the same component, in random order."""
@@ -97,20 +98,35 @@ class Settling:
 
     def _improve(self, axis: int, first: Rows, second: Rows, rng: np.random.Generator) -> None:
         """Exchange the codes of one attribute between these disjoint pairs of rows where it lowers the loss."""
+        one, two = self._flat[first].astype(np.intp), self._flat[second].astype(np.intp)
         others = np.delete(np.arange(len(self._sizes)), axis)
-        near, far = self._flat[first][:, others], self._flat[second][:, others]
-        mine, theirs = self._flat[first, axis][:, None] * self._codes, self._flat[second, axis][:, None] * self._codes
-        left, entered = (mine + near, theirs + far), (theirs + near, mine + far)
-        change = sum(self._weight[cell] * (1 - 2 * self._surplus[cell]) for cell in left)
-        change += sum(self._weight[cell] * (1 + 2 * self._surplus[cell]) for cell in entered)
-        better = np.where(near == far, 0.0, change).sum(axis=1) < 0
-        better &= rng.random(len(first)) < ACCEPTED
-        for cells, sign in ((left, -1.0), (entered, 1.0)):
-            for cell in cells:
-                self._move(cell[better].ravel(), sign)
-        one, two = first[better], second[better]
-        self._flat[one, axis], self._flat[two, axis] = self._flat[two, axis], self._flat[one, axis]
+        before = others < axis
+        mine, theirs = (rows[:, axis, None] * np.where(before, 1, self._codes) for rows in (one, two))
+        near, far = (rows[:, others] * np.where(before, self._codes, 1) for rows in (one, two))
+        cells = np.stack((mine + near, theirs + far, theirs + near, mine + far))
+        weights = self._weight[cells]
+        slopes = 2 * np.einsum("s,sro,sro->r", _SIGNS, weights, self._surplus[cells])
+        bends = np.where(near == far, np.float32(0.0), weights.sum(axis=0)).sum(axis=1)
+        better = np.flatnonzero(slopes + bends < 0)
+        share = self._share(cells[:, better], float(-slopes[better].sum()), float(bends[better].sum()))
+        made = better[rng.random(len(better)) < share]
+        self._move(cells[:, made])
+        self._flat[first[made], axis], self._flat[second[made], axis] = two[made, axis], one[made, axis]
 
-    def _move(self, cells: Rows, sign: float) -> None:
-        mirrored = cells % self._codes * self._codes + cells // self._codes
-        np.add.at(self._surplus, np.concatenate((cells, mirrored)), np.float32(sign))
+    def _share(self, cells: Rows, gain: float, own: float) -> float:
+        """The share of these exchanges that lowers the loss most: each was judged as if it were the only one.
+
+        With a share p, drawn at random, the loss is expected to change by -p · gain + p² · joint + p (1-p) · own: what
+        the exchanges bend the loss by together and each alone.
+        """
+        earlier = self._surplus[cells]
+        self._move(cells)
+        moved = self._surplus[cells] - earlier
+        joint = float(np.einsum("s,sro,sro->", _SIGNS, self._weight[cells], moved))
+        self._move(cells[::-1])
+        return (gain - own) / (2 * (joint - own)) if 2 * (joint - own) > gain - own else 1.0
+
+    def _move(self, cells: Rows) -> None:
+        """Count exchanges: the first two cells of each lose a row, the last two gain one."""
+        np.subtract.at(self._surplus, cells[:2].ravel(), np.float32(1.0))
+        np.add.at(self._surplus, cells[2:].ravel(), np.float32(1.0))
