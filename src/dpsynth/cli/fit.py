@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @setting("share", metavar="FRACTION", type=SHARE, help="Instead of --epsilon: a part of the pool's cap, such as 1/5.")
 @options.delta
 @options.method
+@options.effort
 @options.unit
 @setting("pool", metavar="NAME", help="The pool that pays. Default: the schema's population, else its name.")
 @setting("purpose", metavar="TEXT", help="Why; kept in the ledger as a private field.")
@@ -54,6 +55,8 @@ def fit(
     target: str,
     epsilon: Fraction | None,
     share: Fraction | None,
+    method: str,
+    effort: str | None,
     **wishes: Any,
 ) -> Answer:
     """Fit a differentially private model to DATA (CSV, Parquet, Arrow, or - for CSV on stdin).
@@ -64,6 +67,7 @@ def fit(
     if target == "-":
         raise UsageError("a model is a file; it cannot go to stdout", hint="Give --output a path such as model.dps.")
     epsilon, share = _one_price(ctx, epsilon, share)
+    wishes |= {"method": method, "settings": options.method_settings(method, effort)}
     from dpsynth.pipeline.fit import fit as run
 
     def announce(priced: PricedPlan) -> None:

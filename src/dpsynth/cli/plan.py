@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     "plan",
     "dpsynth plan --schema adult.yaml --epsilon 1",
     "dpsynth plan -s adult.yaml --epsilon 0.5 --rows 50000 --method independent",
+    "dpsynth plan -s adult.yaml --epsilon 1 --method auto --effort max",
     "dpsynth plan -s visits.yaml --epsilon 1 --unit patient_id:4 --json",
 )
 @options.schema
 @setting("epsilon", metavar="E", type=EPSILON, required=True, help="The guarantee's epsilon, such as 1 or 0.5.")
 @options.delta
 @options.method
+@options.effort
 @setting("rows", metavar="N", type=COUNT, help="Your public guess of the number of rows; adds the expected error.")
 @options.unit
 @options.memory_limit
@@ -36,6 +38,7 @@ def plan(
     epsilon: Fraction,
     delta: Fraction,
     method: str,
+    effort: str | None,
     rows: int | None,
     unit: Unit | None,
     memory_limit: int,
@@ -46,7 +49,16 @@ def plan(
     """
     from dpsynth.pipeline.plan import plan as price
 
-    priced = price(schema, epsilon=epsilon, delta=delta, method=method, rows=rows, unit=unit, memory_limit=memory_limit)
+    priced = price(
+        schema,
+        epsilon=epsilon,
+        delta=delta,
+        method=method,
+        settings=options.method_settings(method, effort),
+        rows=rows,
+        unit=unit,
+        memory_limit=memory_limit,
+    )
     lines = [describe(priced), *notes(priced)]
     lines.append("Nothing was spent and no data was read.")
     return Answer(as_result(priced), "\n".join(lines))
@@ -71,6 +83,8 @@ def describe(priced: PricedPlan) -> str:
     ]
     parts = [head, table(("step", "questions", "share", "rho", "noise (rows)"), rows, "  ")]
     parts.append(f"Model: at most {drawn.cells:,} cells, about {size(drawn.bytes)} of memory.")
+    if drawn.explanation is not None:
+        parts.append(f"Why so: {drawn.explanation}.")
     if drawn.expected_error is not None:
         parts.append(f"Expected error: {drawn.expected_error}")
     return "\n".join(parts)
@@ -104,6 +118,7 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
         "steps": steps,
         "cells": drawn.cells,
         "bytes": drawn.bytes,
+        "explanation": drawn.explanation,
         "expected_error": drawn.expected_error,
         "warnings": list(priced.warnings),
     }

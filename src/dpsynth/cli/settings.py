@@ -22,6 +22,7 @@ KEYS = (
     "share",
     "delta",
     "method",
+    "effort",
     "unit",
     "pool",
     "purpose",

@@ -33,6 +33,7 @@ class Plan:
 
     ``cells``: of the largest model it can end with. ``bytes``: the peak memory of counts, estimates and model.
     ``workload``: the cliques it may ask about, so that one pass can count them all. ``expected_error``: plain words.
+    ``explanation``: why the method goes this way, when it had a choice.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Plan:
     workload: tuple[Clique, ...]
     expected_error: str | None
     warnings: tuple[str, ...]
+    explanation: str | None = None
 
 
 class Synthesizer(Protocol):

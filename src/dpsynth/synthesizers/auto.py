@@ -1,0 +1,86 @@
+"""Auto: the path that suits the size of the domain. Which one, and why, is public and part of the plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
+
+from dpsynth.domain import Domain
+from dpsynth.errors import UsageError
+from dpsynth.models import Model
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.queryable import Queryable
+from dpsynth.privacy.unit import Unit
+from dpsynth.synthesizers.dense import DenseJoint
+from dpsynth.synthesizers.effort import effort_of
+from dpsynth.synthesizers.mst import MaximumSpanningTree
+from dpsynth.synthesizers.pair_mixture import PairMixture
+from dpsynth.synthesizers.protocol import Plan, Synthesizer
+
+
+@dataclass(frozen=True)
+class Auto:
+    """Settings of ``auto``; ``UsageError`` for values out of range.
+
+    ``effort``: fast, default or max; how long a mixture is fitted. The shares of the loss are those of the path of
+    pairs: ``one_way`` for the first look at the one-way marginals, at most ``again`` for a second one when noise shows
+    in the first, ``select`` for choosing pairs.
+    """
+
+    effort: str = "default"
+    one_way: float = 0.1
+    again: float = 0.5
+    select: float = 0.03
+    name: ClassVar[str] = "auto"
+
+    def __post_init__(self) -> None:
+        effort_of(self.effort)
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise UsageError("a share is a number of at least 0", where=f"auto.{field.name}")
+        if self.one_way <= 0 or self.one_way + self.again + self.select >= 1:
+            raise UsageError("one_way must be above 0, and together with again and select below 1", where="auto")
+
+    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+        """The price of the path that a fit will take; ``explanation`` says which one and why."""
+        path = self._path(domain)
+        drawn = path.plan(domain, loss, rows_guess, unit)
+        return replace(
+            drawn, method=self.name, settings=self._settings(path, drawn.settings), explanation=self._why(path, domain)
+        )
+
+    def fit(self, queryable: Queryable) -> Model:
+        """The model of the path; all answers and settings are the path's own."""
+        path = self._path(queryable.domain)
+        model = path.fit(queryable)
+        return replace(model, method=self.name, settings=self._settings(path, model.settings))
+
+    def _path(self, domain: Domain) -> Synthesizer:
+        """From the sizes of the domain alone."""
+        if DenseJoint.suits(domain):
+            return DenseJoint()
+        if PairMixture.suits(domain):
+            return PairMixture(self.effort, self.one_way, self.again, self.select)
+        return MaximumSpanningTree()
+
+    def _settings(self, path: Synthesizer, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {"effort": self.effort, "path": path.name, **settings}
+
+    def _why(self, path: Synthesizer, domain: Domain) -> str:
+        codes = sum(domain.sizes)
+        if isinstance(path, DenseJoint):
+            cells = domain.cells(domain.attributes)
+            return f"the joint table has only {cells:,} cells: it is fitted as a whole to all marginals of one order"
+        if isinstance(path, PairMixture):
+            seconds = effort_of(self.effort).seconds(codes)
+            return (
+                "the joint table is too large to be fitted as a whole: as many pairs are measured as the noise of the "
+                f"first answers allows, and a mixture of products is fitted to them in about {seconds:,.2g} CPU seconds"
+            )
+        return (
+            f"{len(domain)} columns with {codes:,} values are too many, or too few, for a mixture over all pairs: a "
+            "spanning tree of pairs is measured, as mst does"
+        )

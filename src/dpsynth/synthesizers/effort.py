@@ -1,0 +1,49 @@
+"""How much work the fit of a mixture may be, and what it comes to: public arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dpsynth.errors import UsageError
+
+_CODES_AT_FULL_SIZE = 1024
+"""With more codes the number of components falls in proportion, so that work grows with the codes, not their square."""
+
+_RATE = 1e11
+"""Single-precision operations a second of one core with a good matrix library, for prices in seconds."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """``fits`` mixtures are averaged, each of at most ``components`` products, fitted by ``steps`` of descent."""
+
+    components: int
+    steps: int
+    fits: int
+
+    def components_for(self, codes: int) -> int:
+        """The components of one mixture over this many codes."""
+        return max(self.components * _CODES_AT_FULL_SIZE // max(codes, _CODES_AT_FULL_SIZE), 1)
+
+    def cells(self, codes: int) -> int:
+        """The parameters of the model."""
+        return self.fits * self.components_for(codes) * (codes + 1)
+
+    def seconds(self, codes: int) -> float:
+        """About how many CPU seconds all fits take: two products of components x codes x codes a step."""
+        return 4 * self.fits * self.steps * self.components_for(codes) * codes**2 / _RATE
+
+    def bytes(self, codes: int) -> int:
+        """The peak of goals, descent (float32) and the finished model (float64)."""
+        return 20 * codes**2 + 40 * self.components_for(codes) * codes + 24 * self.cells(codes)
+
+
+EFFORTS = {"fast": Effort(300, 400, 2), "default": Effort(500, 500, 4), "max": Effort(1000, 600, 8)}
+"""By name. Components, steps and fits were chosen on the tables of ``docs/guide/estimation.md``."""
+
+
+def effort_of(name: str) -> Effort:
+    """The effort of this name; ``UsageError`` for any other."""
+    if name not in EFFORTS:
+        raise UsageError("the effort is fast, default or max", where="auto.effort")
+    return EFFORTS[name]
