@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 
 WIDTH, HEIGHT = 640, 380
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 40, 48
 FONT = 11
 LETTER = 6.1
 INK, FAINT, GRID = "#1f2328", "#656d76", "#e3e6ea"
+STEPS = 60
 OFFSETS = (0, -11, 11, -22, 22, -33, 33, -44, 44)
 
 Point = tuple[float, float]
@@ -77,6 +79,15 @@ class Canvas:
         (x1, y1), (x2, y2) = one, other
         self.parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{color}" {extra}/>')
 
+    def path(self, points: Sequence[Point], color: str) -> None:
+        """A line through these points, which labels keep clear of."""
+        words = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self.parts.append(f'<polyline points="{words}" fill="none" stroke="{color}" stroke-width="1.5"/>')
+        for (x1, y1), (x2, y2) in pairwise(points):
+            for step in range(STEPS):
+                x, y = (start + (end - start) * step / STEPS for start, end in ((x1, x2), (y1, y2)))
+                self.taken.append((x - 3, y - 1, x + 3, y + 1))
+
     def text(self, at: Point, words: str, color: str = INK, extra: str = "") -> None:
         """Text that starts, ends or is centered at a point, as ``extra`` says."""
         self.parts.append(f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" fill="{color}" {extra}>{escape(words)}</text>')
@@ -92,9 +103,10 @@ class Canvas:
         self.text((x, y + 4), words, color)
 
     def guide_label(self, height: float, words: str) -> None:
-        """Text above or below a horizontal line, at the end where it covers nothing; the line is kept free, too."""
+        """Text above or below a horizontal line, where it covers nothing; the line is kept free, too."""
         width = len(words) * LETTER
-        places = [(x, height + side) for side in (-8, 9) for x in (LEFT + 4, WIDTH - RIGHT - width - 4)]
+        first, last = LEFT + 4, int(WIDTH - RIGHT - width - 4)
+        places = [(x, height + side) for side in (-8, 9) for x in (first, last, *range(first, last, 10))]
         free = [place for place in places if not any(_overlap(_box(place, width), other) for other in self.taken)]
         x, y = (free or places)[0]
         self.taken += [_box((x, y), width), (LEFT, height - 1, WIDTH, height + 1)]
@@ -130,8 +142,7 @@ def draw(plot: Plot) -> str:
     placed = [(series, [(x_axis.pixel(x), y_axis.pixel(y)) for x, y in series.points]) for series in plot.series]
     for series, pixels in placed:
         if series.joined and len(pixels) > 1:
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in pixels)
-            canvas.parts.append(f'<polyline points="{path}" fill="none" stroke="{series.color}" stroke-width="1.5"/>')
+            canvas.path(pixels, series.color)
     for series, pixels in placed:
         for pixel in pixels:
             canvas.mark(pixel, series.marker, series.color)
