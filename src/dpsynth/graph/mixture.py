@@ -68,7 +68,7 @@ class PairGoals:
         prior = np.maximum(np.multiply.outer(left, right) / self._total, _LEAST_PRIOR)
         spread = dispersion(prior, target)
         weight = spread * prior / (spread * prior + target.variance)
-        posterior = np.maximum(prior + weight * (target.values - prior), 1e-9 * prior)
+        posterior = np.clip(prior + weight * (target.values - prior), 1e-9 * prior, self._total)
         floor = _NOISE_FLOOR * target.variance + _MODEL_FLOOR * prior
         self._add(target.clique, posterior, 1.0 / np.maximum(weight * target.variance, floor))
         return spread, float(np.abs(posterior - prior).sum())
