@@ -33,7 +33,7 @@ def run(*arguments: str) -> Result:
 
 def test_show_names_the_kind_and_the_size() -> None:
     assert "mixture of products, 282 numbers" in run("show", "model.dps").output
-    shown = json.loads(run("show", "model.dps", "--json").stdout)
+    shown = json.loads(run("show", "model.dps", "--json").stdout)["result"]
     assert shown["distribution"] == {"kind": "mixture-of-products", "cells": 282}
     assert shown["columns"]["sex"] == 2
 
@@ -47,7 +47,7 @@ def test_rows_repeat_by_seed_and_obey_conditions() -> None:
 
 def test_a_sample_is_close_to_its_model() -> None:
     run("sample", "model.dps", "-n", "400", "--seed", "1", "-o", "rows.csv")
-    found = json.loads(run("evaluate", "rows.csv", "model.dps", "--json").stdout)
-    means = {way["ways"]: way["mean"] for way in found["ways"]}
+    found = json.loads(run("evaluate", "rows.csv", "model.dps", "--json").stdout)["result"]
+    means = {way["ways"]: way["mean"]["value"] for way in found["marginals"]}
     assert means[1] < 0.02
     assert means[2] < 0.1
