@@ -34,7 +34,7 @@ method = setting(
 effort = setting(
     "effort",
     type=click.Choice(["fast", "default", "max"]),
-    help="How long --method auto works on a mixture: about 4, 15 or 70 CPU seconds for 15 columns of 40 values. Other "
+    help="How long --method auto works on a mixture: about 5, 20 or 100 CPU seconds for 15 columns of 40 values. Other "
     "methods have no effort.",
 )
 unit = setting(

@@ -112,9 +112,9 @@ class Descent:
     """Full-batch Adam (Kingma & Ba 2015) on the logits of one mixture, in float32.
 
     The objective is ½ Σ precision (pair − goal)² over unordered pairs of codes plus ½ Σ one_precision (share − goal)²
-    over codes. A step costs four products of components x codes by codes or components. The start is independence
-    with standard normal noise on the logits, from a generator of its own that is seeded by ``start``: the same goals
-    give the same mixture.
+    over codes. A step is two matrix products of components x codes x codes. The start is independence with standard
+    normal noise on the logits, from a generator of its own that is seeded by ``start``: the same goals give the same
+    mixture.
     """
 
     def __init__(self, goals: Goals, components: int, start: int) -> None:
@@ -188,7 +188,8 @@ def fit_mixture(goals: Goals, *, components: int, steps: int, fits: int) -> Fitt
 
     Goals fix pairs only; averaging removes higher-order structure that a single start makes up. Deterministic on one
     machine: starts are seeded 0, 1, …, no generator is shared. ``converged``: in every fit the last tenth of the steps
-    brought less than 1 % of the descent. Cost: 8 · fits · steps · components · codes² float operations or so.
+    brought less than 1 % of the descent. Cost: 4 · fits · steps · components · codes²
+    float operations in matrix products, and passes over components x codes.
     """
     weights, values, traces = [], [], []
     for start in range(fits):

@@ -74,7 +74,7 @@ class PairMixture:
             settings=asdict(self),
             steps=tuple(step for step in steps if step.share > 0),
             cells=effort.cells(codes),
-            bytes=40 * pairs.cells + effort.bytes(codes),
+            bytes=48 * pairs.cells + effort.bytes(codes),
             workload=(*((attribute,) for attribute in domain), *pairs.pairs),
             expected_error=expected_words(domain, scales, rows_guess),
             warnings=tuple(crowded(domain, scales, rows_guess)),
