@@ -225,7 +225,7 @@ def test_output_that_is_no_table_is_a_crash(split, tmp_path, monkeypatch):
 
 def test_last_words_name_no_folder(tmp_path):
     messages = tmp_path / "messages"
-    messages.write_text("first\nFileNotFoundError: '/home/somebody/.cache/x-1/lib/table.csv' is gone\n\n")
+    messages.write_text("first\nFileNotFoundError: '/opt/somewhere/x-1/lib/table.csv' is gone\n\n")
     assert cells._reason(messages) == "FileNotFoundError: 'table.csv' is gone"
     messages.write_text("")
     assert cells._reason(messages) == ""
