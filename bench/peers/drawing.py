@@ -11,7 +11,7 @@ from itertools import pairwise
 WIDTH, HEIGHT = 640, 380
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 40, 48
 FONT = 11
-LETTER = 6.1
+LETTER = 6.6
 INK, FAINT, GRID = "#1f2328", "#656d76", "#e3e6ea"
 STEPS = 60
 OFFSETS = (0, -11, 11, -22, 22, -33, 33, -44, 44)
@@ -115,7 +115,7 @@ class Canvas:
     def mark(self, at: Point, marker: str, color: str) -> None:
         """One of the markers: circle, square, triangle, diamond, cross."""
         x, y = at
-        self.taken.append((x - 5, y - 5, x + 5, y + 5))
+        self.taken.append((x - 7, y - 6, x + 7, y + 6))
         outlines = {
             "square": f"M{x - 4:.1f} {y - 4:.1f}h8v8h-8z",
             "triangle": f"M{x:.1f} {y - 5:.1f}l5 9h-10z",
