@@ -191,13 +191,17 @@ def fit_mixture(goals: Goals, *, components: int, steps: int, fits: int) -> Fitt
     brought less than 1 % of the descent. Cost: 4 · fits · steps · components · codes²
     float operations in matrix products, and passes over components x codes.
     """
+    from threadpoolctl import threadpool_limits
+
     weights, values, traces = [], [], []
-    for start in range(fits):
-        descent = Descent(goals, components, start)
-        traces.append(descent.run(steps))
-        mixing, probabilities = descent.parameters()
-        weights.append(mixing.astype(np.float64))
-        values.append(_normalized(probabilities.astype(np.float64), goals.sizes))
+    # The products are small: a second BLAS thread mostly waits, spinning (decision 11).
+    with threadpool_limits(limits=1, user_api="blas"):
+        for start in range(fits):
+            descent = Descent(goals, components, start)
+            traces.append(descent.run(steps))
+            mixing, probabilities = descent.parameters()
+            weights.append(mixing.astype(np.float64))
+            values.append(_normalized(probabilities.astype(np.float64), goals.sizes))
     joined = np.concatenate(weights)
     return FittedMixture(joined / joined.sum(), np.concatenate(values), _convergence(traces, steps))
 
