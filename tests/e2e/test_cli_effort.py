@@ -40,7 +40,7 @@ def run(*arguments: str, **environment: str) -> Result:
 def test_a_plan_explains_the_choice() -> None:
     found = run("plan", *PRICE, "--method", "auto", "--effort", "max")
     assert found.exit_code == 0, found.output
-    assert "Why so: the joint table is too large" in found.stdout
+    assert "Why so: the columns have too many values" in found.stdout
     told = json.loads(run("plan", *PRICE, "--method", "auto", "--json").stdout)["result"]
     assert "mixture of products" in told["explanation"]
     assert sum(step["share"] for step in told["steps"]) == pytest.approx(1)

@@ -67,6 +67,8 @@ def distance(model, queryable, ways=2):
         (domain_of(*[2] * 16), "dense"),
         (domain_of(*[1] * 19, 4), "dense"),
         (PAIRS, "mixture"),
+        (domain_of(8, 8, 8, 8), "mixture"),
+        (domain_of(2, 2, 2, 2, 2, 17), "mixture"),
         (domain_of(*[2] * 40), "mixture"),
         (domain_of(*[1] * 30, 4, 4, 4), "mixture"),
         (domain_of(5), "mst"),
@@ -79,7 +81,7 @@ def distance(model, queryable, ways=2):
 def test_the_way_follows_from_the_domain_and_is_explained(domain, path):
     plan = synthesizer("auto").plan(domain, loss_of(1), None, Unit())
     assert (plan.method, plan.settings["path"]) == ("auto", path)
-    words = {"dense": "as a whole to all marginals", "mixture": "mixture of products", "mst": "as mst does"}
+    words = {"dense": "fitted as a whole", "mixture": "mixture of products", "mst": "as mst does"}
     assert words[path] in plan.explanation
     assert sum(step.share for step in plan.steps) == 1
     assert json_like(plan.settings)
@@ -136,7 +138,7 @@ class TestDense:
     def test_a_plan_says_how_large_the_joint_table_is(self):
         plan = synthesizer("auto").plan(SMALL, loss_of("1"), None, Unit())
         assert plan.cells == 120
-        assert "120 cells" in plan.explanation
+        assert "only 120 cells" in plan.explanation
         assert DenseJoint.suits(SMALL)
 
 

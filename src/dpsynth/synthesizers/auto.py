@@ -73,12 +73,15 @@ class Auto:
         codes = sum(domain.sizes)
         if isinstance(path, DenseJoint):
             cells = domain.cells(domain.attributes)
-            return f"the joint table has only {cells:,} cells: it is fitted as a whole to all marginals of one order"
+            return (
+                f"the columns have few values and their joint table only {cells:,} cells: it is fitted as a whole to "
+                "all marginals of one order"
+            )
         if isinstance(path, PairMixture):
             seconds = effort_of(self.effort).seconds(codes)
             return (
-                "the joint table is too large to be fitted as a whole: as many pairs are measured as the noise of the "
-                f"first answers allows, and a mixture of products is fitted to them in about {seconds:,.2g} CPU seconds"
+                "the columns have too many values for fitting their joint table: as many pairs are measured as the "
+                f"noise allows, and a mixture of products is fitted to them in about {seconds:,.2g} CPU seconds"
             )
         return (
             f"{len(domain)} columns with {codes:,} values are too many, or too few, for a mixture over all pairs: a "

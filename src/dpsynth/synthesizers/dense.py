@@ -22,8 +22,10 @@ from dpsynth.synthesizers.protocol import Plan, PlanStep
 JOINT_CELLS = 1 << 18
 """The largest joint table that is fitted: every step transforms all of it."""
 
-_COLUMNS, _CODES = 20, 256
-"""At most this many columns, and codes of one column: a transform costs cells x codes."""
+_COLUMNS, _CODES, _MEAN_CODES = 20, 16, 4
+"""At most this many columns, codes of one column, and codes in the geometric mean of columns that vary: with more codes
+the sums of large noisy tables serve one-ways and pairs worse than asking for those themselves.
+"""
 
 _QUESTIONS, _ANSWER_CELLS = 2048, 1 << 20
 """At most this many marginals, and cells of all of them."""
@@ -41,11 +43,9 @@ class DenseJoint:
     @staticmethod
     def suits(domain: Domain) -> bool:
         """Whether the joint table is small enough, and there is something to join."""
-        return (
-            1 < len(domain) <= _COLUMNS
-            and max(domain.sizes) <= _CODES
-            and domain.cells(domain.attributes) <= JOINT_CELLS
-        )
+        varying = [size for size in domain.sizes if size > 1]
+        most = min(JOINT_CELLS, _MEAN_CODES ** len(varying))
+        return 1 < len(domain) <= _COLUMNS and max(domain.sizes) <= _CODES and math.prod(varying) <= most
 
     def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
         """The price; ``cells``: of the joint table."""
