@@ -16,7 +16,6 @@ import math
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
-from statistics import NormalDist
 
 from dpsynth.errors import UsageError
 from dpsynth.privacy.loss import PrivacyLoss
@@ -113,7 +112,11 @@ def mu2_of_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
     """
     _check_delta(delta)
     _check_epsilon(epsilon)
-    phi, target, eps = NormalDist().cdf, float(delta), float(epsilon)
+    target, eps = float(delta), float(epsilon)
+
+    def phi(x: float) -> float:
+        # erfc keeps its relative accuracy in the tail, where small deltas live
+        return math.erfc(-x / math.sqrt(2)) / 2
 
     def delta_at(mu: float) -> float:
         tail = phi(-eps / mu - mu / 2)
