@@ -7,12 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from dpsynth.errors import UsageError
+from dpsynth.synthesizers.aim import AdaptiveIterative
 from dpsynth.synthesizers.auto import Auto
 from dpsynth.synthesizers.independent import Independent
 from dpsynth.synthesizers.mst import MaximumSpanningTree
 from dpsynth.synthesizers.protocol import Synthesizer
 
-_KINDS: dict[str, Callable[..., Synthesizer]] = {"auto": Auto, "independent": Independent, "mst": MaximumSpanningTree}
+_KINDS: dict[str, Callable[..., Synthesizer]] = {
+    "aim": AdaptiveIterative,
+    "auto": Auto,
+    "independent": Independent,
+    "mst": MaximumSpanningTree,
+}
 
 NAMES: tuple[str, ...] = tuple(_KINDS)
 """The names that ``synthesizer`` knows."""

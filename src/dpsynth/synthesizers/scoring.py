@@ -1,0 +1,74 @@
+"""Selection (McKenna et al. 2022, Algorithm 2, lines 6 to 8): who is a candidate, and what a candidate is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from dpsynth.domain import Clique
+from dpsynth.graph.factors import Values
+from dpsynth.graph.incremental import IncrementalField
+from dpsynth.graph.sharing import SharedMarginals
+from dpsynth.privacy.laws import COUNT_LIMIT, PENALTY_LIMIT
+from dpsynth.privacy.queryable import Candidate
+from dpsynth.synthesizers.allocation import MEAN_ABSOLUTE
+from dpsynth.synthesizers.workload import Workload
+
+Score = Literal["estimator", "published"]
+
+OFFERED = 1_024
+"""At most this many candidates are offered in one round; with more, rounds take turns."""
+
+
+def noise_error(expected: Values, scale: float, score: Score) -> float:
+    """The L1 error that measuring a clique at this scale is expected to leave, rows.
+
+    ``published``: √(2/π) σ n_r, the error of the raw noisy counts. ``estimator``: of what the estimator makes of them,
+    which in no cell errs by more than about the count that the model expects there: Σ min(√(2/π) σ, x̂).
+    """
+    if score == "published":
+        return MEAN_ABSOLUTE * scale * expected.size
+    return float(np.minimum(MEAN_ABSOLUTE * scale, expected).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """The candidates of one round: cliques, what the model expects of them, and the question that asks for the best.
+
+    ``errors``: what measuring each would leave, rows.
+    """
+
+    cliques: tuple[Clique, ...]
+    expected: tuple[Values, ...]
+    errors: tuple[float, ...]
+    candidates: tuple[Candidate, ...]
+
+
+def offer(field: IncrementalField, cliques: Sequence[Clique], workload: Workload, scale: float, score: Score) -> Offer:
+    """Score these cliques: w_r (‖x_r − x̂_r‖₁ − error), weights and penalties as integers."""
+    expected = SharedMarginals(field.calibrated).marginals(cliques)
+    errors = [noise_error(values, scale, score) for values in expected]
+    candidates = [
+        Candidate(
+            clique,
+            np.minimum(np.rint(values), COUNT_LIMIT).astype(np.int64),
+            workload.scores[clique],
+            round(min(workload.scores[clique] * error, float(PENALTY_LIMIT // 2))),
+        )
+        for clique, values, error in zip(cliques, expected, errors, strict=True)
+    ]
+    return Offer(tuple(cliques), tuple(expected), tuple(errors), tuple(candidates))
+
+
+def admitted(field: IncrementalField, workload: Workload, limit: float, turn: int) -> tuple[Clique, ...]:
+    """The candidates C_t of a round: those whose model stays within ``limit`` cells, or that the model holds already.
+
+    Above ``OFFERED`` cliques only every k-th is looked at, beginning with another one each ``turn``.
+    """
+    stride = max(-(-len(workload.closure) // OFFERED), 1)
+    size = field.size
+    looked_at = workload.closure[turn % stride :: stride]
+    return tuple(clique for clique in looked_at if size.holds(clique) or size.cells(clique, limit) <= limit)
