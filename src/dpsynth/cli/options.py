@@ -25,11 +25,11 @@ ledger = setting(
 delta = setting("delta", metavar="D", type=DELTA, default="1e-9", show_default=True, help="The guarantee's delta.")
 method = setting(
     "method",
-    type=click.Choice(["mst", "auto", "independent"]),
+    type=click.Choice(["mst", "auto", "aim", "independent"]),
     default="mst",
     show_default=True,
-    help="mst keeps the strongest pairs of columns together; auto keeps as many as the noise allows; independent keeps "
-    "each column alone.",
+    help="mst keeps the strongest pairs of columns together; auto keeps as many as the noise allows; aim chooses "
+    "sets of columns one by one; independent keeps each column alone.",
 )
 effort = setting(
     "effort",
