@@ -24,8 +24,11 @@ from dpsynth.graph.propagation import propagate
 _STILL = 1e-12
 """A message whose ratios differ from 1 by less is not passed on."""
 
-_STRIDE = 100.0
-"""No cell moves by a larger factor than e to this in one step."""
+_REACH = 20.0
+"""No parameter is larger: a clique makes no cell rarer than e to minus this, whatever noise says."""
+
+_LARGEST = 1e100
+"""Quotients end here: beliefs that all but vanished must not become infinite."""
 
 _FIRM = 1e5
 """The dispersion that is assumed without shrinkage: what is measured is met up to a trace."""
@@ -207,7 +210,7 @@ class IncrementalField:
         """One Hugin message: afterwards the target knows all that the source does."""
         separator = next(names for node, names in self.tree.neighbors[source] if node == target)
         fresh = summed(self._beliefs[source], self.tree.cliques[source], separator)
-        ratio = divided(fresh, self._separators[_edge(source, target)])
+        ratio = _quotient(fresh, self._separators[_edge(source, target)])
         if float(np.abs(ratio - 1).max(initial=0.0, where=fresh > 0)) < _STILL:
             return
         self._beliefs[target] *= aligned(ratio, separator, self.tree.cliques[target])
@@ -220,7 +223,7 @@ class IncrementalField:
         for one in self._held[node]:
             model = summed(belief, clique, one.clique)
             moved = max(moved, float(np.abs(model - one.model).sum()))
-            theta = one.theta + ridge_step(model, one.theta, one.target, one.ridge)
+            theta = np.clip(one.theta + ridge_step(model, one.theta, one.target, one.ridge), -_REACH, _REACH)
             # The mean of the parameters is free: without one, blocks do not push the total to and fro.
             theta -= theta.mean()
             factor = np.exp(theta - one.theta)
@@ -228,8 +231,8 @@ class IncrementalField:
             one.theta, one.model = theta, model
             belief *= aligned(factor, one.clique, clique)
         for name in self._home[node]:
-            factor = divided(self._one_ways[name], summed(belief, clique, (name,)))
-            self._logs[name] = self._logs[name] + np.log(np.maximum(factor, 1e-300))
+            factor = _quotient(self._one_ways[name], summed(belief, clique, (name,)))
+            self._logs[name] = self._logs[name] + np.log(np.maximum(factor, 1 / _LARGEST))
             belief *= aligned(factor, (name,), clique)
         return moved
 
@@ -238,6 +241,10 @@ class IncrementalField:
         self._beliefs = [belief * (self.total / belief.sum()) for belief in self._beliefs]
         for edge, values in self._separators.items():
             self._separators[edge] = values * (self.total / values.sum())
+
+
+def _quotient(numerator: Values, denominator: Values) -> Values:
+    return np.minimum(divided(numerator, denominator), _LARGEST)
 
 
 def _edge(left: int, right: int) -> tuple[int, int]:
@@ -258,5 +265,5 @@ def ridge_step(model: Values, theta: Values, target: Values, ridge: float) -> Va
     omega = wrightomega(shift + np.where(np.isfinite(logs), logs, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         step = np.where(omega > 1e-3, np.log(omega) - logs, shift - omega)
-    result: Values = np.where(model > 0, np.clip(step, -_STRIDE, _STRIDE), 0.0)
+    result: Values = np.where(model > 0, step, 0.0)
     return result

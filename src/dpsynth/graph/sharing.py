@@ -12,6 +12,9 @@ from dpsynth.graph.factors import Values, aligned, contracted, divided, summed
 _WIDEST = 3
 """Up to this many attributes a clique that spans several nodes is met at its median node."""
 
+_KEPT_CELLS = 1 << 16
+"""Partial sums of a node with more cells are not kept."""
+
 
 def marginals_within(values: Values, clique: Clique, wanted: Iterable[Clique]) -> dict[Clique, Values]:
     """The marginals of one array for these subsets of its clique; axes of each in the order that was asked.
@@ -115,9 +118,12 @@ class SharedMarginals:
 
     def _table(self, node: int, names: Clique) -> Values:
         """The belief of a node summed to some of its attributes."""
-        if (node, names) not in self._tables:
-            self._tables[node, names] = summed(self._tree.beliefs[node], self._tree.tree.cliques[node], names)
-        return self._tables[node, names]
+        held = self._tables.get((node, names))
+        if held is None:
+            held = summed(self._tree.beliefs[node], self._tree.tree.cliques[node], names)
+            if held.size <= _KEPT_CELLS:
+                self._tables[node, names] = held
+        return held
 
     def _conditional(self, node: int, toward: int, name: str) -> Values:
         """P(name | separator) for an attribute behind the separator from ``node`` toward its neighbor.

@@ -26,12 +26,13 @@ OFFERED = 1_024
 def noise_error(expected: Values, scale: float, score: Score) -> float:
     """The L1 error that measuring a clique at this scale is expected to leave, rows.
 
-    ``published``: √(2/π) σ n_r, the error of the raw noisy counts. ``estimator``: of what the estimator makes of them,
-    which in no cell errs by more than about the count that the model expects there: Σ min(√(2/π) σ, x̂).
+    ``published``: √(2/π) σ n_r, the error of the raw noisy counts. ``estimator``: what remains after shrinkage, at most
+    2 x̂ in a cell: where the model expects fewer rows than noise, measuring teaches nothing, and rows that are elsewhere
+    count there and where they are.
     """
     if score == "published":
         return MEAN_ABSOLUTE * scale * expected.size
-    return float(np.minimum(MEAN_ABSOLUTE * scale, expected).sum())
+    return float(np.minimum(MEAN_ABSOLUTE * scale, 2 * expected).sum())
 
 
 @dataclass(frozen=True, eq=False)
