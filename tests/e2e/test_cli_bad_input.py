@@ -179,7 +179,7 @@ def test_a_share_of_a_pool_that_does_not_exist() -> None:
 
 
 def test_a_model_larger_than_the_memory_limit_is_told_before_anything_is_spent() -> None:
-    refused(7, r"about [\d.]+ kB, above the limit of 1\.0 kB", *FIT, "--memory-limit", "1kB")
+    refused(7, r"about [\d.]+ [kM]B, above the limit of 1\.0 kB", *FIT, "--memory-limit", "1kB")
     assert Ledger.open().pools() == ()
 
 

@@ -44,7 +44,8 @@ def test_a_plan_explains_the_choice() -> None:
     told = json.loads(run("plan", *PRICE, "--method", "auto", "--json").stdout)["result"]
     assert "mixture of products" in told["explanation"]
     assert sum(step["share"] for step in told["steps"]) == pytest.approx(1)
-    assert json.loads(run("plan", *PRICE, "--json").stdout)["result"]["explanation"] is None
+    assert json.loads(run("plan", *PRICE, "--json").stdout)["result"] == {**told, "method": "auto"}
+    assert json.loads(run("plan", *PRICE, "--method", "mst", "--json").stdout)["result"]["explanation"] is None
 
 
 def test_a_fit_with_little_effort_can_be_saved_and_sampled() -> None:
@@ -72,4 +73,4 @@ def test_an_unknown_effort_is_a_usage_error() -> None:
 def test_effort_and_method_may_come_from_the_environment() -> None:
     found = run("plan", *PRICE, DPSYNTH_METHOD="auto", DPSYNTH_EFFORT="fast")
     assert found.exit_code == 0, found.output
-    assert run("plan", *PRICE, DPSYNTH_EFFORT="fast").exit_code == 2
+    assert run("plan", *PRICE, DPSYNTH_METHOD="mst", DPSYNTH_EFFORT="fast").exit_code == 2

@@ -92,7 +92,7 @@ def test_a_fit_says_price_cost_meaning_and_next_step() -> None:
     assert result.exit_code == 0
     assert result.stdout == ""
     said = result.stderr
-    assert said.index("Price of one mst fit") < said.index("Wrote model.dps")
+    assert said.index("Price of one auto fit") < said.index("Wrote model.dps")
     for words in (
         "epsilon 1, delta 1e-9",
         "protects one ROW",

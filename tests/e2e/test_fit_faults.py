@@ -138,7 +138,7 @@ def test_a_fault_in_any_stage_costs_what_is_documented(ledger, schema, tmp_path,
 
     monkeypatch.setattr(Transaction, stage, faulty)
     with pytest.raises(BaseException) as caught:  # noqa: PT011
-        journey.fit(table(), schema, epsilon=1, ledger=ledger, output=tmp_path / "m.dps")
+        journey.fit(table(), schema, epsilon=1, ledger=ledger, method="mst", output=tmp_path / "m.dps")
     if fault is KeyboardInterrupt:
         assert caught.type is KeyboardInterrupt
     elif stage != "commit":
@@ -171,7 +171,7 @@ class Greedy:
     def plan(self, *arguments):
         return self.honest.plan(*arguments)
 
-    def fit(self, queryable):
+    def fit(self, queryable, report=None):
         queryable.measure([("a",)], queryable.remaining)
         queryable.measure([("b",)], PrivacyLoss(rho=1 << 40))
         raise AssertionError("the curator answered beyond the reservation")
@@ -180,7 +180,7 @@ class Greedy:
 class Forgetful(Greedy):
     """A synthesizer whose model hides one of its answers."""
 
-    def fit(self, queryable):
+    def fit(self, queryable, report=None):
         queryable.measure([("b",)], queryable.remaining.share(Fraction(1, 2)))
         return self.honest.fit(queryable)
 

@@ -136,7 +136,7 @@ def test_every_switch_gives_a_good_model(settings):
 
 def test_the_model_stays_within_its_limit():
     free, _ = fitted(workload="all-2way")
-    limit = 8 * 60
+    limit = 8 * 45
     bound, _ = fitted(workload="all-2way", max_model_size=limit)
     assert bound.distribution.cells * 8 <= limit < free.distribution.cells * 8
 

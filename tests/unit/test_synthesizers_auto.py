@@ -65,23 +65,28 @@ def distance(model, queryable, ways=2):
     [
         (SMALL, "dense"),
         (domain_of(*[2] * 16), "dense"),
-        (domain_of(*[1] * 19, 4), "dense"),
+        (domain_of(*[1] * 19, 4), "independent"),
         (PAIRS, "mixture"),
         (domain_of(8, 8, 8, 8), "mixture"),
         (domain_of(2, 2, 2, 2, 2, 17), "mixture"),
         (domain_of(*[2] * 40), "mixture"),
         (domain_of(*[1] * 30, 4, 4, 4), "mixture"),
-        (domain_of(5), "mst"),
-        (domain_of(5, 300_000), "mst"),
+        (domain_of(5), "independent"),
+        (domain_of(5, 300_000), "independent"),
         (domain_of(100_000, 3, 4), "mst"),
-        (domain_of(2000, 2000, 2000), "mst"),
+        (domain_of(2000, 2000, 2000), "independent"),
         (MANY, "mst"),
     ],
 )
 def test_the_way_follows_from_the_domain_and_is_explained(domain, path):
     plan = synthesizer("auto").plan(domain, loss_of(1), None, Unit())
     assert (plan.method, plan.settings["path"]) == ("auto", path)
-    words = {"dense": "fitted as a whole", "mixture": "mixture of products", "mst": "as mst does"}
+    words = {
+        "dense": "fitted as a whole",
+        "mixture": "mixture of products",
+        "mst": "as mst does",
+        "independent": "no two",
+    }
     assert words[path] in plan.explanation
     assert sum(step.share for step in plan.steps) == 1
     assert json_like(plan.settings)
@@ -95,7 +100,8 @@ def test_beyond_its_reach_it_asks_what_mst_asks():
     model, queryable = fitted(MANY, "1", rows=500)
     tree, other = fitted(MANY, "1", rows=500, name="mst")
     assert queryable.asked == other.asked
-    assert model.settings == {"effort": "default", "path": "mst", **tree.settings}
+    own = {"workload": "all-3way", "effort": "default", "max_model_size": 80_000_000}
+    assert model.settings == {**own, "path": "mst", **tree.settings}
     np.testing.assert_array_equal(model.marginal(("x0", "x1")).values, tree.marginal(("x0", "x1")).values)
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     "dpsynth fit adult.csv.gz --schema adult.yaml --epsilon 1 -o model.dps",
     "dpsynth fit visits.parquet -s visits.yaml --epsilon 0.5 --unit patient_id:4 --purpose 'pilot, ticket 17' -o m.dps",
     "dpsynth fit adult.csv.gz -s adult.yaml --share 1/5 --pool adult -o model.dps",
+    "dpsynth fit adult.csv.gz -s adult.yaml --epsilon 1 --workload target:income -o model.dps",
     "zcat adult.csv.gz | dpsynth fit - -s adult.yaml --epsilon 1 -o model.dps",
 )
 @click.argument("data", type=click.Path())
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 @setting("share", metavar="FRACTION", type=SHARE, help="Instead of --epsilon: a part of the pool's cap, such as 1/5.")
 @options.delta
 @options.method
+@options.workload
 @options.effort
+@options.max_model_size
 @options.unit
 @setting("pool", metavar="NAME", help="The pool that pays. Default: the schema's population, else its name.")
 @setting("purpose", metavar="TEXT", help="Why; kept in the ledger as a private field.")
@@ -56,7 +59,9 @@ def fit(
     epsilon: Fraction | None,
     share: Fraction | None,
     method: str,
+    workload: str | None,
     effort: str | None,
+    max_model_size: int | None,
     **wishes: Any,
 ) -> Answer:
     """Fit a differentially private model to DATA (CSV, Parquet, Arrow, or - for CSV on stdin).
@@ -67,7 +72,8 @@ def fit(
     if target == "-":
         raise UsageError("a model is a file; it cannot go to stdout", hint="Give --output a path such as model.dps.")
     epsilon, share = _one_price(ctx, epsilon, share)
-    wishes |= {"method": method, "settings": options.method_settings(method, effort)}
+    settings = options.method_settings(method, workload=workload, effort=effort, max_model_size=max_model_size)
+    wishes |= {"method": method, "settings": settings}
     from dpsynth.pipeline.fit import fit as run
 
     def announce(priced: PricedPlan) -> None:

@@ -25,17 +25,30 @@ ledger = setting(
 delta = setting("delta", metavar="D", type=DELTA, default="1e-9", show_default=True, help="The guarantee's delta.")
 method = setting(
     "method",
-    type=click.Choice(["mst", "auto", "aim", "independent"]),
-    default="mst",
+    type=click.Choice(["auto", "aim", "mst", "direct", "independent"]),
+    default="auto",
     show_default=True,
-    help="mst keeps the strongest pairs of columns together; auto keeps as many as the noise allows; aim chooses "
-    "sets of columns one by one; independent keeps each column alone.",
+    help="auto goes the way that suits the columns and the workload; aim chooses sets of columns one by one; mst keeps "
+    "the strongest pairs together; direct measures the sets of the workload as they are; independent keeps each "
+    "column alone.",
+)
+workload = setting(
+    "workload",
+    metavar="all-2way|all-3way|target:COL|FILE",
+    help="Which marginals matter: all pairs, all triples, those with one column to be predicted, or a YAML or JSON "
+    "file that lists sets of columns, each with a weight if you like. Default: all-3way; direct: all-2way.",
 )
 effort = setting(
     "effort",
     type=click.Choice(["fast", "default", "max"]),
-    help="How long --method auto works on a mixture: about 5, 20 or 100 CPU seconds for 15 columns of 40 values. Other "
-    "methods have no effort.",
+    help="How long auto and direct work on a model: a mixture takes about 5, 20 or 100 CPU seconds for 15 columns of "
+    "40 values.",
+)
+max_model_size = setting(
+    "max-model-size",
+    metavar="SIZE",
+    type=MEMORY,
+    help="The largest junction tree that aim, auto and direct may build. Default: 80MB.",
 )
 unit = setting(
     "unit",
@@ -58,15 +71,24 @@ delimiter = click.option(
 force = click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 
 
-def method_settings(method: str, effort: str | None) -> dict[str, str]:
-    """The settings of a method that options stand for; ``UsageError`` for an effort where there is none."""
-    if effort is None:
-        return {}
-    if method != "auto":
-        raise UsageError(
-            f"--method {method} has no effort", where="--effort", hint="Leave it out, or use --method auto."
-        )
-    return {"effort": effort}
+def method_settings(method: str, *, workload: str | None, **wishes: Any) -> dict[str, Any]:
+    """The settings of a method that options stand for; ``UsageError`` for one that the method does not have."""
+    from dpsynth.synthesizers.registry import settings_of
+
+    given = {name: value for name, value in {"workload": workload, **wishes}.items() if value is not None}
+    for name in given:
+        if name not in settings_of(method):
+            words = name.replace("_", " ")
+            raise UsageError(
+                f"--method {method} has no {words}",
+                where=f"--{name.replace('_', '-')}",
+                hint="Leave it out, or use --method auto.",
+            )
+    if workload is not None:
+        from dpsynth.pipeline.workload import workload_of
+
+        given["workload"] = workload_of(workload)
+    return given
 
 
 def output(help_text: str, *, required: bool = True) -> Callable[[Function], Function]:

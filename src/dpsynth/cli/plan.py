@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     "plan",
     "dpsynth plan --schema adult.yaml --epsilon 1",
     "dpsynth plan -s adult.yaml --epsilon 0.5 --rows 50000 --method independent",
-    "dpsynth plan -s adult.yaml --epsilon 1 --method auto --effort max",
+    "dpsynth plan -s adult.yaml --epsilon 1 --workload target:income --effort max",
     "dpsynth plan -s visits.yaml --epsilon 1 --unit patient_id:4 --json",
 )
 @options.schema
 @setting("epsilon", metavar="E", type=EPSILON, required=True, help="The guarantee's epsilon, such as 1 or 0.5.")
 @options.delta
 @options.method
+@options.workload
 @options.effort
+@options.max_model_size
 @setting("rows", metavar="N", type=COUNT, help="Your public guess of the number of rows; adds the expected error.")
 @options.unit
 @options.memory_limit
@@ -38,10 +40,10 @@ def plan(
     epsilon: Fraction,
     delta: Fraction,
     method: str,
-    effort: str | None,
     rows: int | None,
     unit: Unit | None,
     memory_limit: int,
+    **wishes: Any,
 ) -> Answer:
     """Show what a fit would cost: the split of the budget, the noise, cells, memory and expected error.
 
@@ -54,7 +56,7 @@ def plan(
         epsilon=epsilon,
         delta=delta,
         method=method,
-        settings=options.method_settings(method, effort),
+        settings=options.method_settings(method, **wishes),
         rows=rows,
         unit=unit,
         memory_limit=memory_limit,

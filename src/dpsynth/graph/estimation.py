@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def estimate(
     total = pooled_total(targets)
     one_ways = {attribute: pooled_one_way(domain, attribute, targets, total) for attribute in domain}
     tree = _bounded(junction_tree(domain, [target.clique for target in targets]))
-    if not zeros and _decomposable(tree, targets):
+    if not zeros and decomposable(tree, [target.clique for target in targets]):
         reason = "closed form" if targets else "nothing was measured"
         return closed_form(tree, one_ways, targets, total), Convergence(
             converged=True, iterations=0, objective=0.0, reason=reason
@@ -68,10 +68,10 @@ def _bounded(tree: JunctionTree) -> JunctionTree:
     return tree
 
 
-def _decomposable(tree: JunctionTree, targets: Sequence[Target]) -> bool:
-    """Whether every node of several attributes was itself measured."""
-    measured = {target.clique for target in targets}
-    return all(len(clique) == 1 or clique in measured for clique in tree.cliques)
+def decomposable(tree: JunctionTree, cliques: Iterable[Clique]) -> bool:
+    """Whether every node of several attributes is one of these cliques (in any order of their attributes)."""
+    measured = {frozenset(clique) for clique in cliques}
+    return all(len(clique) == 1 or frozenset(clique) in measured for clique in tree.cliques)
 
 
 def _decomposable_part(
@@ -91,7 +91,8 @@ def _decomposable_part(
     several = [target for target in targets if len(target.clique) > 1]
     for target in sorted(several, key=surplus, reverse=True):
         trial = [*kept, target]
-        if _decomposable(junction_tree(domain, [member.clique for member in trial]), trial):
+        members = [member.clique for member in trial]
+        if decomposable(junction_tree(domain, members), members):
             kept = trial
     return tuple(kept)
 

@@ -7,6 +7,7 @@ message is passed along the tree (Jiroušek & Přeučil 1995), so that the node 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -98,16 +99,17 @@ class IncrementalField:
     def _aim(self) -> None:
         """Derive from all answers so far what every learned clique has to meet, and how closely.
 
-        The ridge of a clique is its variance over one dispersion for all: the factor by which the learned cliques on
-        average depart from independence beyond their noise. A common factor keeps the answers' relative weights.
+        The ridge of a clique is its variance over a dispersion: the geometric mean of the factor by which the clique
+        departs from independence beyond its noise, itself noisy, and of the median of these factors over all learned
+        cliques. The median alone would hide a few strong cliques behind many weak ones.
         """
         self.total, self._one_ways = self._counts.total, self._counts.one_ways()
-        spread = 0.0
         for one in self.learned.values():
             one.target = self._consistent(one)
-            spread += self._dispersion(one) / len(self.learned)
-        for one in self.learned.values():
-            one.ridge = one.variance / (max(spread, 1.0) if self._shrink else _FIRM)
+        spreads = np.maximum([self._dispersion(one) for one in self.learned.values()], 1.0)
+        common = float(np.median(spreads))
+        for one, spread in zip(self.learned.values(), spreads.tolist(), strict=True):
+            one.ridge = one.variance / (math.sqrt(common * spread) if self._shrink else _FIRM)
 
     def _consistent(self, one: Learned) -> Values:
         """The noisy counts with their main effects replaced by those of the one-way counts (least squares)."""

@@ -7,8 +7,9 @@ Bayes posterior instead of raw noisy answers. Mathematics: ``docs/guide/estimati
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +127,7 @@ class Descent:
         self._means = [np.zeros_like(values) for values in self.logits]
         self._squares = [np.zeros_like(values) for values in self.logits]
 
-    def run(self, steps: int) -> tuple[float, float, float]:
+    def run(self, steps: int, report: Callable[[float], object] = lambda _: None) -> tuple[float, float, float]:
         """Take all steps; the rate falls linearly to almost 0 over the second half. Returns the objective at the
         start, before the last tenth, and at the end.
         """
@@ -137,6 +138,7 @@ class Descent:
             rate = _RATE * min(1.0, (steps + 20 - step) / (steps / 2))
             for position, gradient in enumerate(self.gradients()):
                 self._move(position, gradient, step, rate)
+            report(step / steps)
         return started, late, self.objective()
 
     def _move(self, position: int, gradient: Single, step: int, rate: float) -> None:
@@ -183,13 +185,16 @@ class Descent:
         return np.repeat(per_attribute, self._sizes, axis=1)
 
 
-def fit_mixture(goals: Goals, *, components: int, steps: int, fits: int) -> FittedMixture:
+def fit_mixture(
+    goals: Goals, *, components: int, steps: int, fits: int, report: Callable[[float], object] = lambda _: None
+) -> FittedMixture:
     """The average of ``fits`` mixtures that start from different random components around independence.
 
     Goals fix pairs only; averaging removes higher-order structure that a single start makes up. Deterministic on one
     machine: starts are seeded 0, 1, …, no generator is shared. ``converged``: in every fit the last tenth of the steps
-    brought less than 1 % of the descent. Cost: 4 · fits · steps · components · codes²
-    float operations in matrix products, and passes over components x codes.
+    brought less than 1 % of the descent. ``report`` is told the fraction of all steps that are done.
+    Cost: 4 · fits · steps · components · codes² float operations in matrix products, and passes over components x
+    codes.
     """
     from threadpoolctl import threadpool_limits
 
@@ -198,12 +203,16 @@ def fit_mixture(goals: Goals, *, components: int, steps: int, fits: int) -> Fitt
     with threadpool_limits(limits=1, user_api="blas"):
         for start in range(fits):
             descent = Descent(goals, components, start)
-            traces.append(descent.run(steps))
+            traces.append(descent.run(steps, partial(_within, report, start, fits)))
             mixing, probabilities = descent.parameters()
             weights.append(mixing.astype(np.float64))
             values.append(_normalized(probabilities.astype(np.float64), goals.sizes))
     joined = np.concatenate(weights)
     return FittedMixture(joined / joined.sum(), np.concatenate(values), _convergence(traces, steps))
+
+
+def _within(report: Callable[[float], object], fit: int, fits: int, part: float) -> None:
+    report((fit + part) / fits)
 
 
 def _normalized(values: Values, sizes: Sequence[int]) -> Values:

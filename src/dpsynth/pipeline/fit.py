@@ -18,7 +18,7 @@ from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.models import Model
 from dpsynth.pipeline.ingest import Ingest, Preprocessing, preprocessing_of
 from dpsynth.pipeline.manifest import provenance_of, versions
-from dpsynth.pipeline.observed import ObservedQueryable
+from dpsynth.pipeline.observed import ASKED, ObservedQueryable
 from dpsynth.pipeline.plan import (
     DEFAULT_DELTA,
     DEFAULT_MEMORY_LIMIT,
@@ -147,7 +147,10 @@ def _ask(transaction: Transaction, ready: _Ready) -> Model:
         ready.progress("counting", 0.0)
         plan = ready.priced.plan
         curator = ready.ingest.curator(transaction, plan.workload, ready.preprocessing.stability)
-        return ready.algorithm.fit(ObservedQueryable(curator, plan, ready.progress))
+        return ready.algorithm.fit(
+            ObservedQueryable(curator, plan, ready.progress),
+            lambda done: ready.progress("fitting the model", ASKED + (1 - ASKED) * done),
+        )
     except DpsynthError:
         raise
     except MemoryError:

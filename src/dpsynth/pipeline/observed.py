@@ -15,6 +15,9 @@ from dpsynth.privacy.queryable import Candidate, Queryable
 from dpsynth.privacy.unit import Unit
 from dpsynth.synthesizers import Plan
 
+ASKED = 0.4
+"""The part of a fit's progress that its questions are; the rest belongs to fitting the model."""
+
 
 class ObservedQueryable:
     """Passes every question on unchanged, and its number among the planned ones to ``progress``."""
@@ -58,5 +61,5 @@ class ObservedQueryable:
 
     def _report(self, stage: str) -> None:
         questions = max(sum(step.questions for step in self._plan.steps), 1)
-        self._progress(stage, min(self._asked[0] / questions, 1.0) * 0.9)
+        self._progress(stage, min(self._asked[0] / questions, 1.0) * ASKED)
         self._asked[0] += 1

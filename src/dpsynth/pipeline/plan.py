@@ -16,7 +16,7 @@ from dpsynth.schema import Schema
 from dpsynth.synthesizers import Plan, Synthesizer, synthesizer
 
 DEFAULT_DELTA = Fraction(1, 10**9)
-DEFAULT_METHOD = "mst"
+DEFAULT_METHOD = "auto"
 DEFAULT_MEMORY_LIMIT = 4 << 30
 LARGE_EPSILON = 5
 

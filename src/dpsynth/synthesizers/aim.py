@@ -40,17 +40,17 @@ from dpsynth.synthesizers.allocation import (
 )
 from dpsynth.synthesizers.annealing import MOST_ROUNDS, RoundBudget
 from dpsynth.synthesizers.compression import rare_buckets
-from dpsynth.synthesizers.protocol import Plan, PlanStep
+from dpsynth.synthesizers.estimation import CELL_BYTES, MODEL_SIZE
+from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 from dpsynth.synthesizers.scoring import OFFERED, Offer, Score, admitted, offer
 from dpsynth.synthesizers.spanning import OneWays, measured_one_ways
-from dpsynth.synthesizers.workload import Workload, listed, plain
+from dpsynth.synthesizers.workload import Workload, plain_workload
 
-_LAST_SWEEPS = 40
+_LAST_SWEEPS = 200
 _LEAST_LAST_SWEEPS = 8
 _ROUND_CELLS, _LAST_CELLS = 1 << 22, 1 << 26
 """Cells that the sweeps after a round, and after the last one, may visit: large models get fewer sweeps."""
 _AT_REST = 5e-4
-_CELL_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,12 @@ class AdaptiveIterative:
     score: Score = "estimator"
     shrink: bool = True
     compress: float = 3.0
-    max_model_size: int = 80_000_000
+    max_model_size: int = MODEL_SIZE
     sweeps: int = 3
     name: ClassVar[str] = "aim"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "workload", plain(self.workload))
-        if not isinstance(self.workload, str):
-            listed(self.workload)
+        object.__setattr__(self, "workload", plain_workload(self.workload))
         for field in fields(self):
             _check_setting(field.name, getattr(self, field.name))
         if self.one_way <= 0 or not 0 < self.select < 1 or self.one_way + self.refine >= 1 or self.precision <= 0:
@@ -99,7 +97,7 @@ class AdaptiveIterative:
         """The price. ``ResourceLimitError`` when the workload names a clique that no model within the limit holds."""
         return _Prices(self, domain, self.workload_of(domain), loss, sensitivity_of(unit)).plan(rows_guess)
 
-    def fit(self, queryable: Queryable) -> Model:
+    def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model; the last round takes exactly what is left."""
         return _Fit(self, queryable, self.workload_of(queryable.domain)).run()
 
@@ -107,7 +105,7 @@ class AdaptiveIterative:
         """The workload over a domain; raises what ``plan`` raises about it."""
         workload = Workload.of(domain, self.workload)
         size = ModelSize(domain, junction_tree(domain, []), ())
-        needed = max((size.cells(clique, math.inf) for clique in workload.closure), default=0) * _CELL_BYTES
+        needed = max((size.cells(clique, math.inf) for clique in workload.closure), default=0) * CELL_BYTES
         if workload.named and needed > self.max_model_size:
             raise ResourceLimitError(
                 f"a set of columns of the workload needs a model of {needed:,} bytes, above {self.max_model_size:,}",
@@ -155,13 +153,13 @@ class _Prices:
         if self.workload.closure:
             steps += self._round_steps(1 - one_way)
         counted = sum(self.domain.cells(clique) for clique in self.workload.closure)
-        cells = min(self.settings.max_model_size // _CELL_BYTES, math.prod(self.domain.sizes)) + sum(self.domain.sizes)
+        cells = min(self.settings.max_model_size // CELL_BYTES, math.prod(self.domain.sizes)) + sum(self.domain.sizes)
         return Plan(
             method=self.settings.name,
             settings=asdict(self.settings),
             steps=tuple(steps),
             cells=cells,
-            bytes=2 * 8 * counted + 6 * _CELL_BYTES * cells,
+            bytes=2 * 8 * counted + 6 * CELL_BYTES * cells,
             workload=(*((name,) for name in self.domain), *self.workload.closure),
             expected_error=expected_words(self.domain, scales, rows_guess),
             warnings=(*crowded(self.domain, scales, rows_guess), *self._warnings(rows_guess)),
@@ -275,7 +273,7 @@ class _Fit:
         """Lines 6 to 11 of Algorithm 2; returns the budget of the next round."""
         spent = 1 - self.fine.remaining.rho / self.loss.rho
         last = budget.rho >= self.fine.remaining.rho
-        limit = self.settings.max_model_size / _CELL_BYTES * (1.0 if last else spent)
+        limit = self.settings.max_model_size / CELL_BYTES * (1.0 if last else spent)
         cliques = admitted(field, self.workload, limit, turn) or self.workload.closure[:1]
         sensitivity = max(answer.sensitivity for answer in self.measured)
         scale = scale_of_units(budget.measure.rho, sensitivity)
@@ -300,7 +298,7 @@ class _Fit:
         """Algorithm 4: a dearer round when this one taught less than its noise."""
         clique: Clique = offered.cliques[index]
         moved = float(np.abs(field.calibrated.marginal(clique) - offered.expected[index]).sum())
-        if moved > self.settings.patience * offered.errors[index]:
+        if moved >= self.settings.patience * offered.errors[index]:
             return budget
         return budget.raised(self.settings.factor)
 

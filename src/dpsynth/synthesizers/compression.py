@@ -13,16 +13,19 @@ def rare_buckets(
 ) -> dict[str, NDArray[np.int64]]:
     """For each attribute with at least two values below ``threshold`` noise scales: the bucket of every code.
 
-    Frequent values keep a bucket each, in code order; the rare ones share the last. Attributes without a gain are
-    absent. ``counts`` are denoised one-way counts, so the map is post-processing of released answers.
+    Frequent values keep a bucket each; rare ones share buckets of neighbors in code order, each of about as many rows
+    as the threshold asks for (the paper: one bucket for all; neighbors are alike where codes are ordered, and cost
+    nothing where they are not). Attributes without rare values are absent. ``counts`` are denoised one-way counts, so
+    the map is post-processing of released answers.
     """
     found = {}
     for attribute, values in counts.items():
         rare = values < threshold * scales[attribute]
         if rare.sum() < 2:
             continue
-        frequent = ~rare
-        buckets = np.cumsum(frequent, dtype=np.int64) - 1
-        buckets[rare] = int(frequent.sum())
-        found[attribute] = buckets
+        least = threshold * scales[attribute]
+        shared = np.cumsum(np.where(rare, values, 0.0)) // least
+        # Frequent values get keys of their own, below those of the shared buckets.
+        keys = np.where(rare, shared, np.arange(len(values)) - float(len(values)))
+        found[attribute] = np.unique(keys, return_inverse=True)[1].astype(np.int64)
     return found

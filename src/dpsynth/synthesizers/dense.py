@@ -17,10 +17,8 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
 from dpsynth.synthesizers.allocation import crowded, expected_words, scale_of_units, sensitivity_of
-from dpsynth.synthesizers.protocol import Plan, PlanStep
-
-JOINT_CELLS = 1 << 18
-"""The largest joint table that is fitted: every step transforms all of it."""
+from dpsynth.synthesizers.estimation import JOINT_CELLS
+from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 
 _COLUMNS, _CODES, _MEAN_CODES = 20, 16, 4
 """At most this many columns, codes of one column, and codes in the geometric mean of columns that vary: with more codes
@@ -65,7 +63,7 @@ class DenseJoint:
             warnings=tuple(crowded(domain, seen, rows_guess)),
         )
 
-    def fit(self, queryable: Queryable) -> Model:
+    def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The joint distribution; spends all that remains in one measurement."""
         order = best_order(queryable.domain)
         answers = queryable.measure(queryable.domain.cliques(order), queryable.remaining)

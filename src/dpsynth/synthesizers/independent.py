@@ -13,7 +13,7 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
 from dpsynth.synthesizers.allocation import crowded, expected_words, scales_of, sensitivity_of, weight_of
-from dpsynth.synthesizers.protocol import Plan, PlanStep
+from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Independent:
             warnings=tuple(crowded(domain, scales, rows_guess)),
         )
 
-    def fit(self, queryable: Queryable) -> Model:
+    def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model of independent columns; spends all that remains in one measurement."""
         domain = queryable.domain
         cliques = [(attribute,) for attribute in domain]

@@ -30,7 +30,7 @@ from dpsynth.synthesizers.allocation import (
     weight_of,
 )
 from dpsynth.synthesizers.candidates import CandidatePairs
-from dpsynth.synthesizers.protocol import Plan, PlanStep
+from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 from dpsynth.synthesizers.spanning import EdgeQuestions, OneWays, measured_one_ways, refinement
 
 
@@ -81,7 +81,7 @@ class MaximumSpanningTree:
             warnings=(*crowded(domain, one_way, rows_guess), *_limits(pairs)),
         )
 
-    def fit(self, queryable: Queryable) -> Model:
+    def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model; the last measurement takes exactly what is left."""
         domain, loss = queryable.domain, queryable.remaining
         pairs = CandidatePairs.of(domain)

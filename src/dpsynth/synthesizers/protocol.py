@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -12,6 +12,13 @@ from dpsynth.models import Model
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
+
+Report = Callable[[float], object]
+"""Told how much of long work is done, from 0 to 1."""
+
+
+def unreported(_fraction: float) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,9 @@ class Synthesizer(Protocol):
         """The price of a fit; ``UsageError`` when the loss is too small to be split. Spends nothing."""
         ...
 
-    def fit(self, queryable: Queryable) -> Model:
-        """The model from the answers. Spends at most ``queryable.remaining`` and asks only within its domain."""
+    def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
+        """The model from the answers. Spends at most ``queryable.remaining`` and asks only within its domain.
+
+        ``report`` is told the fraction done of whatever takes long after the last answer: it depends on answers only.
+        """
         ...

@@ -9,6 +9,7 @@ from typing import Any
 from dpsynth.errors import UsageError
 from dpsynth.synthesizers.aim import AdaptiveIterative
 from dpsynth.synthesizers.auto import Auto
+from dpsynth.synthesizers.direct import Direct
 from dpsynth.synthesizers.independent import Independent
 from dpsynth.synthesizers.mst import MaximumSpanningTree
 from dpsynth.synthesizers.protocol import Synthesizer
@@ -16,6 +17,7 @@ from dpsynth.synthesizers.protocol import Synthesizer
 _KINDS: dict[str, Callable[..., Synthesizer]] = {
     "aim": AdaptiveIterative,
     "auto": Auto,
+    "direct": Direct,
     "independent": Independent,
     "mst": MaximumSpanningTree,
 }
@@ -24,12 +26,17 @@ NAMES: tuple[str, ...] = tuple(_KINDS)
 """The names that ``synthesizer`` knows."""
 
 
+def settings_of(name: str) -> tuple[str, ...]:
+    """The names of the settings of a method."""
+    return tuple(field.name for field in dataclasses.fields(_KINDS[name]) if field.init)  # type: ignore[arg-type]
+
+
 def synthesizer(name: str, **settings: Any) -> Synthesizer:
     """The synthesizer of this name; ``UsageError`` for an unknown name, an unknown setting or a bad value."""
     kind = _KINDS.get(name)
     if kind is None:
         raise UsageError(f"unknown method {name!r}", hint=f"Known: {', '.join(NAMES)}.")
-    known = [field.name for field in dataclasses.fields(kind) if field.init]  # type: ignore[arg-type]
+    known = settings_of(name)
     unknown = [setting for setting in settings if setting not in known]
     if unknown:
         listed = ", ".join(known) if known else "none"

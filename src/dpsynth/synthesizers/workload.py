@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from dpsynth.domain import Clique, Domain
-from dpsynth.errors import UsageError
+from dpsynth.errors import ResourceLimitError, UsageError
 from dpsynth.privacy.laws import WEIGHT_LIMIT
 
 CANDIDATES = 5_000
@@ -20,7 +20,8 @@ CANDIDATE_CELLS = 1 << 20
 """A clique with more cells is a candidate only when the workload names it: its noise takes half a minute."""
 ALL_CELLS = 1 << 23
 """All candidates together: 64 MB of counts and as much of estimates."""
-_LISTED = 10_000
+MARGINALS = 10_000
+"""At most this many marginals are measured at once, and listed in a workload."""
 _FORMS = "all-2way, all-3way, target:COLUMN, or a list of column lists or {columns, weight}"
 
 
@@ -86,6 +87,24 @@ class Workload:
     def _sorted(self, cliques: Iterable[Clique]) -> tuple[Clique, ...]:
         return tuple(sorted(cliques, key=lambda one: (len(one), self.domain.axes(one))))
 
+    @property
+    def marginals(self) -> Mapping[Clique, Fraction]:
+        """The cliques of the workload themselves with their weights, each once, axes in domain order.
+
+        Raises ``ResourceLimitError`` when there are more than ``MARGINALS``.
+        """
+        if self.ways:
+            varied = [name for name in self.domain if self.domain[name] > 1]
+            ways = min(self.ways, len(varied))
+            count = math.comb(len(varied), ways) if ways else 0
+            _check_count(count)
+            return dict.fromkeys(itertools.combinations(varied, ways), Fraction(1)) if ways else {}
+        found: dict[Clique, Fraction] = {}
+        for clique, weight in zip(self.cliques, self.weights, strict=True):
+            ordered = self.domain.canonical(clique)
+            found[ordered] = found.get(ordered, Fraction(0)) + weight
+        return found
+
     @cached_property
     def scores(self) -> dict[Clique, int]:
         """w_r = Σ c_s |r ∩ s| of every candidate r, as integers with exact ratios.
@@ -105,15 +124,36 @@ class Workload:
         return _integers(exact)
 
 
+def _check_count(count: int) -> None:
+    if count > MARGINALS:
+        raise ResourceLimitError(
+            f"the workload has {count:,} marginals, above the limit of {MARGINALS:,}",
+            where="workload",
+            hint="Name fewer sets of columns, or use --method aim, which chooses among them.",
+        )
+
+
 def listed(given: Any) -> list[Any]:
     """The items of a workload list; ``UsageError`` unless there is at least one, and not too many."""
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise UsageError("a workload is a word or a list", where="workload", hint=f"Forms: {_FORMS}.")
     if not given:
         raise UsageError("a workload names at least one set of columns", where="workload", hint=f"Forms: {_FORMS}.")
-    if len(given) > _LISTED:
-        raise UsageError(f"a workload lists at most {_LISTED:,} sets of columns", where="workload")
+    if len(given) > MARGINALS:
+        raise UsageError(f"a workload lists at most {MARGINALS:,} sets of columns", where="workload")
     return list(given)
+
+
+def plain_workload(given: Any) -> Any:
+    """A workload setting as data that never changes; ``UsageError`` for what can be none over any domain."""
+    found = plain(given)
+    return found if isinstance(found, str) else listed(found)
+
+
+def checked_size(given: Any, method: str) -> None:
+    """Raise ``UsageError`` unless a limit of a model's size is a positive whole number of bytes."""
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise UsageError("a model size is a whole number of bytes above 0", where=f"{method}.max_model_size")
 
 
 def plain(given: Any) -> Any:
