@@ -2,10 +2,12 @@
 
     DPSYNTH_BENCH_DATA=FOLDER python bench/accuracy.py [--fits 5] [--tables adult,nltcs] [--methods mst,auto:fast]
 
-FOLDER holds adult_mckenna.csv.gz, nltcs.csv.gz and their -domain.json (sizes). Each fit is followed by a sample of as
+FOLDER holds adult_mckenna.csv.gz, nltcs.csv.gz and their -domain.json (sizes), and bank_full.csv.gz, whose codes are
+those of bench/peers/schemas/bank_full.yaml. Each fit is followed by a sample of as
 many rows as the table has; the figures are mean total variation distances over all 1-, 2- and 3-way marginals of the
-sample (``tvd2``) and of the model itself (``model_tvd2``), averaged over the fits. ``METHOD:EFFORT`` names an effort;
-``--name`` goes into the name of the result. Fits cannot be seeded: the noise comes from OpenDP. CPU seconds are those
+sample (``tvd2``) and of the model itself (``model_tvd2``), averaged over the fits. ``METHOD:EFFORT`` names an effort,
+``METHOD:SETTING=VALUE`` a setting (JSON or text; more than one: ``METHOD:A=1:B=2``); ``--name`` goes into the name of
+the result. Fits cannot be seeded: the noise comes from OpenDP. CPU seconds are those
 of a fit inside this process, after OpenDP was imported; ``bench/fit.py`` counts whole processes.
 """
 
@@ -38,7 +40,8 @@ from dpsynth.pipeline.fit import fit
 from dpsynth.schema import Schema
 
 RESULTS = Path(__file__).resolve().parent / "results"
-TABLES = {"adult": "adult_mckenna", "nltcs": "nltcs"}
+TABLES = {"adult": "adult_mckenna", "nltcs": "nltcs", "bank": "bank_full"}
+SCHEMAS = Path(__file__).resolve().parent / "peers" / "schemas"
 DELTA = "1e-9"
 LIMITS: dict[tuple[str, str, str], dict[str, float]] = {
     ("adult", "mst", "0.1"): {"tvd2": 0.130, "tvd3": 0.250},
@@ -69,11 +72,33 @@ class Loaded:
 
 
 def load(folder: Path, name: str) -> Loaded:
-    sizes = json.loads((folder / f"{name}-domain.json").read_text())
-    table = pyarrow.csv.read_csv(folder / f"{name}.csv.gz").select(list(sizes))
-    codes = {column: table[column].to_numpy().astype(np.int64) for column in sizes}
+    raw = pyarrow.csv.read_csv(folder / f"{name}.csv.gz")
+    if (SCHEMAS / f"{name}.yaml").exists():
+        described = Schema.load(SCHEMAS / f"{name}.yaml")
+        domain = described.domain
+        codes = {column: described.codec(column).encode(raw[column].combine_chunks()) for column in domain}
+    else:
+        domain = Domain.from_sizes(json.loads((folder / f"{name}-domain.json").read_text()))
+        codes = {column: raw[column].to_numpy() for column in domain}
+    codes = {column: values.astype(np.int64) for column, values in codes.items()}
+    sizes = dict(zip(domain, domain.sizes, strict=True))
     schema = Schema.from_domain(sizes, name=name, public="the sizes are published")
-    return Loaded(schema, CodedTable(Domain.from_sizes(sizes), codes), table)
+    return Loaded(schema, CodedTable(domain, codes), pa.table(codes))
+
+
+def settings_of(method: str) -> tuple[str, dict[str, Any]]:
+    """The method's name and its settings."""
+    name, *given = method.split(":")
+    settings: dict[str, Any] = {}
+    for word in given:
+        key, _, value = word.partition("=")
+        if not value:
+            key, value = "effort", word
+        try:
+            settings[key] = json.loads(value)
+        except ValueError:
+            settings[key] = value
+    return name, settings
 
 
 class Marginals(Protocol):
@@ -99,14 +124,14 @@ def one_fit(loaded: Loaded, method: str, epsilon: str, seed: int) -> dict[str, f
     """One fit with its own ledger, one sample, its distances and its costs."""
     started = time.process_time()
     real = loaded.real
-    name, _, effort = method.partition(":")
+    name, settings = settings_of(method)
     outcome = fit(
         loaded.table,
         loaded.schema,
         epsilon=epsilon,
         delta=DELTA,
         method=name,
-        settings={"effort": effort} if effort else {},
+        settings=settings,
         ledger=Ledger.in_memory(),
     )
     fitted = time.process_time()
@@ -186,15 +211,15 @@ def record(arguments: Sequence[str], cases: Sequence[dict[str, Any]], name: str)
 def main() -> None:
     parser = argparse.ArgumentParser(description="distances of samples of fitted models from the real table")
     parser.add_argument("--fits", type=int, default=5)
-    parser.add_argument("--tables", default="adult,nltcs")
-    parser.add_argument("--methods", default="mst,independent,auto:fast,auto:default")
+    parser.add_argument("--tables", default="adult,nltcs,bank")
+    parser.add_argument("--methods", default="mst,independent,aim,auto:fast,auto:default")
     parser.add_argument("--epsilons", default="0.1,1,10")
     parser.add_argument("--name", default="")
     chosen = parser.parse_args()
     folder = Path(os.environ.get("DPSYNTH_BENCH_DATA", ""))
     names = [name for name in chosen.tables.split(",") if (folder / f"{TABLES[name]}.csv.gz").exists()]
     if not os.environ.get("DPSYNTH_BENCH_DATA") or not names:
-        print("skipped: DPSYNTH_BENCH_DATA names no folder with adult_mckenna.csv.gz or nltcs.csv.gz")
+        print("skipped: DPSYNTH_BENCH_DATA names no folder with adult_mckenna.csv.gz, nltcs.csv.gz or bank_full.csv.gz")
         return
     import opendp.prelude  # noqa: F401  (its import is not part of a fit's CPU seconds)
 

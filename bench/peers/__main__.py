@@ -21,18 +21,18 @@ from pathlib import Path
 from bench.peers import cells, environments, page, records, tables
 from bench.peers.environments import DPSYNTH, PEERS
 
-from dpsynth.synthesizers.registry import NAMES
-
 EPSILONS = "0.1,1,10"
 FITS = 5
-SMOKE_RUNS = "dpsynth/mst,dpsynth/independent,dpmm/mst"
+SMOKE_RUNS = "dpsynth/auto,dpsynth/mst,dpsynth/independent,dpmm/mst"
 
 
 def offered() -> dict[str, cells.Task]:
     """Every method of every peer, by the name that ``--only`` uses, without an epsilon."""
-    own = [(DPSYNTH, method) for method in NAMES]
-    theirs = [(peer, method) for peer in PEERS.values() for method in peer.methods]
-    return {f"{peer.name}/{method}": cells.Task(peer, method, "") for peer, method in own + theirs}
+    return {
+        f"{peer.name}/{method}": cells.Task(peer, method, "")
+        for peer in (DPSYNTH, *PEERS.values())
+        for method in peer.methods
+    }
 
 
 def planned(only: str | None, epsilons: Sequence[str]) -> list[cells.Task]:
@@ -88,6 +88,9 @@ def run(table: str, tasks: Sequence[cells.Task], *, fits: int, again: bool, targ
     for task in tasks:
         if measured(task, table, known):
             print(f"{table} {task.peer.name}/{task.method} epsilon {task.epsilon}: known already (--again repeats it)")
+            continue
+        if task.method.endswith("-target") and split.target is None:
+            print(f"{table} {task.peer.name}/{task.method}: skipped, the table has no column to predict")
             continue
         for _ in range(fits if task.peer is DPSYNTH else 1):
             done.append(cells.run(task, split, batch))

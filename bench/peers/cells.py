@@ -54,6 +54,7 @@ def run(task: Task, split: Split, batch: str, limit: float = LIMIT_SECONDS) -> R
             epsilon=float(task.epsilon),
             delta=float(DELTA),
             rho=float(rho_of_epsilon(Fraction(task.epsilon), Fraction(DELTA))),
+            target=split.target,
         )
         (folder / "request.json").write_text(json.dumps(asdict(request)), encoding="utf-8")
         cost = _measure(task.peer, folder, limit)

@@ -113,12 +113,13 @@ class Canvas:
         self.text((x, y + 4), words, FAINT)
 
     def mark(self, at: Point, marker: str, color: str) -> None:
-        """One of the markers: circle, square, triangle, diamond, cross."""
+        """One of the markers: circle, square, triangle, diamond, star, cross."""
         x, y = at
         self.taken.append((x - 7, y - 6, x + 7, y + 6))
         outlines = {
             "square": f"M{x - 4:.1f} {y - 4:.1f}h8v8h-8z",
             "triangle": f"M{x:.1f} {y - 5:.1f}l5 9h-10z",
+            "star": f"M{x:.1f} {y - 6:.1f}l1.8 4.2 4.4.4-3.4 3 1 4.4-3.8-2.4-3.8 2.4 1-4.4-3.4-3 4.4-.4z",
             "diamond": f"M{x:.1f} {y - 5.5:.1f}l5 5.5l-5 5.5l-5 -5.5z",
         }
         if marker == "cross":

@@ -39,8 +39,14 @@ class Peer:
         return HERE / "runners" / f"run_{self.name}.py"
 
 
-DPSYNTH = Peer("dpsynth", (), (), ("dpsynth", "opendp", "numpy", "scipy"), 0)
-"""This library: runs in the environment of the harness; its methods are those it registers."""
+DPSYNTH = Peer(
+    "dpsynth",
+    ("auto", "auto-fast", "auto-target", "aim", "aim-pairs", "mst", "independent"),
+    (),
+    ("dpsynth", "opendp", "numpy", "scipy"),
+    0,
+)
+"""This library: runs in the environment of the harness. ``direct`` is left out: its marginals are the user's choice."""
 
 PEERS = {
     peer.name: peer

@@ -24,8 +24,18 @@ COLORS = {
     "smartnoise": "#8250df",
     "datasynthesizer": "#9a6700",
 }
-MARKERS = {"mst": "circle", "aim": "square", "auto": "square", "privbayes": "triangle", "independent": "diamond"}
-METHODS = {"mst": "MST", "mst-rounded": "MST, default rounding", "aim": "AIM", "privbayes": "PrivBayes"}
+MARKERS = {"mst": "circle", "aim": "square", "auto": "star", "privbayes": "triangle", "independent": "diamond"}
+METHODS = {
+    "mst": "MST",
+    "mst-rounded": "MST, default rounding",
+    "aim": "AIM",
+    "aim-pairs": "AIM, workload of pairs",
+    "auto-fast": "auto, effort fast",
+    "auto-target": "auto, workload target",
+    "privbayes": "PrivBayes",
+}
+DRAWN = ("auto", "aim", "mst", "independent")
+"""The methods of this library in the plots; their variants stand in the tables only."""
 GUIDES = {"bootstrap": "bootstrap of the real rows", "shuffled": "columns shuffled (independence)"}
 HEADER = ("ε", "library", "method", "runs", "outcome", "CPU s", "peak MB", "TVD1", "TVD2", "TVD3", "workload error")
 CLASSIFIED = ("AUC boosting", "AUC logistic")
@@ -144,6 +154,8 @@ def series(found: Mapping[Cell, Result], name: str, x: str) -> tuple[Series, ...
     for (data, peer, method, epsilon), result in found.items():
         error = result.mean("tvd3")
         if data != name or peer not in COLORS or error is None or (x != "epsilon" and epsilon != "1"):
+            continue
+        if peer == "dpsynth" and method not in DRAWN:
             continue
         across = float(epsilon) if x == "epsilon" else result.mean(x)
         if across:

@@ -12,7 +12,8 @@ class Request:
     """Fit ``method`` on the codes in the CSV ``table`` and write ``rows`` synthetic rows of codes to ``output``.
 
     ``sizes`` are the public numbers of codes per column, in column order. The budget is (``epsilon``, ``delta``) with
-    neighbors that differ in one row more or less; ``rho`` is the zCDP budget that implies it.
+    neighbors that differ in one row more or less; ``rho`` is the zCDP budget that implies it. ``target``: the column
+    that a classifier will be trained to predict, if the table has one.
     """
 
     method: str
@@ -23,6 +24,7 @@ class Request:
     epsilon: float
     delta: float
     rho: float
+    target: str | None = None
 
     @staticmethod
     def read(path: str) -> Request:
