@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from dpsynth.models import Model
 
 
+SHOWN = 24
+"""More answers than this are counted, not listed."""
+
+
 @command("show", "dpsynth show model.dps", "dpsynth show model.dps --json")
 @click.argument("model", type=click.Path())
 def show(_output: Output, *, model: str) -> Answer:
@@ -36,7 +40,9 @@ def _words(model: Model, path: str) -> str:
         raise FileFormatError("the record of the fit is malformed", where=path) from None
     columns = [(name, f"{model.domain[name]:,}") for name in model.domain]
     answers = [(kind, ", ".join(clique), f"{scale:.1f}") for kind, clique, scale in _answers(model)]
-    made_of = table(("answer", "columns", "noise (rows)"), answers)
+    made_of = table(("answer", "columns", "noise (rows)"), answers[:SHOWN])
+    if len(answers) > SHOWN:
+        made_of += f"\n... and {len(answers) - SHOWN:,} more: dpsynth show --json lists them all"
     return "\n\n".join((facts(head), table(("column", "values"), columns), made_of))
 
 

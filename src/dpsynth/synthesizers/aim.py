@@ -40,7 +40,8 @@ from dpsynth.synthesizers.allocation import (
 )
 from dpsynth.synthesizers.annealing import MOST_ROUNDS, RoundBudget
 from dpsynth.synthesizers.compression import rare_buckets
-from dpsynth.synthesizers.estimation import CELL_BYTES, MODEL_SIZE
+from dpsynth.synthesizers.effort import MODEL_SIZE
+from dpsynth.synthesizers.estimation import CELL_BYTES
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 from dpsynth.synthesizers.scoring import OFFERED, Offer, Score, admitted, offer
 from dpsynth.synthesizers.spanning import OneWays, measured_one_ways
@@ -202,6 +203,7 @@ class _Fit:
         self.measured: list[NoisyMarginal] = []
         self.selected: list[Selection] = []
         self.select = exact(settings.select)
+        self.refused: dict[Clique, int] = {}
 
     def run(self) -> Model:
         """Algorithm 2: initialize, then select, measure, estimate and anneal until the loss is spent."""
@@ -274,7 +276,7 @@ class _Fit:
         spent = 1 - self.fine.remaining.rho / self.loss.rho
         last = budget.rho >= self.fine.remaining.rho
         limit = self.settings.max_model_size / CELL_BYTES * (1.0 if last else spent)
-        cliques = admitted(field, self.workload, limit, turn) or self.workload.closure[:1]
+        cliques = admitted(field, self.workload, limit, turn, self.refused) or self.workload.closure[:1]
         sensitivity = max(answer.sensitivity for answer in self.measured)
         scale = scale_of_units(budget.measure.rho, sensitivity)
         offered = offer(field, cliques, self.workload, scale, self.settings.score)

@@ -16,7 +16,7 @@ from dpsynth.privacy.unit import Unit
 from dpsynth.synthesizers.aim import AdaptiveIterative
 from dpsynth.synthesizers.dense import DenseJoint
 from dpsynth.synthesizers.effort import effort_of
-from dpsynth.synthesizers.estimation import CELL_BYTES, MODEL_SIZE
+from dpsynth.synthesizers.estimation import CELL_BYTES
 from dpsynth.synthesizers.independent import Independent
 from dpsynth.synthesizers.mst import MaximumSpanningTree
 from dpsynth.synthesizers.pair_mixture import PairMixture
@@ -28,15 +28,16 @@ from dpsynth.synthesizers.workload import Workload, checked_size, plain_workload
 class Auto:
     """Settings of ``auto``; ``UsageError`` for values out of range.
 
-    ``workload``: ``all-2way``, ``all-3way``, ``target:COLUMN`` or a list of sets of columns. ``effort``: fast, default
-    or max; how long a mixture is fitted. ``max_model_size``: bytes of a model, 8 a cell. The shares of the loss are
-    those of the path of pairs: ``one_way`` for the first look at the one-way marginals, at most ``again`` for a second
-    one when noise shows in the first, ``select`` for choosing pairs.
+    ``workload``: ``all-2way``, ``all-3way``, ``target:COLUMN`` or a list of sets of columns. ``effort``: fast,
+    default or max; how long a mixture is fitted, or how large a tree aim may build and how often it is swept.
+    ``max_model_size``: bytes of a model, 8 a cell, instead of the effort's. The shares of the loss are those of the
+    path of pairs: ``one_way`` for the first look at the one-way marginals, at most ``again`` for a second one when
+    noise shows in the first, ``select`` for choosing pairs.
     """
 
     workload: Any = "all-3way"
     effort: str = "default"
-    max_model_size: int = MODEL_SIZE
+    max_model_size: int | None = None
     one_way: float = 0.1
     again: float = 0.5
     select: float = 0.03
@@ -45,7 +46,8 @@ class Auto:
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", plain_workload(self.workload))
         effort_of(self.effort)
-        checked_size(self.max_model_size, self.name)
+        if self.max_model_size is not None:
+            checked_size(self.max_model_size, self.name)
         for name in ("one_way", "again", "select"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
@@ -61,7 +63,7 @@ class Auto:
         path = self._path(domain)
         drawn = path.plan(domain, loss, rows_guess, unit)
         needed = CELL_BYTES * drawn.cells
-        if not isinstance(path, AdaptiveIterative) and needed > self.max_model_size:
+        if self.max_model_size is not None and not isinstance(path, AdaptiveIterative) and needed > self.max_model_size:
             raise ResourceLimitError(
                 f"the model may need {needed:,} bytes, above the limit of {self.max_model_size:,}",
                 where="max_model_size",
@@ -85,14 +87,15 @@ class Auto:
         if DenseJoint.suits(domain):
             return DenseJoint()
         if not workload.ways:
-            return AdaptiveIterative(workload=self.workload, max_model_size=self.max_model_size)
+            effort = effort_of(self.effort)
+            size = self.max_model_size or effort.model_size
+            return AdaptiveIterative(workload=self.workload, max_model_size=size, sweeps=effort.sweeps)
         if PairMixture.suits(domain):
             return PairMixture(self.effort, self.one_way, self.again, self.select)
         return MaximumSpanningTree()
 
     def _settings(self, path: Synthesizer, settings: Mapping[str, Any]) -> dict[str, Any]:
-        own = {"workload": self.workload, "effort": self.effort, "max_model_size": self.max_model_size}
-        return {**own, "path": path.name, **settings}
+        return {"workload": self.workload, "effort": self.effort, "path": path.name, **settings}
 
     def _why(self, path: Synthesizer, domain: Domain) -> str:
         codes = sum(domain.sizes)

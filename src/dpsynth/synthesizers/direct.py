@@ -16,7 +16,7 @@ from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
 from dpsynth.synthesizers.allocation import crowded, expected_words, scales_of, sensitivity_of, weight_of
 from dpsynth.synthesizers.effort import effort_of
-from dpsynth.synthesizers.estimation import CELL_BYTES, MODEL_SIZE, Estimator, estimated, estimator_for
+from dpsynth.synthesizers.estimation import CELL_BYTES, Estimator, estimated, estimator_for
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 from dpsynth.synthesizers.workload import Workload, checked_size, plain_workload
 
@@ -33,25 +33,27 @@ class Direct:
     """Settings of ``direct``; ``UsageError`` for values out of range.
 
     ``workload``: the marginals to measure: ``all-2way``, ``all-3way``, ``target:COLUMN`` or a list; columns that none
-    of them holds are measured alone. ``effort``: how long a mixture is fitted. ``max_model_size``: bytes of a junction
-    tree; marginals that need a larger one are fitted by a mixture of products if they are pairs, and refused otherwise.
+    of them holds are measured alone. ``effort``: how long a mixture is fitted, and how large a junction tree may be.
+    ``max_model_size``: that size in bytes, instead of the effort's; marginals that need a larger one are fitted by a
+    mixture of products if they are pairs, and refused otherwise.
     """
 
     workload: Any = "all-2way"
     effort: str = "default"
-    max_model_size: int = MODEL_SIZE
+    max_model_size: int | None = None
     name: ClassVar[str] = "direct"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", plain_workload(self.workload))
         effort_of(self.effort)
-        checked_size(self.max_model_size, self.name)
+        if self.max_model_size is not None:
+            checked_size(self.max_model_size, self.name)
 
     def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
         """The price. ``ResourceLimitError`` when no model within the limit holds the marginals."""
         asked = self._asked(domain)
         cliques, weights = list(asked), list(asked.values())
-        estimator = estimator_for(domain, cliques, max_model_size=self.max_model_size)
+        estimator = estimator_for(domain, cliques, max_model_size=self._limit)
         scales = scales_of(loss, weights, sensitivity_of(unit))
         cells, memory = self._memory(domain, cliques, estimator)
         ones = [min(scale for clique, scale in zip(cliques, scales, strict=True) if name in clique) for name in domain]
@@ -70,10 +72,10 @@ class Direct:
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model; spends all that remains in one joint measurement."""
         asked = self._asked(queryable.domain)
-        estimator_for(queryable.domain, list(asked), max_model_size=self.max_model_size)
+        estimator_for(queryable.domain, list(asked), max_model_size=self._limit)
         answers = queryable.measure(list(asked), queryable.remaining, list(asked.values()))
         distribution, convergence = estimated(
-            queryable.domain, answers, max_model_size=self.max_model_size, effort=self.effort, report=report
+            queryable.domain, answers, max_model_size=self._limit, effort=self.effort, report=report
         )
         return Model(distribution, answers, self.name, asdict(self), convergence)
 
@@ -89,6 +91,10 @@ class Direct:
         }
         held = {name for clique in marginals for name in clique}
         return found | {(name,): weight_of(domain[name]) for name in domain if name not in held}
+
+    @property
+    def _limit(self) -> int:
+        return self.max_model_size or effort_of(self.effort).model_size
 
     def _memory(self, domain: Domain, cliques: Sequence[Clique], estimator: Estimator) -> tuple[int, int]:
         """The cells and the peak bytes of the model."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from dpsynth.errors import UsageError
 
+MODEL_SIZE = 80_000_000
+"""The published limit of AIM's junction tree in bytes (McKenna et al. 2022)."""
+
 _CODES_AT_FULL_SIZE = 1024
 """With more codes the number of components falls in proportion, so that work grows with the codes, not their square."""
 
@@ -17,11 +20,16 @@ measured between 50 and 1500 codes.
 
 @dataclass(frozen=True)
 class Effort:
-    """``fits`` mixtures are averaged, each of at most ``components`` products, fitted by ``steps`` of descent."""
+    """``fits`` mixtures are averaged, each of at most ``components`` products, fitted by ``steps`` of descent.
+
+    ``model_size``: bytes of a junction tree, unless the user names a limit. ``sweeps``: over it between rounds of AIM.
+    """
 
     components: int
     steps: int
     fits: int
+    model_size: int = MODEL_SIZE
+    sweeps: int = 3
 
     def components_for(self, codes: int) -> int:
         """The components of one mixture over this many codes."""
@@ -40,7 +48,11 @@ class Effort:
         return 24 * codes**2 + 40 * self.components_for(codes) * codes + 24 * self.cells(codes)
 
 
-EFFORTS = {"fast": Effort(300, 400, 2), "default": Effort(500, 500, 4), "max": Effort(1000, 600, 8)}
+EFFORTS = {
+    "fast": Effort(300, 400, 2, model_size=8_000_000, sweeps=1),
+    "default": Effort(500, 500, 4),
+    "max": Effort(1000, 600, 8, model_size=400_000_000, sweeps=10),
+}
 """By name. Components, steps and fits were chosen on the tables of ``docs/guide/estimation.md``."""
 
 

@@ -25,11 +25,8 @@ from dpsynth.models import MarkovRandomField, MixtureOfProducts
 from dpsynth.models.distribution import Distribution
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.synthesizers.candidates import FREE_COLUMNS, CandidatePairs
-from dpsynth.synthesizers.effort import Effort, effort_of
+from dpsynth.synthesizers.effort import MODEL_SIZE, Effort, effort_of
 from dpsynth.synthesizers.protocol import Report, unreported
-
-MODEL_SIZE = 80_000_000
-"""The default limit of a junction tree in bytes, as published for AIM (McKenna et al. 2022)."""
 
 CELL_BYTES = 8
 

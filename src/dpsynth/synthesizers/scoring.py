@@ -64,12 +64,24 @@ def offer(field: IncrementalField, cliques: Sequence[Clique], workload: Workload
     return Offer(tuple(cliques), tuple(expected), tuple(errors), tuple(candidates))
 
 
-def admitted(field: IncrementalField, workload: Workload, limit: float, turn: int) -> tuple[Clique, ...]:
+def admitted(
+    field: IncrementalField, workload: Workload, limit: float, turn: int, refused: dict[Clique, int]
+) -> tuple[Clique, ...]:
     """The candidates C_t of a round: those whose model stays within ``limit`` cells, or that the model holds already.
 
-    Above ``OFFERED`` cliques only every k-th is looked at, beginning with another one each ``turn``.
+    Above ``OFFERED`` cliques only every k-th is looked at, beginning with another one each ``turn``. ``refused`` keeps
+    the cells that a clique was refused for: a model only grows, so until the limit reaches them nobody asks again.
     """
     stride = max(-(-len(workload.closure) // OFFERED), 1)
     size = field.size
-    looked_at = workload.closure[turn % stride :: stride]
-    return tuple(clique for clique in looked_at if size.holds(clique) or size.cells(clique, limit) <= limit)
+    found = []
+    for clique in workload.closure[turn % stride :: stride]:
+        if not size.holds(clique):
+            if refused.get(clique, 0) > limit:
+                continue
+            cells = size.cells(clique, limit)
+            if cells > limit:
+                refused[clique] = cells
+                continue
+        found.append(clique)
+    return tuple(found)
