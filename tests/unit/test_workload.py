@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from dpsynth.domain import Domain
-from dpsynth.errors import UsageError
+from dpsynth.errors import ResourceLimitError, UsageError
 from dpsynth.synthesizers.workload import ALL_CELLS, CANDIDATES, Workload, plain
 
 DOMAIN = Domain(("a", "b", "c", "d", "one"), (3, 4, 2, 5, 1))
@@ -119,3 +119,32 @@ def test_weights_out_of_range(weight):
 def test_settings_become_plain_data():
     given = ({"columns": ("a", "b"), "weight": Fraction(1, 3)}, ("c",))
     assert plain(given) == [{"columns": ["a", "b"], "weight": "1/3"}, ["c"]]
+
+
+def test_a_set_with_too_many_subsets_is_refused_where_they_are_needed():
+    domain = Domain(tuple(f"x{axis}" for axis in range(20)), (2,) * 20)
+    workload = Workload.of(domain, [list(domain)])
+    assert workload.joins
+    assert list(workload.marginals) == [domain.attributes]
+    with pytest.raises(ResourceLimitError, match="20 columns"):
+        _ = workload.closure
+    assert len(Workload.of(domain, [list(domain)[:12]]).closure) == 2**12 - 12 - 1
+
+
+@pytest.mark.parametrize(
+    ("given", "joins"),
+    [
+        ("all-2way", True),
+        ("all-1way", False),
+        ("target:c", True),
+        ([["a"]], False),
+        ([["a", "one"]], False),
+        ([["a", "b"]], True),
+    ],
+)
+def test_whether_columns_are_to_be_kept_together(given, joins):
+    assert Workload.of(DOMAIN, given).joins is joins
+
+
+def test_pairs_that_cannot_be_counted_join_nothing():
+    assert not Workload.of(Domain(("a", "b"), (2_000, 2_000)), "all-2way").joins

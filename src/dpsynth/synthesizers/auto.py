@@ -82,7 +82,7 @@ class Auto:
     def _path(self, domain: Domain) -> Synthesizer:
         """From the sizes of the domain and the workload alone; raises what the workload raises."""
         workload = Workload.of(domain, self.workload)
-        if not workload.closure:
+        if not workload.joins:
             return Independent()
         if DenseJoint.suits(domain):
             return DenseJoint()

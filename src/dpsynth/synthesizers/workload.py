@@ -20,6 +20,8 @@ CANDIDATE_CELLS = 1 << 20
 """A clique with more cells is a candidate only when the workload names it: its noise takes half a minute."""
 ALL_CELLS = 1 << 23
 """All candidates together: 64 MB of counts and as much of estimates."""
+SUBSETS = 12
+"""All subsets of a named set are candidates: of a larger set than this there are too many."""
 MARGINALS = 10_000
 """At most this many marginals are measured at once, and listed in a workload."""
 _FORMS = "all-2way, all-3way, target:COLUMN, or a list of column lists or {columns, weight}"
@@ -65,14 +67,24 @@ class Workload:
         varied = tuple(name for name in self.domain if self.domain[name] > 1)
         if self.ways:
             return self._limited(*_all_ways(varied, self.ways))
+        cliques = {tuple(name for name in varied if name in clique) for clique in map(set, self.cliques)}
+        _check_subsets(cliques)
         parts = {
-            tuple(name for name in part if name in varied)
-            for clique in self.cliques
+            part
+            for clique in cliques
             for ways in range(2, len(clique) + 1)
-            for part in itertools.combinations(self.domain.canonical(clique), ways)
+            for part in itertools.combinations(clique, ways)
         }
-        parts = {part for part in parts if len(part) > 1}
         return (self._sorted(parts), 0) if self.named else self._limited(parts, 0)
+
+    @property
+    def joins(self) -> bool:
+        """Whether any two columns that vary are to be kept together, and some such pair can be counted."""
+        varied = [name for name in self.domain if self.domain[name] > 1]
+        if self.ways:
+            smallest = sorted(self.domain[name] for name in varied)[:2]
+            return self.ways > 1 and len(varied) > 1 and math.prod(smallest) <= CANDIDATE_CELLS
+        return any(len(set(clique) & set(varied)) > 1 for clique in self.cliques)
 
     def _limited(self, cliques: Iterable[Clique], dropped: int) -> tuple[tuple[Clique, ...], int]:
         ordered = sorted(cliques, key=lambda one: (self.domain.cells(one), len(one)))
@@ -130,6 +142,16 @@ def _check_count(count: int) -> None:
             f"the workload has {count:,} marginals, above the limit of {MARGINALS:,}",
             where="workload",
             hint="Name fewer sets of columns, or use --method aim, which chooses among them.",
+        )
+
+
+def _check_subsets(cliques: Iterable[Clique]) -> None:
+    widest = max(map(len, cliques), default=0)
+    if widest > SUBSETS:
+        raise ResourceLimitError(
+            f"a set of the workload has {widest} columns, and too many subsets to choose among",
+            where="workload",
+            hint=f"Name sets of at most {SUBSETS} columns, or use --method direct, which measures sets as they are.",
         )
 
 
