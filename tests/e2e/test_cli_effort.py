@@ -8,29 +8,18 @@ from click.testing import CliRunner, Result
 
 from dpsynth.cli.main import APPLICATION
 from dpsynth.synthesizers.effort import EFFORTS, Effort
+from wide_table import write_wide_table
 
 PRICE = ("--schema", "wide.yaml", "--epsilon", "1")
 
 
 @pytest.fixture(autouse=True)
 def wide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five columns of 20 bins: too many for a joint table."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setitem(EFFORTS, "fast", Effort(components=20, steps=50, fits=1))
-    fields = [
-        {
-            "name": name,
-            "type": "integer",
-            "constraints": {"required": True, "minimum": 0, "maximum": 99},
-            "dpsynth": {"source": "public", "null": 0, "bins": {"width": 5}},
-        }
-        for name in "abcde"
-    ]
-    Path("wide.yaml").write_text(json.dumps({"dpsynth": {"version": 1, "name": "wide"}, "fields": fields}))
-    lines = ["a,b,c,d,e", *(",".join(str((row * step) % 100) for step in (1, 3, 7, 9, 11)) for row in range(400))]
-    Path("wide.csv").write_text("\n".join(lines) + "\n")
+    write_wide_table()
 
 
 def run(*arguments: str, **environment: str) -> Result:
