@@ -137,8 +137,8 @@ def test_counts_are_rounded_within_every_component(monkeypatch, n):
     held = []
     settled = settling.Settling.settled
 
-    def watched(self, columns, component, rng):
-        held.append((found := settled(self, columns, component, rng), component))
+    def watched(self, columns, component, rng, *, last):
+        held.append((found := settled(self, columns, component, rng, last=last), component))
         return found
 
     monkeypatch.setattr(settling.Settling, "settled", watched)
@@ -153,16 +153,87 @@ def test_counts_are_rounded_within_every_component(monkeypatch, n):
         assert np.abs(np.bincount(column, minlength=size) - model.marginal((name,)) * n / 1000).max() < 3
 
 
-def test_exchanges_change_no_count_within_a_component():
+def dealt_anyhow(model, rows, components):
+    """Columns of codes and of components that follow no model."""
+    rng = np.random.default_rng(rows)
+    component = rng.integers(0, components, size=rows).astype(np.uint8)
+    return [rng.integers(0, size, size=rows).astype(np.uint8) for size in model.domain.sizes], component
+
+
+def loss_of(model, columns):
+    """The loss that settling lowers, over the pairs of different attributes."""
+    codes, rows = dict(zip(model.domain, columns, strict=True)), len(columns[0])
+    cliques = model.domain.cliques(2)
+    pairs = [values * rows / model.total for values in model.marginals(cliques)]
+    found = [counts(codes, model.domain, clique) for clique in cliques]
+    return sum(((one - other) ** 2 / (other + 1)).sum() for one, other in zip(found, pairs, strict=True))
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("portion", [100, 1 << 15])
+def test_exchanges_change_no_count_within_a_component(monkeypatch, last, portion):
+    monkeypatch.setattr(settling, "LAST_PORTION", portion)
+    monkeypatch.setattr(settling, "EARLY_PORTION", portion)
     model = random_mixture((6, 3, 40), 4, components=9)
-    component = np.sort(np.random.default_rng(0).integers(0, 9, size=4000)).astype(np.uint8)
-    columns = [np.random.default_rng(1).integers(0, size, size=4000).astype(np.uint8) for size in model.domain.sizes]
-    found = settling.Settling(model.domain.sizes, model._pairs).settled(columns, component, np.random.default_rng(2))
+    columns, component = dealt_anyhow(model, 4000, 9)
+    one = settling.Settling(model.domain.sizes, model._pairs)
+    found = one.settled(columns, component, np.random.default_rng(2), last=last)
     for before, after, size in zip(columns, found, model.domain.sizes, strict=True):
         assert (before != after).any()
         assert after.dtype == before.dtype
         expected = within_components(before, component, size, 9)
         assert (within_components(after, component, size, 9) == expected).all()
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_the_pair_counts_are_those_of_the_rows(monkeypatch, last):
+    monkeypatch.setattr(settling, "LAST_PORTION", 300)
+    monkeypatch.setattr(settling, "EARLY_PORTION", 300)
+    model = random_mixture((6, 3, 40), 4, components=9)
+    one = settling.Settling(model.domain.sizes, model._pairs)
+    columns, component = dealt_anyhow(model, 1000, 9)
+    found = [one.settled(columns, component, np.random.default_rng(seed), last=last) for seed in (0, 1)]
+    codes = {name: np.concatenate(both) for name, *both in zip(model.domain, *found, strict=True)}
+    blocks = dict(zip(model.domain, one._blocks, strict=True))
+    for left, right in model.domain.cliques(2):
+        surplus = counts(codes, model.domain, (left, right)) - model.marginal((left, right)) * 2000 / model.total
+        assert np.allclose(one._surplus[blocks[left], blocks[right]], surplus, atol=1e-2)
+        assert np.allclose(one._surplus[blocks[right], blocks[left]], surplus.T, atol=1e-2)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 10, 300, 20_000])
+def test_exchanges_lower_the_loss(rows):
+    model = random_mixture((6, 5, 8, 2), 7, components=4)
+    columns, component = dealt_anyhow(model, rows, 4)
+    one = settling.Settling(model.domain.sizes, model._pairs)
+    found = one.settled(columns, component, np.random.default_rng(0), last=True)
+    before, after = loss_of(model, columns), loss_of(model, found)
+    assert after <= before * (1 if rows < 300 else 0.9)
+    assert rows > 1 or after == before
+
+
+def test_exchanges_that_would_overshoot_together_are_made_in_part():
+    ones = np.ones(1)
+    model = MixtureOfProducts(Domain(("a", "b"), (2, 2)), 1.0, ones, np.full((1, 4), 0.5))
+    column, component = np.repeat([0, 1], 4000).astype(np.uint8), np.zeros(8000, dtype=np.uint8)
+    one = settling.Settling((2, 2), model._pairs)
+    found = one.settled([column, column], component, np.random.default_rng(0), last=False)
+    table = counts(dict(zip("ab", found, strict=True)), model.domain, ("a", "b"))
+    assert np.abs(table - 2000).max() < 150
+
+
+@pytest.mark.parametrize("components", [1, 3, 200])
+def test_only_unlike_rows_of_one_component_are_paired(components):
+    rng = np.random.default_rng(components)
+    component = np.sort(rng.integers(0, components, size=1000))
+    codes = rng.integers(0, 3, size=1000).astype(np.uint16)
+    for chosen in (np.arange(1000), np.flatnonzero(rng.random(1000) < 0.4), np.arange(2), np.arange(1), np.arange(0)):
+        one, two = settling._unlike_neighbors(chosen, component, codes)
+        assert len({*one, *two}) == 2 * len(one)
+        assert {*one, *two} <= {*chosen}
+        assert (component[one] == component[two]).all()
+        assert (codes[one] != codes[two]).all()
+        assert len(chosen) < 100 or components > 3 or len(one) > len(chosen) / 4
 
 
 def pair_error(model, codes):
@@ -178,19 +249,21 @@ def test_pairs_follow_the_model_far_closer_than_independent_rows():
         pair_error(model, model.sample_codes(20_000, np.random.default_rng(0), method=method))
         for method in ("rounding", "iid")
     )
-    assert rounded < independent / 10
+    assert rounded < independent / 20
 
 
 def test_blocks_make_up_for_each_other(monkeypatch):
     monkeypatch.setattr(dealing, "BLOCK_ROWS", 1000)
     model = random_mixture((6, 5, 8), 7, components=10)
     blocks = list(model.sample_blocks(10_500, np.random.default_rng(1)))
-    assert [len(block["a"]) for block in blocks] == [1000] * 10 + [500]
+    assert [len(block["a"]) for block in blocks] == [954] * 5 + [955] * 6
     codes = {name: np.concatenate([block[name] for block in blocks]) for name in model.domain}
     for clique, values in zip(model.domain.cliques(2), model.marginals(model.domain.cliques(2)), strict=True):
         assert np.abs(counts(codes, model.domain, clique) - values * 10.5).max() < 8
     for name in model.domain:
         assert np.abs(np.bincount(codes[name]) - model.marginal((name,)) * 10.5).max() < 3
+    monkeypatch.undo()
+    assert pair_error(model, codes) < 2 * pair_error(model, model.sample_codes(10_500, np.random.default_rng(1)))
 
 
 def test_rows_do_not_depend_on_how_they_are_batched(monkeypatch):

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from dpsynth.models.rounding import Counts, Expected, Watch, split_groups
 
 BLOCK_ROWS = 1 << 18
-"""Rows dealt at a time. A constant, so that the rows of a seed do not depend on how they are batched."""
+"""At most this many rows are dealt at a time. A constant: the rows of a seed do not depend on how they are batched."""
+RANDOM_BITS = 30
+"""Rows are shuffled by random numbers of at least this many bits."""
 
 Codes = NDArray[np.unsignedinteger]
 Variables = tuple[int, ...]
@@ -140,16 +142,16 @@ def _watch(draw: Draw, variables: Variables, prefix: Variables, groups: NDArray[
 def dealt_blocks(
     draws: Sequence[Draw], rows: int, rng: np.random.Generator, *, rounding: bool
 ) -> Iterator[list[Codes]]:
-    """Blocks of at most ``BLOCK_ROWS`` rows: the codes of every variable, in the smallest unsigned type.
+    """Blocks of at most ``BLOCK_ROWS`` rows, equal to within one: the codes of every variable, in the smallest type.
 
     With ``rounding`` the blocks together carry the rounded counts of ``rows`` rows; otherwise every row is an
     independent draw. Memory: one block and the tables, whatever the number of rows.
     """
     tables = rounded_tables(draws, rows, rng) if rounding else []
     stock = [table.counts.copy() for table in tables]
-    left = rows
-    while left > 0:
-        size = min(left, BLOCK_ROWS)
+    blocks = -(-rows // BLOCK_ROWS)
+    for block in range(blocks):
+        size = (rows + block) // blocks
         columns: dict[int, Codes] = {}
         for index, draw in enumerate(draws):
             keys = _keys(draw, columns, size)
@@ -161,7 +163,6 @@ def dealt_blocks(
                 share = _independent(draw, keys, rng)
             _deal(share, keys, columns, rng)
         yield [columns[variable] for variable in sorted(columns)]
-        left -= size
 
 
 def _keys(draw: Draw, columns: dict[int, Codes], rows: int) -> Codes:
@@ -213,7 +214,7 @@ def _deal(share: Table, keys: Codes, columns: dict[int, Codes], rng: np.random.G
     inner = draw.probabilities.size // draw.groups
     groups = share.cells // inner
     alone = np.bincount(groups, minlength=draw.groups) == 1
-    rows = _shuffled(keys, np.flatnonzero(~alone[keys]) if alone.any() else np.arange(len(keys)), rng)
+    rows = shuffled(keys, np.flatnonzero(~alone[keys]) if alone.any() else np.arange(len(keys)), rng)
     many = ~alone[groups]
     for variable in draw.drawn:
         size = draw.probabilities.shape[draw.variables.index(variable)]
@@ -225,7 +226,17 @@ def _deal(share: Table, keys: Codes, columns: dict[int, Codes], rng: np.random.G
         columns[variable] = column
 
 
-def _shuffled(keys: Codes, rows: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
-    """These rows sorted by key, in random order within a key."""
-    shuffled = rng.permutation(rows)
-    return shuffled[np.argsort(keys[shuffled], kind="stable")]
+def shuffled(keys: Codes, rows: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+    """These rows (indices of ``keys``) sorted by key, in random order within a key."""
+    place, top = max(len(keys) - 1, 1).bit_length(), 64 - 8 * keys.itemsize
+    if top - place < RANDOM_BITS:
+        mixed = rng.permutation(rows)
+        return mixed[np.argsort(keys[mixed], kind="stable")]
+    # Whole numbers are sorted much faster than indices: each holds a key, a random number and a row.
+    packed = rng.integers(1 << 64, size=len(rows), dtype=np.uint64) >> np.uint64(64 - top)
+    packed &= np.uint64((1 << 64) - (1 << place))
+    packed |= keys[rows].astype(np.uint64) << np.uint64(top)
+    packed |= rows.astype(np.uint64)
+    packed.sort()
+    packed &= np.uint64((1 << place) - 1)
+    return packed.astype(np.intp)

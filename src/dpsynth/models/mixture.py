@@ -126,7 +126,7 @@ class MixtureOfProducts:
     def sample_blocks(
         self, n: int, rng: np.random.Generator, method: Method = "rounding"
     ) -> Iterator[dict[str, Codes]]:
-        """``n`` rows as blocks of at most ``BLOCK_ROWS`` rows, in random order.
+        """``n`` rows as blocks of at most ``BLOCK_ROWS`` rows, equal to within one, in random order.
 
         With ``rounding`` the counts of components, of every attribute within every component, and of every attribute
         are rounded; then rows of one component exchange codes so that pairs of attributes follow the model.
@@ -135,10 +135,13 @@ class MixtureOfProducts:
         rounding = method == "rounding"
         axes = self._settling_axes if rounding else ()
         settling = Settling([self.domain.sizes[axis] for axis in axes], self._pairs) if len(axes) > 1 else None
+        left = n
         for columns in dealt_blocks(self._plan(), n, rng, rounding=rounding):
             codes, component = columns[:-1], columns[-1]
+            left -= len(component)
             if settling is not None:
-                for axis, column in zip(axes, settling.settled([codes[a] for a in axes], component, rng), strict=True):
+                settled = settling.settled([codes[axis] for axis in axes], component, rng, last=not left)
+                for axis, column in zip(axes, settled, strict=True):
                     codes[axis] = column
             yield dict(zip(self.domain, codes, strict=True))
 

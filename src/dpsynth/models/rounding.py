@@ -134,12 +134,15 @@ def _partners(items: int, keys: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
     partner = np.empty(items, dtype=np.intp)
     rest = np.arange(items)
     for key in keys:
-        order = rest[np.argsort(key[rest], kind="stable")]
-        values = key[order]
-        starts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1]))) if len(order) else rest
-        lengths = np.diff(starts, append=len(order))
-        rank = np.arange(len(order)) - np.repeat(starts, lengths)
-        alone = (rank == np.repeat(lengths, lengths) - 1) & (rank % 2 == 0)
+        values = key[rest]
+        if len(rest):  # small types are sorted faster
+            values = values.astype(np.min_scalar_type(int(values.max())))
+        order = np.argsort(values, kind="stable")
+        values, order = values[order], rest[order]
+        ends = np.append(values[1:] != values[:-1], True)[: len(order)]
+        starts = np.concatenate(([0], np.flatnonzero(ends) + 1))
+        rank = np.arange(len(order)) - np.repeat(starts[:-1], np.diff(starts))
+        alone = ends & (rank % 2 == 0)
         paired = order[~alone]
         partner[paired[0::2]], partner[paired[1::2]] = paired[1::2], paired[0::2]
         rest = order[alone]
