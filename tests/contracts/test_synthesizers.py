@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -91,6 +92,19 @@ def test_a_fit_keeps_its_promises(method, table):
         values = model.marginal((attribute,)).values
         assert (values >= 0).all()
         assert values.sum() == pytest.approx(model.total)
+
+
+def test_many_values_that_share_buckets_need_little_memory():
+    domain = Domain(("zip", "sex", "group"), (20_000, 2, 10))
+    rng = np.random.default_rng(0)
+    codes = np.column_stack([rng.integers(0, size, 300_000) for size in domain.sizes])
+    for name in ("auto", "mst", "aim"):
+        tracemalloc.start()
+        model = synthesizer(name).fit(FakeQueryable(domain, codes, LOSS))
+        model.distribution.sample_codes(100, np.random.default_rng(0))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 250e6, name
 
 
 def test_every_answer_is_kept_with_its_receipt(method):

@@ -248,3 +248,61 @@ def test_round_budgets_never_exceed_the_whole():
     assert budget.is_last(PrivacyLoss(rho=2 * budget.rho - 1))
     last = budget.all_of(loss, Fraction(1, 5))
     assert last.select + last.measure == loss
+
+
+def test_a_raise_happens_where_rounds_teach_little():
+    _, queryable = fitted(codes=np.zeros((500, 5), dtype=int), factor=4)
+    losses = [loss.rho for kind, cliques, loss in queryable.asked if kind == "measure" and len(cliques[0]) > 1]
+    assert 4.0 in {later / earlier for earlier, later in itertools.pairwise(losses[:-1])}
+
+
+def test_shrinkage_takes_noise_out_of_the_model():
+    loss = budget_of(Fraction(1, 20), DELTA)
+    errors = {}
+    for shrink in (True, False):
+        found = [fitted(codes=rows(2_000, seed), loss=loss, shrink=shrink, refine=0) for seed in range(5)]
+        errors[shrink] = np.mean([error(model, queryable) for model, queryable in found])
+    assert errors[True] < 0.95 * errors[False]
+
+
+def test_an_only_candidate_is_measured_once_with_all_that_is_left():
+    _, queryable = fitted(workload=[["a", "b"]])
+    assert [cliques for kind, cliques, _ in queryable.asked if len(cliques[0]) > 1] == [(("a", "b"),)]
+    assert queryable.remaining.rho == 0
+
+
+def test_a_limit_that_holds_no_pair_is_refused_with_the_one_that_would_do():
+    with pytest.raises(ResourceLimitError, match="no two columns") as refusal:
+        AdaptiveIterative(max_model_size=100).plan(DOMAIN, LOSS, None, Unit())
+    enough = int(str(refusal.value.hint).split("at least ")[1].rstrip("."))
+    model, _ = fitted(max_model_size=enough)
+    assert 8 * model.distribution.cells <= enough + 8 * 17
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("aim", "precision", 1e-200),
+        ("aim", "refine", 1e-19),
+        *(("aim", setting, 10**400) for setting in ("precision", "compress", "patience")),
+        ("mst", "refine", 1e-19),
+        ("mst", "compress", 10**400),
+        ("mst", "penalty", 1e308),
+    ],
+)
+def test_settings_that_would_fail_after_the_data_was_read_are_refused(name, setting, value):
+    with pytest.raises(UsageError):
+        synthesizer(name, **{setting: value})
+
+
+def test_settings_may_be_numpy_numbers():
+    assert synthesizer("aim", one_way=np.float64(0.1)).plan(DOMAIN, LOSS, None, Unit()).steps[0].share == Fraction(
+        1, 10
+    )
+
+
+def test_a_plan_prices_the_second_look():
+    plan = AdaptiveIterative().plan(DOMAIN, LOSS, None, Unit())
+    shares = {step.name: step.share for step in plan.steps}
+    assert shares["one-way marginals again (at most)"] == Fraction(1, 2)
+    assert sum(shares.values()) == 1

@@ -48,6 +48,13 @@ def test_scales_follow_weights_and_cells():
     assert plan.steps[0].scale == pytest.approx(max(scales.values()))
 
 
+def test_weights_far_apart_reach_the_largest_weight():
+    entries = [{"columns": ["a", "b"], "weight": 1e-300}, {"columns": ["c", "d"], "weight": 1e300}]
+    model, queryable, _ = fitted(workload=entries)
+    assert queryable.remaining.rho == 0
+    assert model.answers[0].scale > 1000 * model.answers[1].scale
+
+
 def test_a_target_is_measured_with_every_two_others():
     _, queryable, _ = fitted(workload="target:d", max_model_size=10**8)
     assert set(queryable.asked[0][1]) == {("a", "b", "d"), ("a", "c", "d"), ("b", "c", "d")}

@@ -271,3 +271,14 @@ def test_bad_settings_are_refused(settings):
 def test_shares_outside_the_mixture_are_not_recorded_as_spent():
     assert "one_way" not in fitted(SMALL, "1", one_way=0.3)[0].settings
     assert PairMixture("fast", 0.1, 0.5, 0.03).name == "mixture"
+
+
+def test_a_budget_for_single_columns_buys_single_columns_and_says_so():
+    domain = domain_of(*[30] * 60)
+    loss = loss_of("0.0001")
+    plan = synthesizer("auto").plan(domain, loss, None, Unit())
+    assert "buys one-way marginals only" in plan.explanation
+    assert plan.settings["path"] == "independent"
+    queryable = FakeQueryable(domain, np.zeros((50, 60), dtype=int), loss)
+    assert synthesizer("auto").fit(queryable).settings["path"] == "independent"
+    assert queryable.remaining.rho == 0

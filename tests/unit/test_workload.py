@@ -148,3 +148,21 @@ def test_whether_columns_are_to_be_kept_together(given, joins):
 
 def test_pairs_that_cannot_be_counted_join_nothing():
     assert not Workload.of(Domain(("a", "b"), (2_000, 2_000)), "all-2way").joins
+
+
+@pytest.mark.parametrize("weight", ["1e999999999", "1e4000", "nan", "1_0", "٣", "-1", "1/0", "0x10", " 1"])
+def test_weights_that_are_no_plain_numbers_are_refused_at_once(weight):
+    with pytest.raises(UsageError, match="weight"):
+        Workload.of(DOMAIN, [{"columns": ["a", "b"], "weight": weight}])
+
+
+def test_many_large_sets_are_refused_before_their_subsets_are_listed():
+    domain = Domain(tuple(f"x{axis}" for axis in range(60)), (2,) * 60)
+    sets = [[f"x{(start + step) % 60}" for step in range(12)] for start in range(60)]
+    with pytest.raises(ResourceLimitError, match="too many subsets"):
+        _ = Workload.of(domain, sets).closure
+
+
+def test_a_target_among_columns_too_wide_to_be_paired_joins_nothing():
+    domain = Domain(("a", "b", "c"), (3_000, 3_000, 3_000))
+    assert not Workload.of(domain, "target:a").joins

@@ -46,6 +46,12 @@ def _words(model: Model, path: str) -> str:
     return "\n\n".join((facts(head), table(("column", "values"), columns), made_of))
 
 
+def _method(model: Model) -> str:
+    """The method with what it was told, if that can be said in a line."""
+    said = [f"{name} {model.settings[name]}" for name in ("path", "workload", "effort") if name in model.settings]
+    return ", ".join([model.method, *(text for text in said if len(text) <= 60)])
+
+
 def _head(model: Model) -> list[tuple[str, str]]:
     said: Mapping[str, Any] = model.provenance
     lines = [("guarantee", "none recorded")]
@@ -53,7 +59,7 @@ def _head(model: Model) -> list[tuple[str, str]]:
         guarantee = said["guarantee"]
         bound = f"epsilon {at_most(Decimal(guarantee['epsilon']))}, delta {at_most(Decimal(guarantee['delta']))}"
         lines = [("guarantee", bound), ("protects", guarantee["protects"].removeprefix("protects "))]
-    lines += [("method", model.method), ("rows", f"about {model.default_rows:,} (measured with noise)")]
+    lines += [("method", _method(model)), ("rows", f"about {model.default_rows:,} (measured with noise)")]
     held = model.distribution
     lines.append(("distribution", f"{held.kind.replace('-', ' ')}, {held.cells:,} numbers"))
     if model.schema is not None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import DomainError
@@ -70,7 +69,9 @@ def coarsened(values: Values, buckets: Sequence[Buckets]) -> Values:
     """The array with every coarsened axis summed within its buckets."""
     for axis, codes in enumerate(buckets):
         if codes is not None:
-            values = np.moveaxis(np.tensordot(_indicator(codes), values, axes=(0, axis)), 0, axis)
+            order = np.argsort(codes, kind="stable")
+            starts = np.flatnonzero(np.diff(np.asarray(codes)[order], prepend=-1))
+            values = np.add.reduceat(np.take(values, order, axis=axis), starts, axis=axis)
     return values
 
 
@@ -80,12 +81,6 @@ def expanded(values: Values, buckets: Sequence[Buckets]) -> Values:
         if codes is not None:
             values = np.take(values, codes, axis=axis)
     return values
-
-
-def _indicator(codes: tuple[int, ...]) -> NDArray[np.float64]:
-    matrix = np.zeros((len(codes), max(codes) + 1))
-    matrix[np.arange(len(codes)), codes] = 1.0
-    return matrix
 
 
 def pooled_total(targets: Sequence[Target]) -> float:
@@ -107,7 +102,7 @@ def pooled_one_way(domain: Domain, attribute: str, targets: Sequence[Target], to
         if codes is None:
             values, variance = seen, noise
             continue
-        members = _indicator(codes).sum(axis=0)
+        members = np.bincount(codes)
         gain = 1.0 / members if np.isinf(variance) else variance / (members * variance + noise)
         moved = gain * (seen - coarsened(values, (codes,)))
         values = values + expanded(moved, (codes,))

@@ -52,6 +52,7 @@ _LEAST_LAST_SWEEPS = 8
 _ROUND_CELLS, _LAST_CELLS = 1 << 22, 1 << 26
 """Cells that the sweeps after a round, and after the last one, may visit: large models get fewer sweeps."""
 _AT_REST = 5e-4
+_LEAST_SHARE, _LARGEST = 1e-3, 10**12
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,10 @@ class AdaptiveIterative:
         object.__setattr__(self, "workload", plain_workload(self.workload))
         for field in fields(self):
             _check_setting(field.name, getattr(self, field.name))
-        if self.one_way <= 0 or not 0 < self.select < 1 or self.one_way + self.refine >= 1 or self.precision <= 0:
-            raise UsageError(
-                "one_way, select and precision are above 0; select and one_way + refine are below 1", where=self.name
-            )
+        if self.one_way <= 0 or not 0 < self.select < 1 or self.one_way + self.refine >= 1:
+            raise UsageError("one_way and select are above 0; select and one_way + refine are below 1", where=self.name)
+        if self.precision < _LEAST_SHARE or 0 < self.refine < _LEAST_SHARE:
+            raise UsageError(f"precision is at least {_LEAST_SHARE}, and refine 0 or at least that", where=self.name)
         if self.rounds < 1 or self.factor < 2 or self.max_model_size < 1 or self.sweeps < 1:
             raise UsageError("rounds, max_model_size and sweeps are at least 1, factor at least 2", where=self.name)
 
@@ -113,7 +114,18 @@ class AdaptiveIterative:
                 where="workload",
                 hint=f"Set max_model_size to at least {needed}, or use fewer bins.",
             )
+        self._check_smallest(size, workload)
         return workload
+
+    def _check_smallest(self, size: ModelSize, workload: Workload) -> None:
+        """Refuse a limit that not even the smallest candidate fits into."""
+        least = min((size.cells(clique, math.inf) for clique in workload.closure), default=0) * CELL_BYTES
+        if least > self.max_model_size:
+            raise ResourceLimitError(
+                f"no two columns fit into a model of {self.max_model_size:,} bytes",
+                where="max_model_size",
+                hint=f"Set it to at least {least}.",
+            )
 
     def most_rounds(self, domain: Domain) -> int:
         """T of the paper: as many equal rounds would share what the one-way marginals leave."""
@@ -132,8 +144,10 @@ def _check_setting(name: str, value: Any) -> None:
     else:
         whole = name in {"rounds", "factor", "max_model_size", "sweeps"}
         kinds = int if whole else int | float
-        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < math.inf:
-            raise UsageError(f"a setting is a {'whole ' if whole else ''}number of at least 0", where=f"aim.{name}")
+        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= _LARGEST:
+            raise UsageError(
+                f"a setting is a {'whole ' if whole else ''}number from 0 to {_LARGEST}", where=f"aim.{name}"
+            )
 
 
 @dataclass(frozen=True)
@@ -150,9 +164,16 @@ class _Prices:
         one_way = exact(self.settings.one_way) if self.workload.closure else Fraction(1)
         spent = self.loss.share(one_way)
         scales = scales_of(spent, [weight_of(size) for size in self.domain.sizes], self.sensitivity)
-        steps = [PlanStep("one-way marginals", one_way, spent.rho_exact, 2 * len(self.domain), max(scales))]
+        steps = [PlanStep("one-way marginals", one_way, spent.rho_exact, len(self.domain), max(scales))]
         if self.workload.closure:
-            steps += self._round_steps(1 - one_way)
+            again = exact(self.settings.refine)
+            if again:
+                looked = self.loss.share(again)
+                scale = max(scales_of(looked, [weight_of(size) for size in self.domain.sizes], self.sensitivity))
+                steps.append(
+                    PlanStep("one-way marginals again (at most)", again, looked.rho_exact, len(self.domain), scale)
+                )
+            steps += self._round_steps(1 - one_way - again)
         counted = sum(self.domain.cells(clique) for clique in self.workload.closure)
         cells = min(self.settings.max_model_size // CELL_BYTES, math.prod(self.domain.sizes)) + sum(self.domain.sizes)
         return Plan(
@@ -169,7 +190,7 @@ class _Prices:
     def _round_steps(self, rest: Fraction) -> list[PlanStep]:
         select = exact(self.settings.select)
         most = self.settings.most_rounds(self.domain)
-        left = self.loss.share(rest - exact(self.settings.refine))
+        left = self.loss.share(rest)
         first = RoundBudget.first(left, most, select)
         shares = ("selections", rest * select, first.select), ("selected marginals", rest * (1 - select), first.measure)
         return [
@@ -217,7 +238,8 @@ class _Fit:
         rounds = self.settings.most_rounds(domain)
         budget = RoundBudget.first(self.fine.remaining, rounds, self.select)
         turn = 0
-        while not budget.is_last(self.fine.remaining):
+        # An only candidate is measured once: there is nothing to adapt to.
+        while len(self.workload.closure) > 1 and not budget.is_last(self.fine.remaining):
             budget = self.round(table, field, budget, turn)
             turn += 1
         self.round(table, field, budget.all_of(self.fine.remaining, self.select), turn)
@@ -276,7 +298,7 @@ class _Fit:
         spent = 1 - self.fine.remaining.rho / self.loss.rho
         last = budget.rho >= self.fine.remaining.rho
         limit = self.settings.max_model_size / CELL_BYTES * (1.0 if last else spent)
-        cliques = admitted(field, self.workload, limit, turn, self.refused) or self.workload.closure[:1]
+        cliques = admitted(field, self.workload, limit, turn, self.refused) or self._smallest(field)
         sensitivity = max(answer.sensitivity for answer in self.measured)
         scale = scale_of_units(budget.measure.rho, sensitivity)
         offered = offer(field, cliques, self.workload, scale, self.settings.score)
@@ -288,6 +310,10 @@ class _Fit:
         sweeps = min(self.settings.sweeps, max(1, _ROUND_CELLS // field.tree.cells))
         field.fit(sweeps, start=answer.clique)
         return self.annealed(field, offered, index, budget)
+
+    def _smallest(self, field: IncrementalField) -> tuple[Clique, ...]:
+        """The candidate that leaves the smallest model: for rounds whose limit admits none."""
+        return (min(self.workload.closure, key=lambda clique: field.size.cells(clique, math.inf)),)
 
     def _chosen(self, table: Queryable, offered: Offer, budget: RoundBudget) -> int:
         """The noisy maximum; an only candidate is taken without paying."""

@@ -45,13 +45,16 @@ def scales_of(loss: PrivacyLoss, weights: Sequence[int], sensitivity: int) -> li
 def scale_of_units(units: int, sensitivity: int) -> float:
     """The scale of one question that may cost this many units of rho; ``UsageError`` when they are too few."""
     if units < _LEAST_UNITS:
-        raise UsageError("the budget is too small to be split over this many columns", hint="Ask for a larger epsilon.")
+        raise UsageError(
+            "the budget is too small to be split over this many columns",
+            hint="Ask for a larger epsilon, or use --method independent.",
+        )
     return scale_of_rho(sensitivity, units)
 
 
 def exact(share: float) -> Fraction:
     """The fraction that a setting such as 0.1 means."""
-    return Fraction(repr(share))
+    return Fraction(repr(float(share)))
 
 
 def one_way_error(counts: Sequence[NDArray[np.float64]], scales: Sequence[float], total: float) -> float:

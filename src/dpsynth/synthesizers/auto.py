@@ -60,7 +60,7 @@ class Auto:
 
         ``ResourceLimitError`` (which names the smallest limit that would do) when its model may become too large.
         """
-        path = self._path(domain)
+        path, affordable = self._path(domain, loss, unit)
         drawn = path.plan(domain, loss, rows_guess, unit)
         needed = CELL_BYTES * drawn.cells
         if self.max_model_size is not None and not isinstance(path, AdaptiveIterative) and needed > self.max_model_size:
@@ -69,18 +69,28 @@ class Auto:
                 where="max_model_size",
                 hint=f"Set it to at least {needed}, or use fewer bins.",
             )
-        return replace(
-            drawn, method=self.name, settings=self._settings(path, drawn.settings), explanation=self._why(path, domain)
-        )
+        why = self._why(path, domain) if affordable else "the budget is so small that it buys one-way marginals only"
+        return replace(drawn, method=self.name, settings=self._settings(path, drawn.settings), explanation=why)
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model of the path; all answers and settings are the path's own."""
-        path = self._path(queryable.domain)
+        path, _ = self._path(queryable.domain, queryable.remaining, queryable.unit)
         model = path.fit(queryable, report)
         return replace(model, method=self.name, settings=self._settings(path, model.settings))
 
-    def _path(self, domain: Domain) -> Synthesizer:
-        """From the sizes of the domain and the workload alone; raises what the workload raises."""
+    def _path(self, domain: Domain, loss: PrivacyLoss, unit: Unit) -> tuple[Synthesizer, bool]:
+        """The path that suits, from public facts alone, and whether the loss affords it: else one-way marginals only.
+
+        Raises what the workload raises.
+        """
+        path = self._suited(domain)
+        try:
+            path.plan(domain, loss, None, unit)
+        except UsageError:
+            return Independent(), False
+        return path, True
+
+    def _suited(self, domain: Domain) -> Synthesizer:
         workload = Workload.of(domain, self.workload)
         if not workload.joins:
             return Independent()
@@ -105,7 +115,7 @@ class Auto:
             cells = domain.cells(domain.attributes)
             return (
                 f"the columns have few values and their joint table only {cells:,} cells: it is fitted as a whole to "
-                "all marginals of one order"
+                "all marginals of one order, which serves every workload"
             )
         if isinstance(path, AdaptiveIterative):
             return "the workload singles out some columns: aim chooses the marginals that serve it best"

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+SHARED = 64
+"""At most about this many buckets hold the rare values of an attribute: models and samples keep a row for each."""
+
 
 def rare_buckets(
     counts: Mapping[str, NDArray[np.float64]], scales: Mapping[str, float], threshold: float
@@ -23,7 +26,7 @@ def rare_buckets(
         rare = values < threshold * scales[attribute]
         if rare.sum() < 2:
             continue
-        least = threshold * scales[attribute]
+        least = max(threshold * scales[attribute], float(values[rare].sum()) / SHARED)
         shared = np.cumsum(np.where(rare, values, 0.0)) // least
         # Frequent values get keys of their own, below those of the shared buckets.
         keys = np.where(rare, shared, np.arange(len(values)) - float(len(values)))

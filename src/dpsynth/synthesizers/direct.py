@@ -28,6 +28,10 @@ _WORDS: dict[Estimator, str] = {
 }
 
 
+_MOST_RATIO = Fraction(10**18)
+"""Beyond this ratio of weights the room's largest weight is reached anyway."""
+
+
 @dataclass(frozen=True)
 class Direct:
     """Settings of ``direct``; ``UsageError`` for values out of range.
@@ -66,7 +70,7 @@ class Direct:
             workload=tuple(cliques),
             expected_error=expected_words(domain, ones, rows_guess),
             warnings=tuple(crowded(domain, ones, rows_guess)),
-            explanation=f"{len(cliques)} marginals are measured as they are; {_WORDS[estimator]}",
+            explanation=f"the marginals ({len(cliques)}) are measured as they are; {_WORDS[estimator]}",
         )
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
@@ -86,7 +90,7 @@ class Direct:
         marginals = Workload.of(domain, self.workload).marginals
         least = min(marginals.values(), default=Fraction(1))
         found = {
-            clique: min(weight_of(float(weight / least) * domain.cells(clique)), WEIGHT_LIMIT)
+            clique: min(weight_of(float(min(weight / least, _MOST_RATIO)) * domain.cells(clique)), WEIGHT_LIMIT)
             for clique, weight in marginals.items()
         }
         held = {name for clique in marginals for name in clique}

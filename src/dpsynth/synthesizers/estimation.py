@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import ResourceLimitError
 from dpsynth.graph import Convergence, Zeros, estimate, pooled_one_way, pooled_total
-from dpsynth.graph.estimation import ITERATIONS, decomposable
+from dpsynth.graph.estimation import ITERATIONS, MODEL_CELLS, decomposable
 from dpsynth.graph.junction import junction_tree
 from dpsynth.graph.mixture import Goals, PairGoals, fit_mixture
 from dpsynth.graph.pooling import Target, merged, projected_precision
@@ -55,19 +55,21 @@ def estimator_for(
     anything larger.
     """
     tree = junction_tree(domain, [domain.canonical(clique) for clique in cliques])
-    needed = CELL_BYTES * tree.cells
-    if not zeros and decomposable(tree, cliques) and needed <= max_model_size:
+    needed, most = CELL_BYTES * tree.cells, min(max_model_size, CELL_BYTES * MODEL_CELLS)
+    if not zeros and decomposable(tree, cliques) and needed <= most:
         return "closed form"
-    if not zeros and _joint_suits(domain):
+    if not zeros and _joint_suits(domain, most):
         return "joint table"
-    if needed <= max_model_size:
+    if needed <= most:
         return "junction tree"
-    if not zeros and max(map(len, cliques)) <= 2 and mixture_suits(domain):
+    if not zeros and max(map(len, cliques), default=0) == 2 and mixture_suits(domain):
         return "mixture of products"
     raise ResourceLimitError(
-        f"these sets of columns need a model of {needed:,} bytes, above the limit of {max_model_size:,}",
+        f"these sets of columns need a model of {needed:,} bytes, above the limit of {most:,}",
         where="max_model_size",
-        hint=f"Set it to at least {needed}, or ask for fewer or smaller sets.",
+        hint="Ask for fewer or smaller sets."
+        if most < max_model_size
+        else f"Set it to at least {needed}, or ask for fewer or smaller sets.",
     )
 
 
@@ -102,9 +104,9 @@ def estimated(
     return MarkovRandomField(tree), convergence
 
 
-def _joint_suits(domain: Domain) -> bool:
+def _joint_suits(domain: Domain, most: int) -> bool:
     small = len(domain) <= _JOINT_COLUMNS and max(domain.sizes, default=1) <= _JOINT_CODES
-    return small and domain.cells(domain.attributes) <= JOINT_CELLS
+    return small and domain.cells(domain.attributes) <= min(JOINT_CELLS, most // CELL_BYTES)
 
 
 def mixture_suits(domain: Domain) -> bool:

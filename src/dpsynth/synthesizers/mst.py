@@ -7,7 +7,6 @@ reduced by the error that measuring it would leave, and the model is estimated i
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import ClassVar
@@ -33,6 +32,8 @@ from dpsynth.synthesizers.candidates import CandidatePairs
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 from dpsynth.synthesizers.spanning import EdgeQuestions, OneWays, measured_one_ways, refinement
 
+_LEAST_SHARE, _LARGEST = 1e-3, 10**6
+
 
 @dataclass(frozen=True)
 class MaximumSpanningTree:
@@ -54,10 +55,12 @@ class MaximumSpanningTree:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise UsageError("a setting is a number of at least 0", where=f"mst.{field.name}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
+                raise UsageError(f"a setting is a number from 0 to {_LARGEST:,}", where=f"mst.{field.name}")
         if self.one_way <= 0 or self.select <= 0 or self.one_way + self.select + self.refine >= 1:
             raise UsageError("one_way and select must be above 0, and together with refine below 1", where="mst")
+        if 0 < self.refine < _LEAST_SHARE:
+            raise UsageError(f"refine is 0 or at least {_LEAST_SHARE}", where="mst")
 
     def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
         """The price; without a pair to choose from, the one-way marginals get everything."""

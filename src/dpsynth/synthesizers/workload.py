@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,8 +23,10 @@ ALL_CELLS = 1 << 23
 """All candidates together: 64 MB of counts and as much of estimates."""
 SUBSETS = 12
 """All subsets of a named set are candidates: of a larger set than this there are too many."""
+ALL_SUBSETS = 1 << 17
 MARGINALS = 10_000
 """At most this many marginals are measured at once, and listed in a workload."""
+_NUMBER = re.compile(r"\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?|\d{1,18}/\d{1,18}", re.ASCII)
 _FORMS = "all-2way, all-3way, target:COLUMN, or a list of column lists or {columns, weight}"
 
 
@@ -84,7 +87,8 @@ class Workload:
         if self.ways:
             smallest = sorted(self.domain[name] for name in varied)[:2]
             return self.ways > 1 and len(varied) > 1 and math.prod(smallest) <= CANDIDATE_CELLS
-        return any(len(set(clique) & set(varied)) > 1 for clique in self.cliques)
+        sizes = [sorted(self.domain[name] for name in set(clique) & set(varied))[:2] for clique in self.cliques]
+        return any(len(pair) == 2 and (self.named or math.prod(pair) <= CANDIDATE_CELLS) for pair in sizes)
 
     def _limited(self, cliques: Iterable[Clique], dropped: int) -> tuple[tuple[Clique, ...], int]:
         ordered = sorted(cliques, key=lambda one: (self.domain.cells(one), len(one)))
@@ -125,15 +129,12 @@ class Workload:
         """
         if self.ways:
             return {clique: len(clique) for clique in self.closure}
-        sets = [frozenset(clique) for clique in self.cliques]
-        exact = {
-            clique: sum(
-                (weight * len(own.intersection(clique)) for own, weight in zip(sets, self.weights, strict=True)),
-                start=Fraction(0),
-            )
-            for clique in self.closure
-        }
-        return _integers(exact)
+        # Σ_s c_s |r ∩ s| is a sum over the attributes of r.
+        held = dict.fromkeys(self.domain, Fraction(0))
+        for clique, weight in zip(self.cliques, self.weights, strict=True):
+            for name in clique:
+                held[name] += weight
+        return _integers({clique: sum((held[name] for name in clique), Fraction(0)) for clique in self.closure})
 
 
 def _check_count(count: int) -> None:
@@ -146,12 +147,19 @@ def _check_count(count: int) -> None:
 
 
 def _check_subsets(cliques: Iterable[Clique]) -> None:
+    cliques = list(cliques)
     widest = max(map(len, cliques), default=0)
     if widest > SUBSETS:
         raise ResourceLimitError(
             f"a set of the workload has {widest} columns, and too many subsets to choose among",
             where="workload",
             hint=f"Name sets of at most {SUBSETS} columns, or use --method direct, which measures sets as they are.",
+        )
+    if sum(1 << len(clique) for clique in cliques) > ALL_SUBSETS:
+        raise ResourceLimitError(
+            "the sets of the workload have too many subsets to choose among",
+            where="workload",
+            hint="Name fewer or smaller sets, or use --method direct, which measures sets as they are.",
         )
 
 
@@ -213,7 +221,7 @@ def _worded(domain: Domain, word: str) -> Workload:
 
 
 def _targeted(domain: Domain, target: str) -> Workload:
-    """All triples that hold the target (the paper's TARGET workload); pairs when these are too many or too wide."""
+    """All triples that hold the target (the paper's TARGET workload); pairs when these are too many."""
     _check(domain, [target])
     others = [name for name in domain if name != target]
     size = 3 if len(domain) > 2 and math.comb(len(others), 2) <= CANDIDATES else min(2, len(domain))
@@ -247,8 +255,10 @@ def _weight(given: Any) -> Fraction:
     problem = UsageError("a weight is a finite number above 0", where="workload")
     if isinstance(given, bool) or not isinstance(given, int | float | str | Fraction):
         raise problem
+    if isinstance(given, str) and not _NUMBER.fullmatch(given):
+        raise problem
     try:
-        weight = Fraction(repr(given) if isinstance(given, float) else given)
+        weight = Fraction(repr(float(given)) if isinstance(given, float) else given)
     except (ValueError, ZeroDivisionError, OverflowError):
         raise problem from None
     if weight <= 0:
