@@ -260,7 +260,7 @@ def test_shrinkage_takes_noise_out_of_the_model():
     loss = budget_of(Fraction(1, 20), DELTA)
     errors = {}
     for shrink in (True, False):
-        found = [fitted(codes=rows(2_000, seed), loss=loss, shrink=shrink, refine=0) for seed in range(5)]
+        found = [fitted(codes=rows(2_000, seed), loss=loss, shrink=shrink, compress=0) for seed in range(5)]
         errors[shrink] = np.mean([error(model, queryable) for model, queryable in found])
     assert errors[True] < 0.95 * errors[False]
 
