@@ -57,11 +57,28 @@ class Expansion:
         spread: Expected = np.take(values, self.buckets, axis=axis) * self.weights.reshape(shape)
         return spread
 
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """The codes bucket by bucket."""
+        return np.argsort(self.buckets, kind="stable")
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where the codes of every bucket begin in that order."""
+        members = np.bincount(self.buckets)
+        return np.cumsum(members) - members
+
     def matrix(self) -> Expected:
-        """The share of every code in every bucket (buckets × codes)."""
-        shares = np.zeros((self.size, len(self.buckets)))
-        shares[self.buckets, np.arange(len(self.buckets))] = self.weights
+        """The share of the first, second, … code of every bucket (buckets × codes of the largest bucket)."""
+        places = np.arange(len(self.buckets)) - self._starts[self.buckets[self._order]]
+        shares = np.zeros((self.size, int(places.max()) + 1))
+        shares[self.buckets[self._order], places] = self.weights[self._order]
         return shares
+
+    def codes(self, buckets: Codes, places: Codes) -> Codes:
+        """The code that stands at this place within this bucket, row by row, in the smallest unsigned type."""
+        found: Codes = self._order[self._starts[buckets] + places].astype(np.min_scalar_type(len(self.buckets) - 1))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,10 +170,12 @@ class MarkovRandomField:
         of the model's; ``iid`` draws every row independently. Memory: one block and the clique tables.
         """
         attributes = self.domain.attributes
-        # An expanded attribute is drawn last, as a variable of its own behind those of the tree.
-        place = {e.attribute: len(attributes) + index for index, e in enumerate(self.expansions)}
         for columns in dealt_blocks(self._plan(), n, rng, rounding=method == "rounding"):
-            yield {name: columns[place.get(name, index)] for index, name in enumerate(attributes)}
+            block = dict(zip(attributes, columns, strict=False))
+            # The place of a code within its bucket is drawn last, as a variable behind those of the tree.
+            for expansion, places in zip(self.expansions, columns[len(attributes) :], strict=True):
+                block[expansion.attribute] = expansion.codes(block[expansion.attribute], places)
+            yield block
 
     def sample_codes(
         self,
