@@ -62,7 +62,7 @@ PEERS = {
         Peer(
             "datasynthesizer",
             ("privbayes",),
-            ("DataSynthesizer==0.1.13", "pandas<3"),
+            ("DataSynthesizer==0.1.13", "pandas<3", "numpy<2"),
             ("DataSynthesizer", "numpy"),
             0.6,
         ),
