@@ -72,7 +72,7 @@ def fit(
     if target == "-":
         raise UsageError("a model is a file; it cannot go to stdout", hint="Give --output a path such as model.dps.")
     epsilon, share = _one_price(ctx, epsilon, share)
-    settings = options.method_settings(method, workload=workload, effort=effort, max_model_size=max_model_size)
+    settings = options.method_settings(output, method, workload=workload, effort=effort, max_model_size=max_model_size)
     wishes |= {"method": method, "settings": settings}
     from dpsynth.pipeline.fit import fit as run
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from dpsynth.cli.command import Output
 from dpsynth.cli.parameters import DELTA, MEMORY, UNIT
 from dpsynth.cli.settings import setting
 from dpsynth.errors import UsageError
@@ -71,23 +73,30 @@ delimiter = click.option(
 force = click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 
 
-def method_settings(method: str, *, workload: str | None, **wishes: Any) -> dict[str, Any]:
-    """The settings of a method that options stand for; ``UsageError`` for one that the method does not have."""
+def method_settings(output: Output, method: str, *, workload: str | None, **wishes: Any) -> dict[str, Any]:
+    """The settings of a method that options stand for.
+
+    Raises ``UsageError`` for an option of this command that the method does not have. One that comes from the
+    environment or dpsynth.yaml is meant for the methods that have it: it is left out, and ``output`` says so.
+    """
     from dpsynth.synthesizers.registry import settings_of
 
     given = {name: value for name, value in {"workload": workload, **wishes}.items() if value is not None}
-    for name in given:
-        if name not in settings_of(method):
-            words = name.replace("_", " ")
+    source = click.get_current_context().get_parameter_source
+    for name in [name for name in given if name not in settings_of(method)]:
+        option = name.replace("_", "-")
+        if source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(
-                f"--method {method} has no {words}",
-                where=f"--{name.replace('_', '-')}",
+                f"--method {method} has no {name.replace('_', ' ')}",
+                where=f"--{option}",
                 hint="Leave it out, or use --method auto.",
             )
-    if workload is not None:
+        output.note(f"Note: {option} is set, but --method {method} has none: it is left out.")
+        del given[name]
+    if "workload" in given:
         from dpsynth.pipeline.workload import workload_of
 
-        given["workload"] = workload_of(workload)
+        given["workload"] = workload_of(given["workload"])
     return given
 
 

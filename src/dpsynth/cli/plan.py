@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @options.unit
 @options.memory_limit
 def plan(
-    _output: Output,
+    output: Output,
     *,
     schema: str,
     epsilon: Fraction,
@@ -56,7 +56,7 @@ def plan(
         epsilon=epsilon,
         delta=delta,
         method=method,
-        settings=options.method_settings(method, **wishes),
+        settings=options.method_settings(output, method, **wishes),
         rows=rows,
         unit=unit,
         memory_limit=memory_limit,

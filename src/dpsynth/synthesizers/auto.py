@@ -123,7 +123,8 @@ class Auto:
             seconds = effort_of(self.effort).seconds(codes)
             return (
                 "the columns have too many values for fitting their joint table: as many pairs are measured as the "
-                f"noise allows, and a mixture of products is fitted to them in about {seconds:,.2g} CPU seconds"
+                f"noise allows, which serves pairs and larger sets alike; a mixture of products is fitted to them in "
+                f"about {seconds:,.2g} CPU seconds"
             )
         return (
             f"{len(domain)} columns with {codes:,} values are too many, or too few, for a mixture over all pairs: a "
