@@ -57,7 +57,7 @@ def _head(model: Model) -> list[tuple[str, str]]:
     lines = [("guarantee", "none recorded")]
     if model.claim is not None:
         stated = "nothing" if model.claim.text is None else f"{model.claim.text} (in their words)"
-        lines = [("guarantee", "none of dpsynth"), ("dp", model.claim.stamp), ("they state", stated)]
+        lines = [("guarantee", f"none of dpsynth; dp: {model.claim.stamp}"), ("they state", stated)]
     if model.dp:
         guarantee = said["guarantee"]
         bound = f"epsilon {at_most(Decimal(guarantee['epsilon']))}, delta {at_most(Decimal(guarantee['delta']))}"

@@ -69,28 +69,23 @@ def estimate(
     claims = read_marginals(marginals, loaded, values=values, delimiter=delimiter)
     estimator = estimator_for(domain, [one.clique for one in claims], max_model_size=size)
     warnings = _warnings(domain, claims)
-
-    def report(done: float) -> None:
-        progress("fitting the model", 0.2 + 0.8 * done)
-
-    report(0.0)
-    distribution, convergence = estimated(domain, claims, max_model_size=size, effort=effort, report=report)
-    progress("done", 1.0)
-    return Model(
-        distribution=distribution,
-        method="estimate",
-        settings={"path": estimator, "effort": effort, "max_model_size": size},
-        convergence=convergence,
-        schema=loaded,
-        provenance={
-            "dp": vouched.stamp,
-            "claim": vouched.record(),
-            "warnings": warnings,
-            "labels": [str(Label(LabelKind.POST, "estimate"))],
-            "versions": versions(),
-        },
-        claims=claims,
+    distribution, convergence = estimated(
+        domain,
+        claims,
+        max_model_size=size,
+        effort=effort,
+        report=lambda done: progress("fitting the model", 0.2 + 0.8 * done),
     )
+    progress("done", 1.0)
+    facts = {
+        "dp": vouched.stamp,
+        "claim": vouched.record(),
+        "warnings": warnings,
+        "labels": [str(Label(LabelKind.POST, "estimate"))],
+        "versions": versions(),
+    }
+    settings = {"path": estimator, "effort": effort, "max_model_size": size}
+    return Model(distribution, (), "estimate", settings, convergence, loaded, facts, claims)
 
 
 def _warnings(domain: Domain, claims: Sequence[ClaimedMarginal]) -> list[str]:

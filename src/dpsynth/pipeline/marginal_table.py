@@ -6,6 +6,7 @@ Everything in such a table is released, so messages may name a marginal and a fi
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -37,6 +38,8 @@ Spelling = Literal["labels", "codes"]
 """How a cell names the value of a field: by the label that the schema gives it, or by its integer code."""
 
 _ABSENT, _UNKNOWN = -1, -2
+_INDEX = re.compile(r"__index_level_\d+__")
+"""How pandas names the index of a frame in a file; it is no column."""
 _BATCH_ROWS = 1 << 16
 
 
@@ -53,14 +56,13 @@ def read_marginals(
     ``source``: a path, ``-`` or a frame, as for a fit. Raises ``DataMismatchError`` (or ``FileFormatError`` for an
     unreadable file) for an absent or unknown column, a value outside the domain, a count or scale that is no finite
     number in range, several scales or sets of fields in one marginal, repeated or missing cells, and an empty table;
-    ``ResourceLimitError`` beyond the limits of this module; ``UsageError`` when labels do not tell values apart.
-    Memory: 24 bytes a row.
+    ``ResourceLimitError`` beyond the limits of this module. Memory: 24 bytes a row.
     """
     if values not in get_args(Spelling):
         raise UsageError("values are given as labels or codes", where="values")
     reader = open_table(source, delimiter=delimiter)
     columns = _columns(reader, schema.domain)
-    spelled = {name: _spelled(schema.codec(name).labels, name, values) for name in columns}
+    spelled = {name: _spelled(schema.codec(name).labels, values) for name in columns}
     collected = _Collected(reader.where, schema.domain, tuple(columns))
     for batch in reader.batches([*RESERVED, *columns.values()], _BATCH_ROWS):
         marginal, count, scale, *fields = (storage(column) for column in batch.columns)
@@ -76,8 +78,8 @@ def write_marginals(
     """Write the noisy marginals that a model was made of as a long table (CSV, Parquet or Arrow by the extension).
 
     They are released: this costs no budget. Marginals of a fit are numbered from 1; those of a claim keep their names.
-    Raises ``UsageError`` for a model without any, for one whose answers merged values into buckets (methods ``mst``
-    and ``aim``), and for labels that do not tell values apart; ``OutputExistsError`` if the file exists.
+    Raises ``UsageError`` for a model without any, and for one whose answers merged values into buckets (as ``mst``
+    and ``aim`` do); ``OutputExistsError`` if the file exists.
     """
     if values not in get_args(Spelling):
         raise UsageError("values are given as labels or codes", where="values")
@@ -89,10 +91,9 @@ def write_marginals(
     if any(one.coarsening for _, one in named):
         raise UsageError(
             "the model was made of answers about buckets of values, which a table of marginals cannot hold",
-            hint="Fit with the method direct, dense or independent.",
+            hint="Fit with the method direct or independent.",
         )
-    labels = {name: tuple(model.codecs[name].labels) for name in model.domain}
-    spelled = {name: _spelled(labels[name], name, values) for name in model.domain}
+    spelled = {name: _spelled(tuple(model.codecs[name].labels), values) for name in model.domain}
     kinds = [pa.field(column_of(name), pa.string()) for name in model.domain]
     layout = pa.schema(
         [pa.field("marginal", pa.string()), *kinds, pa.field("count", pa.float64()), pa.field("scale", pa.float64())]
@@ -127,7 +128,7 @@ def _columns(reader: TableReader, domain: Domain) -> dict[str, str]:
             raise DataMismatchError(f"the table has no column {name!r}", where=reader.where, hint=hint)
     for position, name in enumerate(reader.names, start=1):
         # The name stays unsaid: without a header it is a cell of the first row.
-        if name not in known and name not in RESERVED:
+        if name not in known and name not in RESERVED and not _INDEX.fullmatch(name):
             raise DataMismatchError(
                 f"column {position} is neither a modeled field of the schema nor marginal, count or scale",
                 where=reader.where,
@@ -136,15 +137,9 @@ def _columns(reader: TableReader, domain: Domain) -> dict[str, str]:
     return {name: column for column, name in known.items() if column in reader.names}
 
 
-def _spelled(labels: Sequence[str], attribute: str, values: Spelling) -> pa.Array:
-    """The text of every code, as binary."""
-    texts = [str(code) for code in range(len(labels))] if values == "codes" else list(labels)
-    if len(set(texts)) < len(texts) or "" in texts:
-        raise UsageError(
-            "two values of this field have one label, or a label is empty",
-            where=attribute,
-            hint="Give integer codes instead: --values codes.",
-        )
+def _spelled(labels: Sequence[str], values: Spelling) -> pa.Array:
+    """The text of every code, as binary. Labels of a schema are distinct, and none is empty."""
+    texts = [str(code) for code in range(len(labels))] if values == "codes" else labels
     return pa.array([text.encode() for text in texts], pa.binary())
 
 
