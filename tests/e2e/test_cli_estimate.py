@@ -19,7 +19,7 @@ import dpsynth
 from dpsynth.cli.main import APPLICATION
 from dpsynth.ledger import Ledger
 from dpsynth.models import load
-from dpsynth.tables import read_sidecar
+from dpsynth.tables import read_sidecar, write_sidecar
 
 SCHEMA = """\
 dpsynth: {version: 1, name: people, unit: row}
@@ -90,6 +90,10 @@ def test_the_claim_is_said_at_every_step() -> None:
         found = run("evaluate", "rows.parquet", side, "--schema", "schema.yaml").stdout
         assert f"The synthetic side is {stamp}; dpsynth did not check it." in found
     assert "claimed" not in run("evaluate", "rows.csv", "tables.csv", "-s", "schema.yaml").output
+    write_sidecar("rows.csv", ["POST sample, dp: claimed by \x1b[2J"], sidecar.sha256)
+    found = run("evaluate", "rows.parquet", "rows.csv", "--schema", "schema.yaml")
+    assert found.exit_code == 0
+    assert r"claimed by \x1b[2J" in found.stdout
 
 
 def test_every_step_answers_in_json() -> None:

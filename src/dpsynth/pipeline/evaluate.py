@@ -188,7 +188,8 @@ def _claimed(synthetic: Any, model: Model | None) -> tuple[str, ...]:
     if model is None and isinstance(synthetic, str | Path) and str(synthetic) != "-":
         sidecar = read_sidecar(synthetic)
         labels = sidecar.labels if sidecar else ()
-        stamp = next((STAMP + label.partition(f"dp: {STAMP}")[2] for label in labels if f"dp: {STAMP}" in label), "")
+        found = next((STAMP + label.partition(f"dp: {STAMP}")[2] for label in labels if f"dp: {STAMP}" in label), "")
+        stamp = found if found.isprintable() else ascii(found)
     return (f"The synthetic side is dp: {stamp}; dpsynth did not check it.",) if stamp else ()
 
 
