@@ -85,6 +85,7 @@ PROOF_PAGES = {
 BIRTHPLACES = {
     "NoisyMarginal": {"curator/curator.py", "curator/measure.py", "privacy/answers.py"},
     "Selection": {"curator/curator.py", "curator/select.py", "privacy/answers.py"},
+    "ClaimedMarginal": {"pipeline/marginal_table.py", "models/claims.py"},
     "Receipt": {"ledger/transaction.py", "ledger/machine.py", "privacy/answers.py", "privacy/receipt.py"},
 }
 READERS_OF_RECORDS = ("models/", "privacy/", "ledger/")

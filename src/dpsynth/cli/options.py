@@ -43,14 +43,15 @@ workload = setting(
 effort = setting(
     "effort",
     type=click.Choice(["fast", "default", "max"]),
-    help="How long auto and direct work on a model: a mixture takes about 5, 20 or 100 CPU seconds for 15 columns of "
-    "40 values, a junction tree has at most 8, 80 or 400 MB.",
+    help="How long auto, direct and estimate work on a model: a mixture takes about 5, 20 or 100 CPU seconds for 15 "
+    "columns of 40 values, a junction tree has at most 8, 80 or 400 MB.",
 )
 max_model_size = setting(
     "max-model-size",
     metavar="SIZE",
     type=MEMORY,
-    help="The largest junction tree that aim, auto and direct may build. Default: that of the effort; aim: 80MB.",
+    help="The largest junction tree that aim, auto, direct and estimate may build. Default: that of the effort; aim: "
+    "80MB.",
 )
 unit = setting(
     "unit",

@@ -55,6 +55,9 @@ def _method(model: Model) -> str:
 def _head(model: Model) -> list[tuple[str, str]]:
     said: Mapping[str, Any] = model.provenance
     lines = [("guarantee", "none recorded")]
+    if model.claim is not None:
+        stated = "nothing" if model.claim.text is None else f"{model.claim.text} (in their words)"
+        lines = [("guarantee", f"none of dpsynth; dp: {model.claim.stamp}"), ("they state", stated)]
     if model.dp:
         guarantee = said["guarantee"]
         bound = f"epsilon {at_most(Decimal(guarantee['epsilon']))}, delta {at_most(Decimal(guarantee['delta']))}"
@@ -67,6 +70,7 @@ def _head(model: Model) -> list[tuple[str, str]]:
     if model.convergence is not None:
         lines.append(("estimation", model.convergence.reason))
     lines += [(name, str(said[name])) for name in ("ledger", "pool", "transaction") if name in said]
+    lines += [("warning", warning) for warning in said.get("warnings", ())]
     if "labels" in said:
         lines.append(("steps", "; ".join(said["labels"]) or "none"))
     if "versions" in said:
@@ -78,14 +82,17 @@ def _answers(model: Model) -> list[tuple[str, tuple[str, ...], float]]:
     from dpsynth.privacy.answers import NoisyMarginal
 
     return [
-        ("counts" if isinstance(answer, NoisyMarginal) else "selection", answer.clique, answer.scale)
-        for answer in model.answers
+        *(
+            ("counts" if isinstance(answer, NoisyMarginal) else "selection", answer.clique, answer.scale)
+            for answer in model.answers
+        ),
+        *(("claimed counts", one.clique, one.scale) for one in model.claims),
     ]
 
 
 def _record(model: Model) -> dict[str, object]:
     return {
-        "dp": model.dp,
+        "dp": model.claim.stamp if model.claim else model.dp,
         "method": model.method,
         "settings": dict(model.settings),
         "rows": model.default_rows,
