@@ -37,17 +37,17 @@ def sample(
 ) -> SampleOutcome:
     """Write ``n`` synthetic rows (default: the noisy total) to ``output``, with a sidecar that carries their label.
 
-    The label of rows from somebody else's tables names whose claim they stand under. Raises ``UsageError`` for a
+    The label of rows names whose claim they stand under, when the tables were somebody else's, and says ``dp: false``
+    for a model that states no guarantee. Raises ``UsageError`` for a
     negative ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if the output exists,
     ``FileFormatError`` for a hostile model file.
     """
     loaded = model if isinstance(model, Model) else load(model)
     rows = loaded.default_rows if n is None else n
     batches = _reported(loaded.sample_batches(rows, where=where, seed=seed, method=method), rows, progress)
-    step = f"sample, dp: {loaded.claim.stamp}" if loaded.claim else "sample"
-    said = (
-        f"sample of a model, dp: {loaded.claim.stamp}" if loaded.claim else "sample of a differentially private model"
-    )
+    stamp = loaded.claim.stamp if loaded.claim else "" if loaded.dp else "false"
+    step = f"sample, dp: {stamp}" if stamp else "sample"
+    said = f"sample of a model, dp: {stamp}" if stamp else "sample of a differentially private model"
     written = write_table(
         batches,
         loaded.arrow_schema,
