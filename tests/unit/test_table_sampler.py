@@ -6,6 +6,7 @@ The law is computed anew with mpmath, to hundreds of digits; e^-x also with frac
 from __future__ import annotations
 
 import functools
+import io
 import itertools
 import math
 from bisect import bisect_right
@@ -90,6 +91,18 @@ def test_an_exponential_of_a_large_exponent_lies_between_its_bounds(scale, bits)
     with mpmath.workprec(600):
         exact = as_fraction(mpmath.exp(-mpmath.mpf(exponent.numerator) / exponent.denominator))
     assert low <= exact * (1 << bits) <= high <= low + 3
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_an_exponential_beside_an_integer_stays_on_its_side(side):
+    """Exponents for which e^-x is nearer to k / 16 than the decimals can tell: only outward rounding is right."""
+    for k in range(1, 16):
+        with mpmath.workprec(400):
+            exponent = as_fraction(-mpmath.log(mpmath.mpf(k) / 16)).limit_denominator(10**30) + Fraction(side, 10**25)
+            exact = as_fraction(mpmath.exp(-mpmath.mpf(exponent.numerator) / exponent.denominator))
+        low, high = exponential(exponent, 4)
+        assert low <= exact * 16 <= high
+        assert (low, high) == (k - 1, k + 1)
 
 
 @pytest.mark.parametrize("bits", [8, 63, 126])
@@ -304,11 +317,12 @@ def test_counts_are_left_alone_and_may_be_read_only_or_empty():
 
 
 def test_an_undecided_cell_is_settled_with_more_bits_of_the_system(monkeypatch):
-    words = np.array([2**64 - 2, 0, 2**64 - 1], dtype=np.uint64)
-    monkeypatch.setattr(table_sampler.secrets, "token_bytes", lambda size: words.tobytes())
+    words = io.BytesIO(np.array([2**64 - 2, 0, 2**64 - 1], dtype=np.uint64).tobytes())
+    monkeypatch.setattr(table_sampler, "_BLOCK_CELLS", 2)
+    monkeypatch.setattr(table_sampler.secrets, "token_bytes", words.read)
     more = Bits(WORD - 1, 5, 1, 5)
     monkeypatch.setattr(table_sampler.secrets, "randbits", more)
-    counts = np.array([10, 20, 2**63 - 1 - 2**63], dtype=np.int64)
+    counts = np.array([10, 20, -1], dtype=np.int64)
     noisy = TableSampler(4.3)(counts)
     first = signed(2**64 - 2, 4.3, Bits(WORD - 1, 5))
     last = signed(2**64 - 1, 4.3, Bits(1, 5))
