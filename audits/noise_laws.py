@@ -1,8 +1,8 @@
 """Statistical audit of the room's two primitives against their exact laws.
 
-The discrete Gaussian is compared with P[X = k] ∝ exp(-k² / 2σ²), the noisy maximum with P[i] ∝ exp(score i / scale),
-both written out here anew rather than taken from the library. Noise cannot be seeded, so every run draws afresh and
-every verdict carries a probability of being wrong:
+The discrete Gaussian, OpenDP's and the table sampler's, is compared with P[X = k] ∝ exp(-k² / 2σ²), the noisy maximum
+with P[i] ∝ exp(score i / scale), both written out here anew rather than taken from the library. Noise cannot be
+seeded, so every run draws afresh and every verdict carries a probability of being wrong:
 
 * false alarm: the p-values of a case are Bonferroni-corrected, and so are the cases. The binomial checks are exact;
   chi² (at least 25 expected in a bin) and the moments are approximate, so the threshold is ten times tighter than
@@ -38,6 +38,7 @@ MARGIN = 10
 SCALES = (0.5, 1.0, 2.0, 4.0, 64.0, 0.7, 1.1, 1 / 0.3, 4.3, 10.0, 12.35, 29.0123, 34.25, 251.7)
 """Dyadic and not; 4.3 and 10/3 are where an earlier release of OpenDP went wrong."""
 SELECTION_SCALES = (0.5, 1.0, 8.0, 0.7, 3.0, 4.3, 12.35, 100.0, 1234.5, 40.1)
+CASES = 2 * len(SCALES) + len(SELECTION_SCALES)
 RESIDUES = (2, 3, 5, 7, 16)
 MINIMUM_EXPECTED = 25
 
@@ -121,7 +122,12 @@ def power(
     return float(stats.norm.sf(reach / other_deviation))
 
 
-def audit_gaussian(scale: float, draw: Callable[[NDArray[np.int64]], NDArray[np.int64]], draws: int) -> Case:
+def audit_gaussian(
+    scale: float,
+    draw: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    draws: int,
+    mechanism: str = "discrete Gaussian",
+) -> Case:
     """``draw`` adds the noise under test to an array of zeros; it must follow N_Z(0, scale²)."""
     support, law = gaussian_law(scale)
     noise = np.clip(draw(np.zeros(draws, dtype=np.int64)), support[0], support[-1])
@@ -139,9 +145,9 @@ def audit_gaussian(scale: float, draw: Callable[[NDArray[np.int64]], NDArray[np.
         hits = np.bincount(classes, weights=observed, minlength=modulus)
         checks[f"residues of {modulus}"] = chi_square(hits.astype(np.int64), chance * draws)
     small, large = (_gaussian_on(support, factor * scale) for factor in (0.9, 1.1))
-    level = _level(len(SCALES) + len(SELECTION_SCALES)) / len(checks)
+    level = _level(CASES) / len(checks)
     powers = [power(squares, law, other, draws, level) for other in (small, large)]
-    return Case("discrete Gaussian", scale, draws, checks, *powers)
+    return Case(mechanism, scale, draws, checks, *powers)
 
 
 def _gaussian_on(support: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
@@ -166,7 +172,7 @@ def audit_selection(scale: float, pick: Callable[[NDArray[np.int64]], int], draw
         "each candidate": binomial(observed, np.full(len(scores), draws), law),
         "mean score": moment(worth, law, observed),
     }
-    level = _level(len(SCALES) + len(SELECTION_SCALES)) / len(checks)
+    level = _level(CASES) / len(checks)
     powers = [power(worth, law, selection_law(scores, factor * scale), draws, level) for factor in (0.9, 1.1)]
     return Case("noisy maximum", scale, draws, checks, *powers)
 
@@ -177,13 +183,14 @@ def _level(cases: int) -> float:
 
 def rejected(cases: list[Case]) -> list[Case]:
     """The cases that do not follow their law; all of them together alarm falsely at most once in 1e6 runs."""
-    return [case for case in cases if case.p_value < _level(len(SCALES) + len(SELECTION_SCALES))]
+    return [case for case in cases if case.p_value < _level(CASES)]
 
 
 def run(draws: int, picks: int) -> Iterator[Case]:
     """All cases of the room's mechanisms."""
     for scale in SCALES:
         yield audit_gaussian(scale, DiscreteGaussian(1, scale), draws)
+        yield audit_gaussian(scale, DiscreteGaussian(1, scale, table=True), draws, "discrete Gaussian by table")
     for scale in SELECTION_SCALES:
         yield audit_selection(scale, NoisyMax(1, scale), picks)
 
@@ -215,7 +222,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     started, cases = time.process_time(), []
     for case in run(options.draws, options.picks):
-        print(f"{case.mechanism:18} scale {case.scale:<9.6g} p = {case.p_value:.3g}")
+        print(f"{case.mechanism:26} scale {case.scale:<9.6g} p = {case.p_value:.3g}")
         cases.append(case)
     command = f"python audits/noise_laws.py --draws {options.draws} --picks {options.picks}"
     result = report(cases, command, time.process_time() - started)

@@ -19,6 +19,7 @@ from dpsynth.privacy.queryable import Candidate
 from dpsynth.privacy.unit import Unit
 
 CELLS = 8_000
+MANY_CELLS = 100_001
 PICKS = 3_000
 SCALE = 4.3
 
@@ -26,7 +27,8 @@ SCALE = 4.3
 class NoRows:
     """A table of zero rows: what is answered is noise alone."""
 
-    domain = Domain(("a", "b"), (CELLS, 2))
+    def __init__(self, cells=CELLS):
+        self.domain = Domain(("a", "b"), (cells, 2))
 
     def counts(self, cliques):
         return [np.zeros(self.domain.shape(clique), dtype=np.int64) for clique in cliques]
@@ -41,8 +43,8 @@ class Granted:
         return None
 
 
-def room(max_rows):
-    return Curator(NoRows(), Unit("id", max_rows), Granted())
+def room(max_rows, cells=CELLS):
+    return Curator(NoRows(cells), Unit("id", max_rows), Granted())
 
 
 @pytest.mark.parametrize("max_rows", [1, 4])
@@ -52,6 +54,19 @@ def test_every_measured_cell_has_the_noise_of_its_own_scale(max_rows):
     for answer, scale in ((wide, SCALE * max_rows), (narrow, SCALE * max_rows / 3)):
         assert answer.scale == pytest.approx(scale, rel=1e-9)
         case = audit_gaussian(answer.scale, lambda _, answer=answer: answer.values, CELLS)
+        assert case.power_10_percent_small > 1 - 1e-6
+        assert not rejected([case])
+
+
+@pytest.mark.parametrize("max_rows", [1, 4])
+def test_every_cell_of_a_large_answer_has_the_noise_of_its_own_scale(max_rows):
+    losses = [gaussian_loss(max_rows, SCALE * max_rows / weight) for weight in (1, 3)]
+    answers = room(max_rows, MANY_CELLS).measure([("a",), ("b", "a")], total(losses), [1, 3])
+    for answer, scale in zip(answers, (SCALE * max_rows, SCALE * max_rows / 3), strict=True):
+        assert answer.sampler == "table"
+        assert answer.scale == pytest.approx(scale, rel=1e-9)
+        values = answer.values.ravel()[:MANY_CELLS]
+        case = audit_gaussian(answer.scale, lambda _, values=values: values, MANY_CELLS)
         assert case.power_10_percent_small > 1 - 1e-6
         assert not rejected([case])
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dpsynth.curator.coarsening import CoarsenedSource, coarsening_of
 from dpsynth.curator.mechanisms import SAMPLER, DiscreteGaussian, NoisyMax
 from dpsynth.curator.sources import MarginalSource
+from dpsynth.curator.table_sampler import table_suits
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import BudgetExceededError, DomainError, UsageError
 from dpsynth.ledger import Transaction
@@ -75,7 +76,9 @@ class Curator:
         sensitivity = laws.measure_sensitivity(self._rows_per_unit)
         norm = sum(weight**2 for weight in weights)
         scales = [laws.scale_of_rho(sensitivity, loss.rho * weight**2 // norm) for weight in weights]
-        mechanisms = [DiscreteGaussian(sensitivity, scale) for scale in scales]
+        table = table_suits(sum(self.domain.cells(clique) for clique in cliques), scales)
+        built = {scale: DiscreteGaussian(sensitivity, scale, table=table) for scale in set(scales)}
+        mechanisms = [built[scale] for scale in scales]
         charge = total([mechanism.loss for mechanism in mechanisms])
 
         receipt = self._transaction.draw(
@@ -86,7 +89,7 @@ class Curator:
                 "scales": [scale.hex() for scale in scales],
                 "sensitivity": sensitivity,
                 "coarsened": [attribute for attribute, _ in self._coarsening],
-                "sampler": SAMPLER,
+                "sampler": mechanisms[0].sampler,
             },
         )
         counts = self._source.counts(cliques)
@@ -97,7 +100,7 @@ class Curator:
                 scale=scale,
                 sensitivity=sensitivity,
                 receipt=receipt,
-                sampler=SAMPLER,
+                sampler=mechanism.sampler,
                 coarsening=tuple(item for item in self._coarsening if item[0] in clique),
             )
             for clique, mechanism, exact, scale in zip(cliques, mechanisms, counts, scales, strict=True)
