@@ -1,9 +1,20 @@
 """Models, sampling from them, and the ``.dps`` file."""
 
+from dpsynth.models.bayesian import BayesianNetwork, ConditionalTable
 from dpsynth.models.distribution import Distribution
 from dpsynth.models.markov import Expansion, MarkovRandomField
 from dpsynth.models.mixture import MixtureOfProducts
 from dpsynth.models.model import Marginal, Model
 from dpsynth.models.model_file import load
 
-__all__ = ["Distribution", "Expansion", "Marginal", "MarkovRandomField", "MixtureOfProducts", "Model", "load"]
+__all__ = [
+    "BayesianNetwork",
+    "ConditionalTable",
+    "Distribution",
+    "Expansion",
+    "Marginal",
+    "MarkovRandomField",
+    "MixtureOfProducts",
+    "Model",
+    "load",
+]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dpsynth.schema import Schema
 
 FORMAT = "dpsynth-model"
-VERSION = 2
+VERSION = 3
 """The newest version that can be read. A file has the first version that holds its kind of distribution."""
 
 
