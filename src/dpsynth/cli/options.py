@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from dpsynth.cli.parameters import DELTA, MEMORY, UNIT
+from dpsynth.cli.parameters import DELTA, MEMORY, PARENTS, THETA, UNIT
 from dpsynth.cli.settings import setting
 from dpsynth.errors import UsageError
 
@@ -25,12 +25,12 @@ ledger = setting(
 delta = setting("delta", metavar="D", type=DELTA, default="1e-9", show_default=True, help="The guarantee's delta.")
 method = setting(
     "method",
-    type=click.Choice(["auto", "aim", "mst", "direct", "independent"]),
+    type=click.Choice(["auto", "aim", "privbayes", "mst", "direct", "independent"]),
     default="auto",
     show_default=True,
-    help="auto goes the way that suits the columns and the workload; aim chooses sets of columns one by one; mst keeps "
-    "the strongest pairs together; direct measures the sets of the workload as they are; independent keeps each "
-    "column alone.",
+    help="auto goes the way that suits the columns and the workload; aim chooses sets of columns one by one; privbayes "
+    "learns a Bayesian network; mst keeps the strongest pairs together; direct measures the sets of the workload as "
+    "they are; independent keeps each column alone.",
 )
 workload = setting(
     "workload",
@@ -48,7 +48,18 @@ max_model_size = setting(
     "max-model-size",
     metavar="SIZE",
     type=MEMORY,
-    help="The largest junction tree that aim, auto and direct may build. Default: that of the effort; aim: 80MB.",
+    help="The largest junction tree that aim, auto, direct and privbayes may build. Default: that of the effort; aim: "
+    "80MB; privbayes: 8MB.",
+)
+degree = setting(
+    "degree", metavar="N", type=PARENTS, help="privbayes: at most so many parents are chosen for a column. Default: 3."
+)
+theta = setting(
+    "theta",
+    metavar="T",
+    type=THETA,
+    help="privbayes: a column and its parents are measured where an average cell holds at least T times the noise. "
+    "Default: 1.",
 )
 unit = setting(
     "unit",
@@ -73,16 +84,17 @@ force = click.option("--force", is_flag=True, help="Overwrite the output if it e
 
 def method_settings(method: str, *, workload: str | None, **wishes: Any) -> dict[str, Any]:
     """The settings of a method that options stand for; ``UsageError`` for one that the method does not have."""
-    from dpsynth.synthesizers.registry import settings_of
+    from dpsynth.synthesizers.registry import NAMES, settings_of
 
     given = {name: value for name, value in {"workload": workload, **wishes}.items() if value is not None}
     for name in given:
         if name not in settings_of(method):
             words = name.replace("_", " ")
+            other = min((known for known in NAMES if name in settings_of(known)), key=lambda known: known != "auto")
             raise UsageError(
                 f"--method {method} has no {words}",
                 where=f"--{name.replace('_', '-')}",
-                hint="Leave it out, or use --method auto.",
+                hint=f"Leave it out, or use --method {other}.",
             )
     if workload is not None:
         from dpsynth.pipeline.workload import workload_of

@@ -22,7 +22,6 @@ from dpsynth.errors import ResourceLimitError, UsageError
 from dpsynth.graph import CalibratedTree, Convergence, estimate
 from dpsynth.graph.incremental import IncrementalField
 from dpsynth.models import BayesianNetwork, Model
-from dpsynth.models.bayesian import COLUMNS
 from dpsynth.models.markov import Expansion
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.privacy.loss import PrivacyLoss
@@ -45,6 +44,9 @@ from dpsynth.synthesizers.workload import Workload, checked_size
 
 MODEL_SIZE = 8_000_000
 """Bytes of the junction tree of the moral graph, unless the user names a limit."""
+
+COLUMNS = 128
+"""Of more columns no network is learned: every choice looks at the whole tree, and there is one for each column."""
 
 _SWEEPS, _LAST_SWEEPS, _AT_REST = 3, 200, 5e-4
 _LEAST_SHARE, _LARGEST, _MOST_PARENTS = 1e-3, 10**12, 4
@@ -101,7 +103,9 @@ class PrivBayes:
         """
         if len(domain) > COLUMNS:
             raise ResourceLimitError(
-                f"a network has at most {COLUMNS:,} columns", where=self.name, hint="Use --method mst or independent."
+                f"a network is learned over at most {COLUMNS:,} columns",
+                where=self.name,
+                hint="Use --method mst or independent.",
             )
         workload = Workload.of(domain, f"all-{self.degree + 1}way")
         check_smallest(domain, workload, self.max_model_size)
@@ -231,8 +235,9 @@ class _Fit:
         families = self.grown(table, field)
         if not families:
             return self._independent()
-        if self.fine.remaining.rho:
-            self._again(table, field, families)
+        if self.outside:
+            # What the columns without parents did not need buys a second look at the families.
+            self._learn(table, field, families, self.fine.remaining)
         convergence = field.fit(_LAST_SWEEPS, _AT_REST)
         return self._model(field.calibrated, convergence, expansions)
 
@@ -286,10 +291,6 @@ class _Fit:
         self._learn(table, field, [clique], spent if self.outside else self.fine.remaining)
         field.fit(_SWEEPS, start=clique)
         return clique
-
-    def _again(self, table: Queryable, field: IncrementalField, families: Sequence[Clique]) -> None:
-        """What the columns without parents did not need buys a second look at the families."""
-        self._learn(table, field, families, self.fine.remaining)
 
     def _learn(self, table: Queryable, field: IncrementalField, cliques: Sequence[Clique], loss: PrivacyLoss) -> None:
         answers = table.measure(cliques, loss)
