@@ -188,8 +188,9 @@ class _Prices:
                 f"theta asks for {self.least_rows:,} rows before any column can have parents: with {rows:,} rows all "
                 "columns are independent"
             )
+        parents = f"{self.settings.degree} parent" + "s" * (self.settings.degree > 1)
         return (
-            f"a column gets up to {self.settings.degree} parents, as many as leave theta times the noise in an average "
+            f"a column gets up to {parents}, as many as leave theta times the noise in an average "
             f"cell of their joint table; the smallest pair of columns needs about {self.least_rows:,} rows for that"
         )
 
