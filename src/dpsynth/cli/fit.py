@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 @options.workload
 @options.effort
 @options.max_model_size
+@options.degree
+@options.theta
 @options.unit
 @setting("pool", metavar="NAME", help="The pool that pays. Default: the schema's population, else its name.")
 @setting("purpose", metavar="TEXT", help="Why; kept in the ledger as a private field.")
@@ -62,6 +64,8 @@ def fit(
     workload: str | None,
     effort: str | None,
     max_model_size: int | None,
+    degree: int | None,
+    theta: float | None,
     **wishes: Any,
 ) -> Answer:
     """Fit a differentially private model to DATA (CSV, Parquet, Arrow, or - for CSV on stdin).
@@ -72,7 +76,8 @@ def fit(
     if target == "-":
         raise UsageError("a model is a file; it cannot go to stdout", hint="Give --output a path such as model.dps.")
     epsilon, share = _one_price(ctx, epsilon, share)
-    settings = options.method_settings(output, method, workload=workload, effort=effort, max_model_size=max_model_size)
+    options_given = {"effort": effort, "max_model_size": max_model_size, "degree": degree, "theta": theta}
+    settings = options.method_settings(output, method, workload=workload, **options_given)
     wishes |= {"method": method, "settings": settings}
     from dpsynth.pipeline.fit import fit as run
 

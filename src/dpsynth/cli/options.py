@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dpsynth.cli.command import Output
-from dpsynth.cli.parameters import DELTA, MEMORY, UNIT
+from dpsynth.cli.parameters import DELTA, MEMORY, PARENTS, THETA, UNIT
 from dpsynth.cli.settings import setting
 from dpsynth.errors import UsageError
 
@@ -27,12 +27,12 @@ ledger = setting(
 delta = setting("delta", metavar="D", type=DELTA, default="1e-9", show_default=True, help="The guarantee's delta.")
 method = setting(
     "method",
-    type=click.Choice(["auto", "aim", "mst", "direct", "independent"]),
+    type=click.Choice(["auto", "aim", "privbayes", "mst", "direct", "independent"]),
     default="auto",
     show_default=True,
-    help="auto goes the way that suits the columns and the workload; aim chooses sets of columns one by one; mst keeps "
-    "the strongest pairs together; direct measures the sets of the workload as they are; independent keeps each "
-    "column alone.",
+    help="auto goes the way that suits the columns and the workload; aim chooses sets of columns one by one; privbayes "
+    "learns a Bayesian network; mst keeps the strongest pairs together; direct measures the sets of the workload as "
+    "they are; independent keeps each column alone.",
 )
 workload = setting(
     "workload",
@@ -50,8 +50,18 @@ max_model_size = setting(
     "max-model-size",
     metavar="SIZE",
     type=MEMORY,
-    help="The largest junction tree that aim, auto, direct and estimate may build. Default: that of the effort; aim: "
-    "80MB.",
+    help="The largest junction tree that aim, auto, direct, privbayes and estimate may build. Default: that of the "
+    "effort; aim: 80MB; privbayes: 8MB.",
+)
+degree = setting(
+    "degree", metavar="N", type=PARENTS, help="privbayes: at most so many parents are chosen for a column. Default: 3."
+)
+theta = setting(
+    "theta",
+    metavar="T",
+    type=THETA,
+    help="privbayes: a column and its parents are measured where an average cell holds at least T times the noise. "
+    "Default: 1.",
 )
 unit = setting(
     "unit",
@@ -80,17 +90,18 @@ def method_settings(output: Output, method: str, *, workload: str | None, **wish
     Raises ``UsageError`` for an option of this command that the method does not have. One that comes from the
     environment or dpsynth.yaml is meant for the methods that have it: it is left out, and ``output`` says so.
     """
-    from dpsynth.synthesizers.registry import settings_of
+    from dpsynth.synthesizers.registry import NAMES, settings_of
 
     given = {name: value for name, value in {"workload": workload, **wishes}.items() if value is not None}
     source = click.get_current_context().get_parameter_source
     for name in [name for name in given if name not in settings_of(method)]:
         option = name.replace("_", "-")
         if source(name) is ParameterSource.COMMANDLINE:
+            other = min((known for known in NAMES if name in settings_of(known)), key=lambda known: known != "auto")
             raise UsageError(
                 f"--method {method} has no {name.replace('_', ' ')}",
                 where=f"--{option}",
-                hint="Leave it out, or use --method auto.",
+                hint=f"Leave it out, or use --method {other}.",
             )
         output.note(f"Note: {option} is set, but --method {method} has none: it is left out.")
         del given[name]

@@ -106,6 +106,19 @@ class Whole(_Type):
         return int(text)
 
 
+class Factor(_Type):
+    """A factor of at least 0 from decimal text."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The float; a usage error otherwise."""
+        number = decimal(str(value))
+        if number is None or not 0 <= number <= LARGEST_COUNT:
+            self.fail(f"must be a number from 0 to {LARGEST_COUNT}", param, ctx)
+        return float(number)
+
+
 class Memory(_Type):
     """A size in bytes from text such as ``4GB``, ``512MiB`` or ``1000000``."""
 
@@ -143,4 +156,5 @@ class UnitText(_Type):
 
 
 EPSILON, DELTA, SHARE, MEMORY, UNIT = Epsilon(), Delta(), Share(), Memory(), UnitText()
-COUNT, SEED = Whole(1, LARGEST_COUNT), Whole(0, LARGEST_SEED)
+COUNT, SEED, PARENTS = Whole(1, LARGEST_COUNT), Whole(0, LARGEST_SEED), Whole(1, 4)
+THETA = Factor()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 @options.workload
 @options.effort
 @options.max_model_size
+@options.degree
+@options.theta
 @setting("rows", metavar="N", type=COUNT, help="Your public guess of the number of rows; adds the expected error.")
 @options.unit
 @options.memory_limit

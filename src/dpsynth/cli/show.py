@@ -38,12 +38,23 @@ def _words(model: Model, path: str) -> str:
         head = _head(model)
     except (KeyError, TypeError, AttributeError, ArithmeticError):
         raise FileFormatError("the record of the fit is malformed", where=path) from None
-    columns = [(name, f"{model.domain[name]:,}") for name in model.domain]
+    parents = _parents(model)
+    columns = [
+        (name, f"{model.domain[name]:,}", *([", ".join(parents[name]) or "-"] if parents else ()))
+        for name in parents or model.domain
+    ]
     answers = [(kind, ", ".join(clique), f"{scale:.1f}") for kind, clique, scale in _answers(model)]
     made_of = table(("answer", "columns", "noise (rows)"), answers[:SHOWN])
     if len(answers) > SHOWN:
         made_of += f"\n... and {len(answers) - SHOWN:,} more: dpsynth show --json lists them all"
-    return "\n\n".join((facts(head), table(("column", "values"), columns), made_of))
+    return "\n\n".join((facts(head), table(("column", "values", *(["given"] if parents else ())), columns), made_of))
+
+
+def _parents(model: Model) -> dict[str, tuple[str, ...]]:
+    """The parents of every column in the order of a Bayesian network; empty for another kind of distribution."""
+    from dpsynth.models import BayesianNetwork
+
+    return model.distribution.parents if isinstance(model.distribution, BayesianNetwork) else {}
 
 
 def _method(model: Model) -> str:
@@ -97,6 +108,7 @@ def _record(model: Model) -> dict[str, object]:
         "settings": dict(model.settings),
         "rows": model.default_rows,
         "distribution": {"kind": model.distribution.kind, "cells": model.distribution.cells},
+        "network": [{"column": name, "given": given} for name, given in _parents(model).items()] or None,
         "columns": {name: model.domain[name] for name in model.domain},
         "schema": model.schema.to_dict() if model.schema else None,
         "answers": [{"kind": kind, "columns": clique, "scale": scale} for kind, clique, scale in _answers(model)],

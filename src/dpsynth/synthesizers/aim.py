@@ -12,7 +12,6 @@ from fractions import Fraction
 from typing import Any, ClassVar, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import ResourceLimitError, UsageError
@@ -20,9 +19,7 @@ from dpsynth.graph import Convergence, estimate
 from dpsynth.graph.growth import ModelSize
 from dpsynth.graph.incremental import IncrementalField
 from dpsynth.graph.junction import junction_tree
-from dpsynth.graph.pooled_counts import PooledCounts
 from dpsynth.models import MarkovRandomField, Model
-from dpsynth.models.markov import Expansion
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
@@ -39,11 +36,11 @@ from dpsynth.synthesizers.allocation import (
     weight_of,
 )
 from dpsynth.synthesizers.annealing import MOST_ROUNDS, RoundBudget
-from dpsynth.synthesizers.compression import rare_buckets
+from dpsynth.synthesizers.coarse import coarse_field
 from dpsynth.synthesizers.effort import MODEL_SIZE
 from dpsynth.synthesizers.estimation import CELL_BYTES
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
-from dpsynth.synthesizers.scoring import OFFERED, Offer, Score, admitted, offer
+from dpsynth.synthesizers.scoring import OFFERED, Offer, Score, admitted, check_smallest, offer
 from dpsynth.synthesizers.spanning import OneWays, measured_one_ways
 from dpsynth.synthesizers.workload import Workload, plain_workload
 
@@ -114,18 +111,8 @@ class AdaptiveIterative:
                 where="workload",
                 hint=f"Set max_model_size to at least {needed}, or use fewer bins.",
             )
-        self._check_smallest(size, workload)
+        check_smallest(domain, workload, self.max_model_size)
         return workload
-
-    def _check_smallest(self, size: ModelSize, workload: Workload) -> None:
-        """Refuse a limit that not even the smallest candidate fits into."""
-        least = min((size.cells(clique, math.inf) for clique in workload.closure), default=0) * CELL_BYTES
-        if least > self.max_model_size:
-            raise ResourceLimitError(
-                f"no two columns fit into a model of {self.max_model_size:,} bytes",
-                where="max_model_size",
-                hint=f"Set it to at least {least}.",
-            )
 
     def most_rounds(self, domain: Domain) -> int:
         """T of the paper: as many equal rounds would share what the one-way marginals leave."""
@@ -234,7 +221,10 @@ class _Fit:
             tree, convergence = estimate(domain, self.measured)
             return self._model(MarkovRandomField(tree), convergence)
         ones = self.initialized()
-        table, expansions, field = self._compressed(ones)
+        settings = self.settings
+        table, expansions, field = coarse_field(
+            self.fine, ones, self.measured, threshold=settings.compress, shrink=settings.shrink
+        )
         rounds = self.settings.most_rounds(domain)
         budget = RoundBudget.first(self.fine.remaining, rounds, self.select)
         turn = 0
@@ -277,28 +267,12 @@ class _Fit:
         scales = [math.sqrt((1 - 1 / domain[name]) / precisions[name]) for name in domain]
         return one_way_error([ones.counts[name] for name in domain], scales, ones.total)
 
-    def _compressed(self, ones: OneWays) -> tuple[Queryable, tuple[Expansion, ...], IncrementalField]:
-        """The table with values that noise hides merged, how to spread them again, and the first model."""
-        buckets: dict[str, NDArray[np.int64]] = {}
-        if self.settings.compress:
-            buckets = rare_buckets(ones.counts, ones.scales, self.settings.compress)
-        table = self.fine.coarsened(buckets) if buckets else self.fine
-        counts = PooledCounts(table.domain)
-        for answer in self.measured:
-            name = answer.clique[0]
-            counts.add_fine(name, answer.values.astype(np.float64), answer.scale**2, buckets.get(name))
-        expansions = tuple(
-            Expansion(name, codes, ones.counts[name] / np.bincount(codes, weights=ones.counts[name])[codes])
-            for name, codes in buckets.items()
-        )
-        return table, expansions, IncrementalField(table.domain, counts, shrink=self.settings.shrink)
-
     def round(self, table: Queryable, field: IncrementalField, budget: RoundBudget, turn: int) -> RoundBudget:
         """Lines 6 to 11 of Algorithm 2; returns the budget of the next round."""
         spent = 1 - self.fine.remaining.rho / self.loss.rho
         last = budget.rho >= self.fine.remaining.rho
         limit = self.settings.max_model_size / CELL_BYTES * (1.0 if last else spent)
-        cliques = admitted(field, self.workload, limit, turn, self.refused) or self._smallest(field)
+        cliques = admitted(field, self.workload.closure, limit, turn, self.refused) or self._smallest(field)
         sensitivity = max(answer.sensitivity for answer in self.measured)
         scale = scale_of_units(budget.measure.rho, sensitivity)
         offered = offer(field, cliques, self.workload, scale, self.settings.score)

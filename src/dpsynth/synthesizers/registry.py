@@ -12,6 +12,7 @@ from dpsynth.synthesizers.auto import Auto
 from dpsynth.synthesizers.direct import Direct
 from dpsynth.synthesizers.independent import Independent
 from dpsynth.synthesizers.mst import MaximumSpanningTree
+from dpsynth.synthesizers.privbayes import PrivBayes
 from dpsynth.synthesizers.protocol import Synthesizer
 
 _KINDS: dict[str, Callable[..., Synthesizer]] = {
@@ -20,6 +21,7 @@ _KINDS: dict[str, Callable[..., Synthesizer]] = {
     "direct": Direct,
     "independent": Independent,
     "mst": MaximumSpanningTree,
+    "privbayes": PrivBayes,
 }
 
 NAMES: tuple[str, ...] = tuple(_KINDS)
