@@ -20,6 +20,9 @@ from dpsynth.graph.factors import Values, aligned, summed
 from dpsynth.graph.pooling import Buckets, coarse_shape, expanded
 from dpsynth.privacy.answers import NoisyMarginal
 
+_SCALES = 1e-100, 1e100
+"""Scales that can be squared; no budget leads to others."""
+
 LEAST_SCALE = 1.0
 """From this scale on sums of discrete Gaussians are treated as Gaussian, with the correction of ``tail_radius``."""
 
@@ -77,13 +80,11 @@ class Combination:
 
     @staticmethod
     def on(domain: Domain, grid: Mapping[str, Buckets], answers: Iterable[NoisyMarginal]) -> Combination:
-        """The answers on this grid; ``DomainError`` when one does not have the shape of its (coarsened) clique."""
+        """The answers on this grid; ``DomainError`` when one does not fit its clique, buckets or scale."""
         kept = []
         for answer in answers:
-            domain.check_clique(answer.clique)
+            _check(domain, answer)
             given = dict(answer.coarsening)
-            if answer.values.shape != coarse_shape(domain, answer.clique, [given.get(name) for name in answer.clique]):
-                raise DomainError("a measurement does not have the shape of its clique", where=",".join(answer.clique))
             kept.append((frozenset(name for name in answer.clique if given.get(name) == grid[name]), answer))
         return Combination(domain, grid, tuple(kept))
 
@@ -176,6 +177,18 @@ def combinations(domain: Domain, answers: Sequence[NoisyMarginal]) -> tuple[Comb
             grids.append(grid)
         grid.update(seen)
     return tuple(Combination.on(domain, {**fine, **grid}, answers) for grid in ({}, *grids))
+
+
+def _check(domain: Domain, answer: NoisyMarginal) -> None:
+    domain.check_clique(answer.clique)
+    given, where = dict(answer.coarsening), ",".join(answer.clique)
+    buckets = [given.get(name) for name in answer.clique]
+    if any(codes is not None and min(codes) < 0 for codes in buckets):
+        raise DomainError("the buckets of a coarsening are 0 or above", where=where)
+    if answer.values.shape != coarse_shape(domain, answer.clique, buckets):
+        raise DomainError("a measurement does not have the shape of its clique", where=where)
+    if not _SCALES[0] <= deviation_of(answer) <= _SCALES[1]:
+        raise DomainError("the noise scale of a measurement is out of range", where=where)
 
 
 def _by_size(clique: Clique) -> tuple[int, Clique]:

@@ -85,18 +85,25 @@ class NoisyAnswers:
             )
         return NoisyAnswers(domain, combinations(domain, counts))
 
+    def limits(self, clique: Clique, level: float) -> tuple[Expected, Expected, Expected]:
+        """The lower and the upper end of every cell, before they are widened to hold a model's estimate, and the
+        standard error (NaN where there is none), float64, axes in clique order.
+
+        Cost: a pass over the answers for each subset of the clique, kept for later calls, and one over the cells for
+        each bound.
+        """
+        ordered = self.domain.canonical(clique)
+        found = _Limits(self.domain, ordered, self.grids, 1.0 - level)
+        lower, upper, error = (summed(values, ordered, clique) for values in (*found.ends(), found.error))
+        return lower, upper, error
+
     def interval(
         self, clique: Clique, estimate: Expected, labels: Mapping[str, tuple[str, ...]], level: float
     ) -> MarginalInterval:
-        """The interval around the model's ``estimate``. Cost: a pass over the answers for each subset of the clique,
-        kept for later calls, and one over the cells for each bound.
-        """
-        ordered = self.domain.canonical(clique)
-        limits = _Limits(self.domain, ordered, self.grids, 1.0 - level)
-        lower, upper = (summed(values, ordered, clique) for values in limits.ends())
-        error = summed(limits.error, ordered, clique)
-        found = np.isfinite(error)
-        basis: Basis = "measured" if found.all() else "measured and bound" if found.any() else "bound"
+        """The interval around the model's ``estimate``: the limits, and the estimate where it lies outside of them."""
+        lower, upper, error = self.limits(clique, level)
+        resolved = np.isfinite(error)
+        basis: Basis = "measured" if resolved.all() else "measured and bound" if resolved.any() else "bound"
         return MarginalInterval(
             clique=clique,
             labels=labels,
@@ -147,9 +154,14 @@ class _Limits:
     miss: float
 
     @cached_property
+    def tops(self) -> list[tuple[Combination, tuple[Clique, ...]]]:
+        """Every grid with the largest subsets of the clique that it determines."""
+        return [(grid, grid.largest(self.clique)) for grid in self.grids]
+
+    @cached_property
     def direct(self) -> list[_Counts]:
         """Unbiased counts of the clique itself, the least noisy ones first."""
-        found = [_Counts.of(grid, self.clique) for grid in self.grids if grid.largest(self.clique) == (self.clique,)]
+        found = [_Counts.of(grid, self.clique) for grid, tops in self.tops if tops == (self.clique,)]
         return sorted(found, key=lambda counts: counts.combined.deviation)
 
     @cached_property
@@ -182,8 +194,7 @@ class _Limits:
         return sorted(kept, key=lambda counts: counts.combined.deviation)[:_CEILINGS]
 
     def _of_size(self, size: int) -> Iterator[_Counts]:
-        for grid in self.grids:
-            tops = grid.largest(self.clique)
+        for grid, tops in self.tops:
             inside = {subset for top in tops for subset in subsets(top) if len(subset) == size}
             yield from (_Counts.of(grid, subset) for subset in sorted(inside))
 
@@ -193,8 +204,7 @@ class _Limits:
         if np.isfinite(self.error).all():
             return []
         found: list[_Counts] = []
-        for grid in self.grids:
-            tops = grid.largest(self.clique)
+        for grid, tops in self.tops:
             if len(tops) > 1 and set().union(*tops) == set(self.clique):
                 chains = dict.fromkeys(_chain(self.clique, top, tops) for top in tops[:_FLOORS])
                 found += [_Counts(grid, grid.combine(self.clique, chain)) for chain in chains]
@@ -209,18 +219,25 @@ class _Limits:
         around = self.miss * (1.0 - BOUND_SHARE if self.ceilings else 1.0) / 2
         for counts, cells in self._resolved():
             values, radius = counts.values(self.clique), counts.combined.radius(around)
-            lower[cells], upper[cells] = (values - radius)[cells], (values + radius)[cells]
+            np.copyto(lower, values - radius, where=cells)
+            np.copyto(upper, values + radius, where=cells)
         beside = self.miss * BOUND_SHARE / max(len(self.ceilings), 1)
         alone = self.miss / max(len(self.ceilings) + len(self.floors), 1)
         for counts in self.ceilings:
-            radii = np.where(resolved, counts.combined.radius(beside), counts.combined.radius(alone))
-            upper = np.minimum(upper, counts.values(self.clique) + radii)
+            radii = _either(resolved, counts.combined.radius(beside), counts.combined.radius(alone))
+            np.minimum(upper, counts.values(self.clique) + radii, out=upper)
         for counts in self.floors:
             cells = ~resolved & counts.grid.alone(self.clique)
-            bound = counts.values(self.clique) - counts.combined.radius(alone)
-            lower = np.where(cells, np.maximum(lower, bound), lower)
-        lower = np.maximum(lower, 0.0)
+            np.maximum(lower, counts.values(self.clique) - counts.combined.radius(alone), out=lower, where=cells)
+        np.maximum(lower, 0.0, out=lower)
         return lower, np.maximum(upper, lower)
+
+
+def _either(cells: Cells, inside: float, outside: float) -> Expected:
+    """One number for the cells and one for all others, as small as it can be stored."""
+    if cells.all() or not cells.any():
+        return np.array(inside if cells.all() else outside)
+    return np.where(cells, inside, outside)
 
 
 def _chain(clique: Clique, start: Clique, tops: Sequence[Clique]) -> tuple[tuple[Clique, float], ...]:
