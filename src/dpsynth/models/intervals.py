@@ -131,6 +131,10 @@ class _Counts:
         """The values of the buckets of every code, to be broadcast over the clique."""
         return aligned(self.grid.spread(self.combined), self.combined.clique, clique)
 
+    def alone(self, clique: Clique) -> Cells:
+        """The cells of the clique that the grid keeps apart."""
+        return self.grid.alone(clique)
+
     def replaces(self, other: _Counts) -> bool:
         """Whether these counts bound a cell as well as the other ones: of more columns, as fine, hardly noisier."""
         names = other.combined.clique
@@ -155,41 +159,50 @@ class _Limits:
 
     @cached_property
     def tops(self) -> list[tuple[Combination, tuple[Clique, ...]]]:
-        """Every grid with the largest subsets of the clique that it determines."""
-        return [(grid, grid.largest(self.clique)) for grid in self.grids]
+        """Every grid that differs on the clique, with the largest subsets of the clique that it determines."""
+        grids = {grid.buckets(self.clique): grid for grid in reversed(self.grids)}
+        return [(grid, grid.largest(self.clique)) for grid in reversed(grids.values())]
+
+    @cached_property
+    def whole(self) -> list[_Counts]:
+        """Unbiased counts of every cell of the clique."""
+        return [counts for counts in self._determined if counts.alone(self.clique).all()]
 
     @cached_property
     def direct(self) -> list[_Counts]:
-        """Unbiased counts of the clique itself, the least noisy ones first."""
-        found = [_Counts.of(grid, self.clique) for grid, tops in self.tops if tops == (self.clique,)]
-        return sorted(found, key=lambda counts: counts.combined.deviation)
+        """Unbiased counts of cells of the clique: of every cell, and those that merge some codes but are more exact.
+
+        All of them limit the cells that they resolve. To take the better one for each cell would not do: which codes
+        are merged may depend on the noise of the others.
+        """
+        return [
+            counts for counts in self._determined if not any(best.replaces(counts) for best in self._others(counts))
+        ]
+
+    def _others(self, counts: _Counts) -> list[_Counts]:
+        return [best for best in self.whole if best is not counts]
+
+    @cached_property
+    def _determined(self) -> list[_Counts]:
+        return [_Counts.of(grid, self.clique) for grid, tops in self.tops if tops == (self.clique,)]
 
     @cached_property
     def error(self) -> Expected:
-        """The standard deviation of the unbiased estimate of every cell; NaN where all answers merge it with others."""
+        """The least standard deviation of an unbiased estimate of every cell; NaN where all answers merge the cell."""
         error = np.full(self.domain.shape(self.clique), np.nan)
-        for counts, cells in self._resolved():
-            error[cells] = counts.combined.deviation
-        return error
-
-    def _resolved(self) -> Iterator[tuple[_Counts, Cells]]:
-        """Every direct estimate with the cells for which it is the best one."""
-        left = np.ones(self.domain.shape(self.clique), dtype=bool)
         for counts in self.direct:
-            cells = left & counts.grid.alone(self.clique)
-            left &= ~cells
-            yield counts, cells
+            np.fmin(error, counts.combined.deviation, out=error, where=counts.alone(self.clique))
+        return error
 
     @cached_property
     def ceilings(self) -> list[_Counts]:
         """Counts that no cell exceeds: of fewer columns or of merged codes."""
-        whole = [counts for counts in self.direct if counts.grid.alone(self.clique).all()]
         kept: list[_Counts] = []
         for size in range(len(self.clique), 0, -1):
             for counts in self._of_size(size):
-                if not any(other.replaces(counts) for other in (*whole, *kept)):
+                if not any(other.replaces(counts) for other in (*self.whole, *kept)):
                     kept.append(counts)
-        if not kept and not whole:
+        if not kept and not self.whole:
             kept = [_Counts.of(self.grids[0], ())]
         return sorted(kept, key=lambda counts: counts.combined.deviation)[:_CEILINGS]
 
@@ -216,18 +229,22 @@ class _Limits:
         """
         resolved = np.isfinite(self.error)
         lower, upper = np.zeros(resolved.shape), np.full(resolved.shape, np.inf)
-        around = self.miss * (1.0 - BOUND_SHARE if self.ceilings else 1.0) / 2
-        for counts, cells in self._resolved():
-            values, radius = counts.values(self.clique), counts.combined.radius(around)
-            np.copyto(lower, values - radius, where=cells)
-            np.copyto(upper, values + radius, where=cells)
+        around = self.miss * (1.0 - BOUND_SHARE if self.ceilings else 1.0) / (2 * max(len(self.direct), 1))
+        for counts in self.direct:
+            values, radius, cells = (
+                counts.values(self.clique),
+                counts.combined.radius(around),
+                counts.alone(self.clique),
+            )
+            np.maximum(lower, values - radius, out=lower, where=cells)
+            np.minimum(upper, values + radius, out=upper, where=cells)
         beside = self.miss * BOUND_SHARE / max(len(self.ceilings), 1)
         alone = self.miss / max(len(self.ceilings) + len(self.floors), 1)
         for counts in self.ceilings:
             radii = _either(resolved, counts.combined.radius(beside), counts.combined.radius(alone))
             np.minimum(upper, counts.values(self.clique) + radii, out=upper)
         for counts in self.floors:
-            cells = ~resolved & counts.grid.alone(self.clique)
+            cells = ~resolved & counts.alone(self.clique)
             np.maximum(lower, counts.values(self.clique) - counts.combined.radius(alone), out=lower, where=cells)
         np.maximum(lower, 0.0, out=lower)
         return lower, np.maximum(upper, lower)
