@@ -8,7 +8,8 @@ epsilon 1, delta 1e-9 on all rows; ``model.marginal(clique, interval=0.95)`` is 
 all 1- and 2-way marginals, and of every 20th 3-way one. ``coverage`` is the share of cells whose true count lies
 between the ends exactly as they are returned: for the cells that some answer resolves (``measured``), for the others
 (``bound``), and for all; ``of_50_rows``: among cells of at least 50 rows. Widths are medians over cells, in rows, then
-means over fits; ``error``: the mean distance of the model's own estimate from the truth. Cells of one fit share noise,
+means over fits; ``error``: the mean distance of the model's own estimate from the truth; ``estimate_at_an_end``: the
+share of cells whose interval was widened to the estimate, or ends there. Cells of one fit share noise,
 so the share varies between fits: ``fits`` tells how. ``--models`` keeps the fitted models in a folder and reads those
 that are already there: intervals can then be computed again without fitting.
 """
@@ -44,6 +45,14 @@ WAYS = {1: 1, 2: 1, 3: 20}
 """How many columns, and which part of all such marginals: one in so many."""
 LIMITS = {"measured": (0.93, 0.99), "all": (0.93, 1.0)}
 LARGE = 50
+FIGURES = (
+    "coverage",
+    "median_width",
+    "mean_error_of_estimate",
+    "estimate_at_an_end",
+    "coverage_of_50_rows",
+    "median_width_of_50_rows",
+)
 
 Columns = dict[str, NDArray[Any]]
 
@@ -80,9 +89,11 @@ def cells_of(model: Model, loaded: Loaded, cliques: Sequence[Clique]) -> Columns
         inside = (marginal.lower <= true) & (true <= marginal.upper)
         measured = np.isfinite(marginal.standard_error)
         width, error = marginal.upper - marginal.lower, np.abs(marginal.estimate - true)
-        found.append(np.stack([part.ravel() for part in (true, inside, measured, width, error)]).astype(np.float64))
-    true, inside, measured, width, error = np.concatenate(found, axis=1)
-    return {"true": true, "inside": inside, "measured": measured > 0, "width": width, "error": error}
+        at_end = (marginal.estimate == marginal.lower) | (marginal.estimate == marginal.upper)
+        parts = (true, inside, measured, width, error, at_end)
+        found.append(np.stack([part.ravel() for part in parts]).astype(np.float64))
+    true, inside, held, width, error, at_end = np.concatenate(found, axis=1)
+    return {"true": true, "inside": inside, "measured": held > 0, "width": width, "error": error, "at_end": at_end}
 
 
 def figures(cells: Columns, chosen: NDArray[np.bool_]) -> dict[str, float]:
@@ -95,6 +106,7 @@ def figures(cells: Columns, chosen: NDArray[np.bool_]) -> dict[str, float]:
         "coverage": float(cells["inside"][chosen].mean()),
         "median_width": float(np.median(cells["width"][chosen])),
         "mean_error_of_estimate": float(cells["error"][chosen].mean()),
+        "estimate_at_an_end": float(cells["at_end"][chosen].mean()),
     }
     if large.any():
         shown["cells_of_50_rows"] = int(large.sum())
@@ -142,13 +154,7 @@ def case(loaded: Loaded, name: str, method: str, fits: int, folder: Path | None)
 def pooled(runs: Sequence[dict[str, float]]) -> dict[str, float]:
     """Means over fits, each fit weighted by its cells."""
     shown: dict[str, float] = {"cells": round(statistics.mean(run["cells"] for run in runs))}
-    for name in (
-        "coverage",
-        "median_width",
-        "mean_error_of_estimate",
-        "coverage_of_50_rows",
-        "median_width_of_50_rows",
-    ):
+    for name in FIGURES:
         weight = "cells_of_50_rows" if name.endswith("50_rows") else "cells"
         held = [run for run in runs if name in run]
         if held:
