@@ -24,7 +24,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,7 @@ FIGURES = (
 )
 
 Columns = dict[str, NDArray[Any]]
+Truths = dict[int, dict["Clique", NDArray[np.int64]]]
 
 
 def fitted(loaded: Loaded, method: str, path: Path | None) -> Model:
@@ -75,16 +76,17 @@ def fitted(loaded: Loaded, method: str, path: Path | None) -> Model:
     return model
 
 
-def asked(loaded: Loaded) -> Iterator[tuple[int, tuple[Clique, ...]]]:
-    """The marginals that are compared, by their number of columns."""
-    for ways, step in WAYS.items():
-        yield ways, loaded.real.domain.cliques(ways)[::step]
+def exact_counts(loaded: Loaded) -> Truths:
+    """The exact counts of the marginals that are compared, by their number of columns."""
+    domain = loaded.real.domain
+    chosen = {ways: domain.cliques(ways)[::step] for ways, step in WAYS.items()}
+    return {ways: dict(zip(cliques, loaded.real.marginals(cliques), strict=True)) for ways, cliques in chosen.items()}
 
 
-def cells_of(model: Model, loaded: Loaded, cliques: Sequence[Clique]) -> Columns:
+def cells_of(model: Model, truths: Mapping[Clique, NDArray[np.int64]]) -> Columns:
     """Everything about every cell of these marginals, side by side."""
     found: list[NDArray[np.float64]] = []
-    for clique, true in zip(cliques, loaded.real.marginals(cliques), strict=True):
+    for clique, true in truths.items():
         marginal = model.marginal(clique, interval=LEVEL)
         inside = (marginal.lower <= true) & (true <= marginal.upper)
         measured = np.isfinite(marginal.standard_error)
@@ -115,9 +117,9 @@ def figures(cells: Columns, chosen: NDArray[np.bool_]) -> dict[str, float]:
     return {name: value if isinstance(value, int) else round(value, 4) for name, value in shown.items()}
 
 
-def of_one_fit(model: Model, loaded: Loaded) -> dict[str, dict[str, float]]:
+def of_one_fit(model: Model, truths: Truths) -> dict[str, dict[str, float]]:
     """The figures of every kind of cell, for 1-, 2- and 3-way marginals and for 1- and 2-way ones together."""
-    found = {str(ways): cells_of(model, loaded, cliques) for ways, cliques in asked(loaded)}
+    found = {str(ways): cells_of(model, counts) for ways, counts in truths.items()}
     found["1 and 2"] = {name: np.concatenate([found["1"][name], found["2"][name]]) for name in found["1"]}
     shown = {}
     for ways, cells in found.items():
@@ -129,12 +131,12 @@ def of_one_fit(model: Model, loaded: Loaded) -> dict[str, dict[str, float]]:
 
 def case(loaded: Loaded, name: str, method: str, fits: int, folder: Path | None) -> dict[str, Any]:
     """The mean of every figure over the fits, weighted by cells, beside the limits, and the coverage of every fit."""
-    runs, seconds = [], []
+    runs, seconds, truths = [], [], exact_counts(loaded)
     for number in range(fits):
         path = folder / f"{name}-{method}-{number:02d}.dps" if folder else None
         model = fitted(loaded, method, path)
         started = time.process_time()
-        runs.append(of_one_fit(model, loaded))
+        runs.append(of_one_fit(model, truths))
         seconds.append(time.process_time() - started)
     mean = {kind: pooled([run[kind] for run in runs]) for kind in runs[0] if any(run[kind]["cells"] for run in runs)}
     kinds = {kind: mean.get(f"1 and 2-way, {kind}", {}) for kind in LIMITS}
