@@ -10,3 +10,9 @@ def journey(frame: object, folder: Path) -> dpsynth.Model:
     model = dpsynth.fit(frame, schema, epsilon=1, ledger=folder / "ledger.db")
     model.save(folder / "model.dps")
     return dpsynth.load(folder / "model.dps")
+
+
+def widest(model: dpsynth.Model, column: str) -> float:
+    around = model.marginal(column, interval=0.95)
+    plain = model.marginal(column)
+    return float((around.upper - around.lower).max() / max(plain.values.sum(), 1.0))

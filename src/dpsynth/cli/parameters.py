@@ -64,6 +64,19 @@ class Delta(_Type):
         return number
 
 
+class Level(_Type):
+    """The chance with which an interval holds: strictly between 0 and 1."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The level; a usage error otherwise."""
+        number = decimal(str(value))
+        if number is None or not 0.0 < float(number) < 1.0:
+            self.fail("a level must be a number strictly between 0 and 1, such as 0.95", param, ctx)
+        return float(number)
+
+
 class Share(_Type):
     """A fraction of a cap: ``1/5``, ``0.2`` or ``20%``; above 0 and at most 1."""
 
@@ -157,4 +170,4 @@ class UnitText(_Type):
 
 EPSILON, DELTA, SHARE, MEMORY, UNIT = Epsilon(), Delta(), Share(), Memory(), UnitText()
 COUNT, SEED, PARENTS = Whole(1, LARGEST_COUNT), Whole(0, LARGEST_SEED), Whole(1, 4)
-THETA = Factor()
+LEVEL, THETA = Level(), Factor()

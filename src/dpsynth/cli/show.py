@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dpsynth.cli.command import Answer, Output, command
+from dpsynth.cli.counts import counts_record, counts_words, marginal_of
 from dpsynth.cli.layout import at_most, facts, table
-from dpsynth.errors import FileFormatError
+from dpsynth.cli.parameters import LEVEL
+from dpsynth.errors import FileFormatError, UsageError
 
 if TYPE_CHECKING:
     from dpsynth.models import Model
@@ -20,17 +22,39 @@ SHOWN = 24
 """More answers than this are counted, not listed."""
 
 
-@command("show", "dpsynth show model.dps", "dpsynth show model.dps --json")
+@command(
+    "show",
+    "dpsynth show model.dps",
+    "dpsynth show model.dps --marginal sex,income",
+    "dpsynth show model.dps --marginal age --interval 0.99 --json",
+)
 @click.argument("model", type=click.Path())
-def show(_output: Output, *, model: str) -> Answer:
+@click.option(
+    "--marginal",
+    metavar="COL[,COL...]",
+    help="Print the counts of these columns instead, each with an interval for its true count.",
+)
+@click.option(
+    "--interval",
+    metavar="LEVEL",
+    type=LEVEL,
+    help="The chance with which each interval of --marginal holds the true count. Default: 0.95.",
+)
+def show(_output: Output, *, model: str, marginal: str | None, interval: float | None) -> Answer:
     """Show what MODEL guarantees, whom it protects, which columns it holds and which noisy answers it was made of.
 
-    Everything in a model file is released: it may be shown to whoever may have the model.
+    Everything in a model file is released: it may be shown to whoever may have the model. Intervals come from its noisy
+    answers and are about the rows that entered the fit, cell by cell; they say nothing about a wider population.
     """
     from dpsynth.models import load
 
+    if interval is not None and marginal is None:
+        raise UsageError("an interval needs the columns of a marginal", where="--interval", hint="Add --marginal COL.")
     loaded = load(model)
-    return Answer(_record(loaded), _words(loaded, model))
+    if marginal is None:
+        return Answer(_record(loaded), _words(loaded, model))
+    counts = marginal_of(loaded, marginal, 0.95 if interval is None else interval)
+    return Answer({**_record(loaded), "marginal": counts_record(counts)}, counts_words(counts))
 
 
 def _words(model: Model, path: str) -> str:

@@ -3,6 +3,7 @@
 from dpsynth.models.bayesian import BayesianNetwork, ConditionalTable
 from dpsynth.models.claims import Claim, ClaimedMarginal
 from dpsynth.models.distribution import Distribution
+from dpsynth.models.intervals import MarginalInterval
 from dpsynth.models.markov import Expansion, MarkovRandomField
 from dpsynth.models.mixture import MixtureOfProducts
 from dpsynth.models.model import Marginal, Model
@@ -16,6 +17,7 @@ __all__ = [
     "Distribution",
     "Expansion",
     "Marginal",
+    "MarginalInterval",
     "MarkovRandomField",
     "MixtureOfProducts",
     "Model",

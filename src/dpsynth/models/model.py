@@ -21,6 +21,7 @@ from dpsynth.models.code_numbers import CodeNumbers
 from dpsynth.models.dealing import BLOCK_ROWS, Codes
 from dpsynth.models.distribution import Distribution, Method
 from dpsynth.models.frames import Output, converted
+from dpsynth.models.intervals import MarginalInterval, NoisyAnswers, checked_level
 from dpsynth.models.rounding import Expected
 from dpsynth.models.where import Where, evidence_of
 from dpsynth.privacy.answers import NoisyMarginal, Selection
@@ -128,15 +129,31 @@ class Model:
         codecs = self.codecs
         return pa.schema([pa.field(name, codecs[name].arrow_type, codecs[name].nullable) for name in self.domain])
 
-    def marginal(self, clique: Clique | str) -> Marginal:
+    @cached_property
+    def _noisy_answers(self) -> NoisyAnswers:
+        return NoisyAnswers.of(self.domain, self.answers)
+
+    @overload
+    def marginal(self, clique: Clique | str, interval: None = None) -> Marginal: ...
+
+    @overload
+    def marginal(self, clique: Clique | str, interval: float) -> MarginalInterval: ...
+
+    def marginal(self, clique: Clique | str, interval: float | None = None) -> Marginal | MarginalInterval:
         """The expected counts of a few columns with their labels; ``DomainError`` for an unknown column.
 
-        A single column may be given by its name.
+        A single column may be given by its name. With ``interval``, a level such as 0.95, every cell also has an
+        interval for its true count, from the noisy answers that the model keeps: ``UsageError`` for a level outside
+        (0, 1), and for a model that keeps none.
         """
         names = (clique,) if isinstance(clique, str) else tuple(clique)
         self.domain.check_clique(names)
-        labels = {name: tuple(self.codecs[name].labels) for name in names}
-        return Marginal(names, self.distribution.marginal(names), MappingProxyType(labels))
+        level = None if interval is None else checked_level(interval)
+        labels = MappingProxyType({name: tuple(self.codecs[name].labels) for name in names})
+        if level is None:
+            return Marginal(names, self.distribution.marginal(names), labels)
+        answers = self._noisy_answers
+        return answers.interval(names, self.distribution.marginal(names), labels, level)
 
     @overload
     def sample(
