@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @options.schema
 @setting("epsilon", metavar="E", type=EPSILON, required=True, help="The guarantee's epsilon, such as 1 or 0.5.")
 @options.delta
+@options.governor
 @options.method
 @options.workload
 @options.effort
@@ -39,6 +40,7 @@ def plan(
     schema: str,
     epsilon: Fraction,
     delta: Fraction,
+    governor: str | None,
     method: str,
     rows: int | None,
     unit: Unit | None,
@@ -47,7 +49,8 @@ def plan(
 ) -> Answer:
     """Show what a fit would cost: the split of the budget, the noise, cells, memory and expected error.
 
-    Spends nothing and reads no data. A fit makes the same checks before it spends.
+    Spends nothing and reads no data. A fit makes the same checks before it spends. The price is that in a new pool, or
+    in one of the governor that is named.
     """
     from dpsynth.pipeline.plan import plan as price
 
@@ -55,6 +58,7 @@ def plan(
         schema,
         epsilon=epsilon,
         delta=delta,
+        governor=governor,
         method=method,
         settings=options.method_settings(method, **wishes),
         rows=rows,
@@ -68,22 +72,23 @@ def plan(
 
 def describe(priced: PricedPlan) -> str:
     """The price in words and a table."""
-    drawn = priced.plan
+    drawn, governor = priced.plan, priced.governor
+    amount = governor.amount(priced.loss)
     head = (
-        f"Price of one {drawn.method} fit: epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}"
-        f" (rho {at_most(priced.loss.rho_exact)}).\nIt {priced.unit.description}."
+        f"Price of one {drawn.method} fit: epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}.\n"
+        f"Accounting: {governor.words}: {at_most(amount)}.\nIt {priced.unit.description}."
     )
     rows = [
         (
             step.name,
             str(step.questions),
             f"{100 * float(step.share):.0f} %",
-            at_most(step.rho, 3),
+            at_most(step.share * amount, 3),
             at_most(step.scale, 3),
         )
         for step in drawn.steps
     ]
-    parts = [head, table(("step", "questions", "share", "rho", "noise (rows)"), rows, "  ")]
+    parts = [head, table(("step", "questions", "share", governor.symbol, "noise (rows)"), rows, "  ")]
     parts.append(f"Model: at most {drawn.cells:,} cells, about {size(drawn.bytes)} of memory.")
     if drawn.explanation is not None:
         parts.append(f"Why so: {drawn.explanation}.")
@@ -106,6 +111,7 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
             "questions": s.questions,
             "share": float(s.share),
             "rho": float(s.rho),
+            "amount": float(s.share * priced.governor.amount(priced.loss)),
             "scale": float(s.scale),
         }
         for s in drawn.steps
@@ -114,6 +120,8 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
         "method": drawn.method,
         "epsilon": float(priced.epsilon),
         "delta": float(priced.delta),
+        "governor": str(priced.governor),
+        "amount": float(priced.governor.amount(priced.loss)),
         "rho": float(priced.loss.rho_exact),
         "unit": str(priced.unit),
         "protects": priced.unit.description,

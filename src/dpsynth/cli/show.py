@@ -11,6 +11,7 @@ import click
 from dpsynth.cli.command import Answer, Output, command
 from dpsynth.cli.layout import at_most, facts, table
 from dpsynth.errors import FileFormatError
+from dpsynth.privacy.governor import Governor
 
 if TYPE_CHECKING:
     from dpsynth.models import Model
@@ -36,7 +37,7 @@ def show(_output: Output, *, model: str) -> Answer:
 def _words(model: Model, path: str) -> str:
     try:
         head = _head(model)
-    except (KeyError, TypeError, AttributeError, ArithmeticError):
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise FileFormatError("the record of the fit is malformed", where=path) from None
     columns = [(name, f"{model.domain[name]:,}") for name in model.domain]
     answers = [(kind, ", ".join(clique), f"{scale:.1f}") for kind, clique, scale in _answers(model)]
@@ -59,6 +60,7 @@ def _head(model: Model) -> list[tuple[str, str]]:
         guarantee = said["guarantee"]
         bound = f"epsilon {at_most(Decimal(guarantee['epsilon']))}, delta {at_most(Decimal(guarantee['delta']))}"
         lines = [("guarantee", bound), ("protects", guarantee["protects"].removeprefix("protects "))]
+        lines.append(("accounting", Governor(guarantee["governor"]).words))
     lines += [("method", _method(model)), ("rows", f"about {model.default_rows:,} (measured with noise)")]
     held = model.distribution
     lines.append(("distribution", f"{held.kind.replace('-', ' ')}, {held.cells:,} numbers"))
@@ -78,7 +80,9 @@ def _answers(model: Model) -> list[tuple[str, tuple[str, ...], float]]:
     from dpsynth.privacy.answers import NoisyMarginal
 
     return [
-        ("counts" if isinstance(answer, NoisyMarginal) else "selection", answer.clique, answer.scale)
+        ("counts", answer.clique, answer.deviation)
+        if isinstance(answer, NoisyMarginal)
+        else ("selection", answer.clique, answer.scale)
         for answer in model.answers
     ]
 

@@ -46,7 +46,7 @@ def merged(domain: Domain, measurements: Iterable[NoisyMarginal]) -> tuple[Targe
         values = summed(measurement.values.astype(np.float64), measurement.clique, clique)
         if values.shape != coarse_shape(domain, clique, buckets):
             raise DomainError("a measurement does not have the shape of its clique", where=",".join(clique))
-        precision = 1.0 / measurement.scale**2
+        precision = 1.0 / measurement.deviation**2
         weighted, held = sums.get((clique, buckets), (np.zeros_like(values), 0.0))
         sums[clique, buckets] = weighted + precision * values, held + precision
     return tuple(
