@@ -89,6 +89,11 @@ def describe(priced: PricedPlan) -> str:
         for step in drawn.steps
     ]
     parts = [head, table(("step", "questions", "share", governor.symbol, "noise (rows)"), rows, "  ")]
+    if priced.fixed_epsilon is not None:
+        tight = at_most(priced.fixed_epsilon)
+        parts.append(
+            f"Fixed in advance, this plan by itself guarantees epsilon {tight}; the ledger charges the price above."
+        )
     parts.append(f"Model: at most {drawn.cells:,} cells, about {size(drawn.bytes)} of memory.")
     if drawn.explanation is not None:
         parts.append(f"Why so: {drawn.explanation}.")
@@ -123,6 +128,7 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
         "governor": str(priced.governor),
         "amount": float(priced.governor.amount(priced.loss)),
         "rho": float(priced.loss.rho_exact),
+        "fixed_epsilon": None if priced.fixed_epsilon is None else float(priced.fixed_epsilon),
         "unit": str(priced.unit),
         "protects": priced.unit.description,
         "steps": steps,

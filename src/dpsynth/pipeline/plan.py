@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
 from dpsynth.errors import ResourceLimitError, UsageError
-from dpsynth.privacy.conversions import budget_of
+from dpsynth.privacy.conversions import budget_of, epsilon_of_mu2
 from dpsynth.privacy.governor import Governor, governor_of
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
@@ -37,6 +38,15 @@ class PricedPlan:
     governor: Governor
     unit: Unit
     warnings: tuple[str, ...]
+
+    @property
+    def fixed_epsilon(self) -> Decimal | None:
+        """The epsilon at this delta of a plan that is fixed in advance, by exact composition; ``None`` for others.
+
+        It is told, and governs nothing: neither a reservation nor a cap.
+        """
+        mu2 = self.plan.fixed_mu2
+        return None if mu2 is None or not self.delta else epsilon_of_mu2(mu2, self.delta)
 
 
 def plan(

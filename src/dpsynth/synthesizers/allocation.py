@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from dpsynth.domain import Domain
 from dpsynth.errors import UsageError
 from dpsynth.privacy.governor import Governor
-from dpsynth.privacy.laws import deviation, measured_parts, measured_scales, selection_scale
+from dpsynth.privacy.laws import (
+    LEAST_GDP_SCALE,
+    deviation,
+    gaussian_mu2,
+    measured_parts,
+    measured_scales,
+    selection_scale,
+)
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
 
@@ -60,6 +67,15 @@ class Noise:
         self._check(min(measured_parts(self.governor, loss, weights)))
         law = "laplace" if self.governor is Governor.PURE else "gaussian"
         return [deviation(law, scale) for scale in measured_scales(self.governor, self.sensitivity, loss, weights)]
+
+    def fixed_mu2(self, loss: PrivacyLoss, weights: Sequence[int]) -> Fraction | None:
+        """mu² of marginals that are measured together; ``None`` for Laplace noise and for scales below 1."""
+        if self.governor is Governor.PURE:
+            return None
+        scales = measured_scales(self.governor, self.sensitivity, loss, weights)
+        if min(scales) < LEAST_GDP_SCALE:
+            return None
+        return sum((gaussian_mu2(self.sensitivity, scale) for scale in scales), start=Fraction(0))
 
     def selected(self, loss: PrivacyLoss) -> float:
         """The scale of a noisy maximum of scores with weight 1 for this loss."""

@@ -53,7 +53,8 @@ class DenseJoint:
         """The price; ``cells``: of the joint table."""
         order = best_order(domain)
         cliques = domain.cliques(order)
-        scale = Noise.planned(unit, governor).measured(loss.share(Fraction(1, len(cliques))))
+        noise, weights = Noise.planned(unit, governor), [1] * len(cliques)
+        scale = max(noise.joint(loss, weights))
         cells = domain.cells(domain.attributes)
         seen = [scale * spread for spread in _one_way_spreads(domain, order)]
         return Plan(
@@ -65,6 +66,7 @@ class DenseJoint:
             workload=cliques,
             expected_error=expected_words(domain, seen, rows_guess),
             warnings=tuple(crowded(domain, seen, rows_guess)),
+            fixed_mu2=noise.fixed_mu2(loss, weights),
         )
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:

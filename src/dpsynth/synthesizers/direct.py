@@ -62,7 +62,8 @@ class Direct:
         asked = self._asked(domain, governor)
         cliques, weights = list(asked), list(asked.values())
         estimator = estimator_for(domain, cliques, max_model_size=self._limit)
-        scales = Noise.planned(unit, governor).joint(loss, weights)
+        noise = Noise.planned(unit, governor)
+        scales = noise.joint(loss, weights)
         cells, memory = self._memory(domain, cliques, estimator)
         ones = [min(scale for clique, scale in zip(cliques, scales, strict=True) if name in clique) for name in domain]
         return Plan(
@@ -75,6 +76,7 @@ class Direct:
             expected_error=expected_words(domain, ones, rows_guess),
             warnings=tuple(crowded(domain, ones, rows_guess)),
             explanation=f"the marginals ({len(cliques)}) are measured as they are; {_WORDS[estimator]}",
+            fixed_mu2=noise.fixed_mu2(loss, weights),
         )
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:

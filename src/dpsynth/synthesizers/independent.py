@@ -28,7 +28,8 @@ class Independent:
         self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
     ) -> Plan:
         """The price; the model has one cell per code."""
-        scales = Noise.planned(unit, governor).joint(loss, [weight_of(size, governor) for size in domain.sizes])
+        noise, weights = Noise.planned(unit, governor), [weight_of(size, governor) for size in domain.sizes]
+        scales = noise.joint(loss, weights)
         cells = sum(domain.sizes)
         return Plan(
             method=self.name,
@@ -39,6 +40,7 @@ class Independent:
             workload=tuple((attribute,) for attribute in domain),
             expected_error=expected_words(domain, scales, rows_guess),
             warnings=tuple(crowded(domain, scales, rows_guess)),
+            fixed_mu2=noise.fixed_mu2(loss, weights),
         )
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:

@@ -42,7 +42,8 @@ class Plan:
 
     ``cells``: of the largest model it can end with. ``bytes``: the peak memory of counts, estimates and model.
     ``workload``: the cliques it may ask about, so that one pass can count them all. ``expected_error``: plain words.
-    ``explanation``: why the method goes this way, when it had a choice.
+    ``explanation``: why the method goes this way, when it had a choice. ``fixed_mu2``: the mu² of all answers together
+    when nothing that is asked depends on an answer and all noise is Gaussian of scale 1 or more; else ``None``.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Plan:
     expected_error: str | None
     warnings: tuple[str, ...]
     explanation: str | None = None
+    fixed_mu2: Fraction | None = None
 
 
 class Synthesizer(Protocol):
