@@ -125,7 +125,7 @@ def price(
     if tag.governor is Governor.PURE and not method.without_delta:
         raise UsageError(
             f"method {method.name} needs a delta",
-            where="delta",
+            where="--delta",
             hint=f"With --delta 0 use --method {' or '.join(names_without_delta())}.",
         )
     drawn = method.plan(schema.domain, tag.loss, rows, unit, tag.governor)
