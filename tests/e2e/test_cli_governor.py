@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dpsynth.cli.main import APPLICATION
+from dpsynth.errors import BudgetExceededError
 from dpsynth.ledger import Ledger
 from dpsynth.models import load
+from dpsynth.pipeline.reservation import request_of, reserve
 from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.unit import Unit
 
 SCHEMA = """\
 dpsynth: {version: 1, name: people, unit: row}
@@ -164,3 +168,16 @@ def test_raising_a_pure_pool_needs_no_delta() -> None:
     raised = run("ledger", "raise", "people", "--epsilon", "2", "--delta", "0", "--reason", "more")
     assert raised.exit_code == 0, raised.output
     assert Ledger.open().pools()[0].epsilon == 2
+
+
+def test_a_pool_that_appears_in_another_currency_meanwhile_is_not_spent_from() -> None:
+    book = Ledger.in_memory()
+    request = request_of(book, "people", 1, None, "1e-9")
+    assert (request.governor, request.creates_pool) == (Governor.GDP, True)
+    book.create("people", epsilon=Fraction(1), delta=Fraction(1, 10**9), governor="zcdp")
+    with pytest.raises(BudgetExceededError, match="another currency"):
+        reserve(book, request, unit=Unit(), purpose=None, method="mst", details={})
+    assert [event.kind for event in book.events()] == ["CREATE"]
+    again = request_of(book, "people", 1, None, "1e-9")
+    assert again.governor is Governor.ZCDP
+    assert reserve(book, again, unit=Unit(), purpose=None, method="mst", details={}).governor is Governor.ZCDP
