@@ -15,6 +15,7 @@ from dpsynth.errors import BudgetExceededError, DomainError, LedgerError, NoGuar
 from dpsynth.ledger import Ledger
 from dpsynth.privacy import laws
 from dpsynth.privacy.answers import NoisyMarginal
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.laws import gaussian_loss
 from dpsynth.privacy.loss import PrivacyLoss, total
 from dpsynth.privacy.queryable import Candidate
@@ -46,12 +47,13 @@ class CountingSource:
 
 @pytest.fixture
 def room():
-    def build(unit=Unit(), epsilon=Fraction(10), stability=1):
+    def build(unit=Unit(), epsilon=Fraction(10), stability=1, governor="zcdp"):
         ledger = Ledger.in_memory()
-        ledger.create("pool", epsilon=epsilon, delta=Fraction(1, 10**9), unit=unit)
+        delta = Fraction(0) if governor == "pure" else Fraction(1, 10**9)
+        ledger.create("pool", epsilon=epsilon, delta=delta, unit=unit, governor=governor)
         loss = ledger.pool("pool").cap
         transaction = ledger.reserve(
-            "pool", loss, unit=unit, epsilon=epsilon, delta=Fraction(1, 10**9), purpose=None, method="test", details={}
+            "pool", loss, unit=unit, epsilon=epsilon, delta=delta, purpose=None, method="test", details={}
         )
         transaction.touch()
         source = CountingSource(transaction)
@@ -183,13 +185,13 @@ def test_charges_cover_the_scales(room):
     curator, _, transaction = room()
     asked = curator.remaining.share(Fraction(1, 3))
     answers = curator.measure([("a",), ("b",), ("a", "c")], asked, [1, 2, 3])
-    exact = sum(answer.rho() for answer in answers)
+    exact = sum(laws.rho_of_scale(answer.sensitivity, answer.scale) for answer in answers)
     (receipt,) = transaction.draws
     assert exact <= receipt.loss.rho_exact <= asked.rho_exact
     assert float(receipt.loss.rho_exact) == pytest.approx(float(asked.rho_exact), rel=1e-9)
     assert answers[0].scale / answers[2].scale == pytest.approx(3, rel=1e-9)
     chosen = curator.select(candidates(), asked)
-    assert chosen.rho() <= chosen.receipt.loss.rho_exact <= asked.rho_exact
+    assert laws.rho_of_scale(chosen.sensitivity, chosen.scale) <= chosen.receipt.loss.rho_exact <= asked.rho_exact
 
 
 def test_the_whole_reservation_can_be_spent_and_then_nothing_is_left(room):
@@ -352,16 +354,16 @@ def test_reconciliation_accounts_for_every_draw(room):
     curator, _, transaction = room()
     loss = curator.remaining.share(Fraction(1, 4))
     answers = [*curator.measure([("a",), ("b",)], loss), curator.select(candidates(), loss)]
-    spent = reconcile(answers, transaction.draws, transaction.reservation)
+    spent = reconcile(answers, transaction.draws, transaction.reservation, Governor.ZCDP)
     assert spent.rho == sum(receipt.loss.rho for receipt in transaction.draws)
     with pytest.raises(LedgerError):
-        reconcile(answers[1:], transaction.draws, transaction.reservation)
+        reconcile(answers[1:], transaction.draws, transaction.reservation, Governor.ZCDP)
     with pytest.raises(LedgerError):
-        reconcile(answers, transaction.draws[:1], transaction.reservation)
+        reconcile(answers, transaction.draws[:1], transaction.reservation, Governor.ZCDP)
     with pytest.raises(LedgerError):
-        reconcile(answers, transaction.draws, PrivacyLoss(rho=spent.rho - 1))
+        reconcile(answers, transaction.draws, PrivacyLoss(rho=spent.rho - 1), Governor.ZCDP)
     with pytest.raises(LedgerError):
-        reconcile([*answers, answers[0]], transaction.draws, transaction.reservation)
+        reconcile([*answers, answers[0]], transaction.draws, transaction.reservation, Governor.ZCDP)
     louder = NoisyMarginal.from_record({**answers[0].record(), "scale": (1.0).hex()}, answers[0].values)
     with pytest.raises(LedgerError):
-        reconcile([louder, *answers[1:]], transaction.draws, transaction.reservation)
+        reconcile([louder, *answers[1:]], transaction.draws, transaction.reservation, Governor.ZCDP)

@@ -111,11 +111,13 @@ def _summary(outcome: FitOutcome, target: str) -> str:
     whom = "row" if priced.unit.column is None else "person"
     created = " It was created now, with the budget of this fit as its cap." if outcome.created_pool else ""
     guarantee = f"epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}"
+    chance = f", up to a chance of {at_most(priced.delta)}" if priced.delta else ""
+    governor = outcome.pool.governor
     meaning = f"no outcome of this fit is more than {at_most(factor, 3)} times as likely"
     lines = [
         f"Wrote {target}: {guarantee}. It {priced.unit.description}.",
-        f"Meaning: with or without any one {whom}, {meaning}, up to a chance of {at_most(priced.delta)}.",
-        f"Spent rho {at_most(outcome.spent.rho_exact)} from pool '{outcome.pool.name}'.{created}",
+        f"Meaning: with or without any one {whom}, {meaning}{chance}.",
+        f"Spent {governor.symbol} {at_most(governor.amount(outcome.spent))} from pool '{outcome.pool.name}'.{created}",
         *pool_words(outcome.pool),
         *notes(priced),
         *(f"Note: {note}." for note in outcome.notes),
@@ -140,7 +142,11 @@ def _record(outcome: FitOutcome, target: str) -> dict[str, object]:
         "unit": str(priced.unit),
         "protects": priced.unit.description,
         "transaction": outcome.transaction,
-        "spent": {"rho": float(outcome.spent.rho_exact)},
+        "governor": str(outcome.pool.governor),
+        "spent": {
+            "amount": float(outcome.pool.governor.amount(outcome.spent)),
+            "rho": float(outcome.spent.rho_exact),
+        },
         "created_pool": outcome.created_pool,
         "pool": pool_record(outcome.pool),
         "warnings": [*priced.warnings, *outcome.notes],

@@ -24,7 +24,20 @@ ledger = setting(
     type=click.Path(),
     help="The ledger file. Default: ~/.local/share/dpsynth/ledger.db.",
 )
-delta = setting("delta", metavar="D", type=DELTA, default="1e-9", show_default=True, help="The guarantee's delta.")
+delta = setting(
+    "delta",
+    metavar="D",
+    type=DELTA,
+    default="1e-9",
+    show_default=True,
+    help="The guarantee's delta; 0 for pure epsilon, with a pool and a method that work without a delta.",
+)
+governor = click.option(
+    "--governor",
+    type=click.Choice(["gdp", "zcdp"]),
+    help="How a pool with a delta adds up losses: GDP (mu²), or zCDP (rho). Default: gdp. A pool without a delta is "
+    "governed by pure epsilon.",
+)
 method = setting(
     "method",
     type=click.Choice(["auto", "aim", "privbayes", "mst", "direct", "independent"]),

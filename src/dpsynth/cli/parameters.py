@@ -50,7 +50,7 @@ class Epsilon(_Type):
 
 
 class Delta(_Type):
-    """An exact delta, strictly between 0 and 1."""
+    """An exact delta: 0, for pure epsilon, or strictly between 0 and 1."""
 
     name = "number"
 
@@ -59,8 +59,8 @@ class Delta(_Type):
         if isinstance(value, Fraction):
             return value
         number = decimal(str(value))
-        if number is None or not 0 < number < 1:
-            self.fail("delta must be a number strictly between 0 and 1, such as 1e-9", param, ctx)
+        if number is None or not 0 <= number < 1:
+            self.fail("delta must be a number below 1, such as 1e-9, or 0 for pure epsilon", param, ctx)
         return number
 
 

@@ -13,6 +13,7 @@ from dpsynth.cli.counts import counts_record, counts_words, marginal_of
 from dpsynth.cli.layout import at_most, facts, table
 from dpsynth.cli.parameters import LEVEL
 from dpsynth.errors import FileFormatError, UsageError
+from dpsynth.privacy.governor import Governor
 
 if TYPE_CHECKING:
     from dpsynth.models import Model
@@ -60,7 +61,7 @@ def show(_output: Output, *, model: str, marginal: str | None, interval: float |
 def _words(model: Model, path: str) -> str:
     try:
         head = _head(model)
-    except (KeyError, TypeError, AttributeError, ArithmeticError):
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise FileFormatError("the record of the fit is malformed", where=path) from None
     parents = _parents(model)
     columns = [
@@ -97,6 +98,7 @@ def _head(model: Model) -> list[tuple[str, str]]:
         guarantee = said["guarantee"]
         bound = f"epsilon {at_most(Decimal(guarantee['epsilon']))}, delta {at_most(Decimal(guarantee['delta']))}"
         lines = [("guarantee", bound), ("protects", guarantee["protects"].removeprefix("protects "))]
+        lines.append(("accounting", Governor(guarantee["governor"]).words))
     lines += [("method", _method(model)), ("rows", f"about {model.default_rows:,} (measured with noise)")]
     held = model.distribution
     lines.append(("distribution", f"{held.kind.replace('-', ' ')}, {held.cells:,} numbers"))
@@ -118,7 +120,9 @@ def _answers(model: Model) -> list[tuple[str, tuple[str, ...], float]]:
 
     return [
         *(
-            ("counts" if isinstance(answer, NoisyMarginal) else "selection", answer.clique, answer.scale)
+            ("counts", answer.clique, answer.deviation)
+            if isinstance(answer, NoisyMarginal)
+            else ("selection", answer.clique, answer.scale)
             for answer in model.answers
         ),
         *(("claimed counts", one.clique, one.scale) for one in model.claims),

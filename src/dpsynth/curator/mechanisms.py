@@ -1,4 +1,4 @@
-"""The only module that adds noise: the discrete Gaussian and OpenDP's noisy maximum, on integers, under zCDP.
+"""The noise of pools with a delta: the discrete Gaussian and OpenDP's exponential mechanism, on integers.
 
 Each mechanism is built for a scale and refuses to exist unless OpenDP's own privacy map confirms the charge. There is
 no seed, no switch and no float arithmetic on counts. Proof pages: ``docs/proofs/mechanisms.md``, ``table-sampler.md``.
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from dpsynth.curator.table_sampler import TableSampler
 from dpsynth.errors import NoGuaranteeError
 from dpsynth.privacy.laws import gaussian_loss, noisy_max_loss
-from dpsynth.privacy.loss import PrivacyLoss
 
 SAMPLER = "opendp"
 
@@ -27,12 +26,14 @@ class DiscreteGaussian:
     from OpenDP, at about 18 µs of CPU a cell, or from a table, at 0.1 µs. ``sampler`` names which.
     """
 
+    law = "gaussian"
+
     def __init__(self, sensitivity: int, scale: float, *, table: bool = False) -> None:
-        dp = _opendp()
+        dp = opendp()
         space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
         self._measurement = dp.m.make_gaussian(*space, scale=scale)
         self.loss = gaussian_loss(sensitivity, scale)
-        _check(self._measurement.map(float(sensitivity)), self.loss)
+        check(self._measurement.map(float(sensitivity)), self.loss.rho_exact)
         self._table = TableSampler(scale) if table else None
         self.sampler = "table" if table else SAMPLER
 
@@ -51,25 +52,27 @@ class NoisyMax:
     Scores may move up *and* down by ``sensitivity`` between neighbors, so OpenDP is never told that they are monotone.
     """
 
+    law = "exponential"
+
     def __init__(self, sensitivity: int, scale: float) -> None:
-        dp = _opendp()
+        dp = opendp()
         space = dp.vector_domain(dp.atom_domain(T="i64")), dp.linf_distance(T="i64")
         self._measurement = dp.m.make_noisy_max(*space, dp.zero_concentrated_divergence(), scale=scale)
         self.loss = noisy_max_loss(sensitivity, scale)
-        _check(self._measurement.map(sensitivity), self.loss)
+        check(self._measurement.map(sensitivity), self.loss.rho_exact)
 
     def __call__(self, scores: NDArray[np.int64]) -> int:
         """The index of the noisy maximum."""
         return int(self._measurement(scores))
 
 
-def _check(mapped: float, loss: PrivacyLoss) -> None:
-    """Raise ``NoGuaranteeError`` unless the privacy map's rho, taken exactly, is within the charge."""
-    if not Fraction(mapped) <= loss.rho_exact:
+def check(mapped: float, charged: Fraction) -> None:
+    """Raise ``NoGuaranteeError`` unless what the privacy map says, taken exactly, is within the charge."""
+    if not Fraction(mapped) <= charged:
         raise NoGuaranteeError("a mechanism's privacy map exceeds its charge", hint="Please report this: SECURITY.md")
 
 
-def _opendp() -> Any:
+def opendp() -> Any:
     """OpenDP, imported on first use: it takes seconds."""
     import opendp.prelude as dp
 

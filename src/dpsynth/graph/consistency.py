@@ -62,7 +62,7 @@ def contradictions(domain: Domain, measurements: Sequence[Measurement]) -> tuple
 def _deviations(measurements: Sequence[Measurement], axes: tuple[str, ...]) -> Values:
     """Measurements x figures: the distance of each figure from the pooled others, in standard deviations."""
     seen = np.stack([np.ravel(summed(one.values.astype(np.float64), one.clique, axes)) for one in measurements])
-    shares = [math.sqrt(one.values.size / seen.shape[1]) * one.scale for one in measurements]
+    shares = [math.sqrt(one.values.size / seen.shape[1]) * one.deviation for one in measurements]
     precision = np.array([[share**-2.0] for share in shares])
     others = precision.sum() - precision
     usable = others > _DECIDED * precision.sum()

@@ -22,7 +22,7 @@ Buckets = tuple[int, ...] | None
 
 
 class Measurement(Protocol):
-    """A table of counts with Gaussian noise, whoever measured it: an answer of the room, or somebody else's table."""
+    """A table of counts with noise of mean 0, whoever measured it: an answer of the room, or somebody else's table."""
 
     @property
     def clique(self) -> Clique:
@@ -35,7 +35,7 @@ class Measurement(Protocol):
         ...
 
     @property
-    def scale(self) -> float:
+    def deviation(self) -> float:
         """The standard deviation of the noise of every cell, in rows."""
         ...
 
@@ -72,7 +72,7 @@ def merged(domain: Domain, measurements: Iterable[Measurement]) -> tuple[Target,
         values = summed(measurement.values.astype(np.float64), measurement.clique, clique)
         if values.shape != coarse_shape(domain, clique, buckets):
             raise DomainError("a measurement does not have the shape of its clique", where=",".join(clique))
-        precision = 1.0 / measurement.scale**2
+        precision = 1.0 / measurement.deviation**2
         weighted, held = sums.get((clique, buckets), (np.zeros_like(values), 0.0))
         sums[clique, buckets] = weighted + precision * values, held + precision
     return tuple(

@@ -105,7 +105,7 @@ class Residuals:
         for answer in answers:
             if answer.coarsening or answer.values.shape != domain.shape(answer.clique):
                 raise DomainError("a measurement does not have the shape of its clique", where=",".join(answer.clique))
-            precision = basis.cells / answer.values.size / answer.scale**2
+            precision = basis.cells / answer.values.size / answer.deviation**2
             for axes, part in _blocks_of(basis, domain.axes(answer.clique), answer.values):
                 sums[axes] = sums.get(axes, np.zeros_like(part)) + precision * part
                 precisions[axes] = precisions.get(axes, 0.0) + precision

@@ -73,6 +73,11 @@ class ClaimedMarginal:
         """Nothing: such tables are at the full resolution of their schema."""
         return ()
 
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the noise of every cell, in rows."""
+        return self.scale
+
     def record(self) -> dict[str, Any]:
         """Everything but the values as JSON-able data; the scale as exact hexadecimal."""
         return {

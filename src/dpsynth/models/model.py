@@ -131,7 +131,7 @@ class Model:
 
     @cached_property
     def _noisy_answers(self) -> NoisyAnswers:
-        return NoisyAnswers.of(self.domain, self.answers)
+        return NoisyAnswers.of(self.domain, (*self.answers, *self.claims))
 
     @overload
     def marginal(self, clique: Clique | str, interval: None = None) -> Marginal: ...
@@ -143,8 +143,8 @@ class Model:
         """The expected counts of a few columns with their labels; ``DomainError`` for an unknown column.
 
         A single column may be given by its name. With ``interval``, a level such as 0.95, every cell also has an
-        interval for its true count, from the noisy answers that the model keeps: ``UsageError`` for a level outside
-        (0, 1), and for a model that keeps none.
+        interval for its true count, from the noisy answers or claimed tables that the model keeps: ``UsageError`` for a
+        level outside (0, 1), and for a model that keeps none.
         """
         names = (clique,) if isinstance(clique, str) else tuple(clique)
         self.domain.check_clique(names)

@@ -112,7 +112,7 @@ def _batch(
         for attribute, texts in spelled.items()
     ]
     counts = pa.array(marginal.values.ravel().astype(np.float64))
-    arrays = [pa.repeat(name, cells), *fields, counts, pa.repeat(float(marginal.scale), cells)]
+    arrays = [pa.repeat(name, cells), *fields, counts, pa.repeat(float(marginal.deviation), cells)]
     return pa.RecordBatch.from_arrays(arrays, schema=layout)
 
 

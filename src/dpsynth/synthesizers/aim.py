@@ -21,20 +21,11 @@ from dpsynth.graph.incremental import IncrementalField
 from dpsynth.graph.junction import junction_tree
 from dpsynth.models import MarkovRandomField, Model
 from dpsynth.privacy.answers import NoisyMarginal, Selection
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
-from dpsynth.synthesizers.allocation import (
-    MEAN_ABSOLUTE,
-    crowded,
-    exact,
-    expected_words,
-    one_way_error,
-    scale_of_units,
-    scales_of,
-    sensitivity_of,
-    weight_of,
-)
+from dpsynth.synthesizers.allocation import MEAN_ABSOLUTE, Noise, crowded, exact, expected_words, one_way_error
 from dpsynth.synthesizers.annealing import MOST_ROUNDS, RoundBudget
 from dpsynth.synthesizers.coarse import coarse_field
 from dpsynth.synthesizers.effort import MODEL_SIZE
@@ -80,6 +71,7 @@ class AdaptiveIterative:
     max_model_size: int = MODEL_SIZE
     sweeps: int = 3
     name: ClassVar[str] = "aim"
+    without_delta: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", plain_workload(self.workload))
@@ -92,9 +84,11 @@ class AdaptiveIterative:
         if self.rounds < 1 or self.factor < 2 or self.max_model_size < 1 or self.sweeps < 1:
             raise UsageError("rounds, max_model_size and sweeps are at least 1, factor at least 2", where=self.name)
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
         """The price. ``ResourceLimitError`` when the workload names a clique that no model within the limit holds."""
-        return _Prices(self, domain, self.workload_of(domain), loss, sensitivity_of(unit)).plan(rows_guess)
+        return _Prices(self, domain, self.workload_of(domain), loss, Noise.planned(unit, governor)).plan(rows_guess)
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model; the last round takes exactly what is left."""
@@ -145,18 +139,19 @@ class _Prices:
     domain: Domain
     workload: Workload
     loss: PrivacyLoss
-    sensitivity: int
+    noise: Noise
 
     def plan(self, rows_guess: int | None) -> Plan:
         one_way = exact(self.settings.one_way) if self.workload.closure else Fraction(1)
         spent = self.loss.share(one_way)
-        scales = scales_of(spent, [weight_of(size) for size in self.domain.sizes], self.sensitivity)
+        weights = [self.noise.weight_of(size) for size in self.domain.sizes]
+        scales = self.noise.joint(spent, weights)
         steps = [PlanStep("one-way marginals", one_way, spent.rho_exact, len(self.domain), max(scales))]
         if self.workload.closure:
             again = exact(self.settings.refine)
             if again:
                 looked = self.loss.share(again)
-                scale = max(scales_of(looked, [weight_of(size) for size in self.domain.sizes], self.sensitivity))
+                scale = max(self.noise.joint(looked, weights))
                 steps.append(
                     PlanStep("one-way marginals again (at most)", again, looked.rho_exact, len(self.domain), scale)
                 )
@@ -178,12 +173,12 @@ class _Prices:
         select = exact(self.settings.select)
         most = self.settings.most_rounds(self.domain)
         left = self.loss.share(rest)
-        first = RoundBudget.first(left, most, select)
-        shares = ("selections", rest * select, first.select), ("selected marginals", rest * (1 - select), first.measure)
-        return [
-            PlanStep(name, share, self.loss.share(share).rho_exact, most, scale_of_units(each.rho, self.sensitivity))
-            for name, share, each in shares
-        ]
+        first = RoundBudget.first(left, most, select, self.noise.governor)
+        steps = (
+            ("selections", rest * select, self.noise.selected(first.select)),
+            ("selected marginals", rest * (1 - select), self.noise.measured(first.measure)),
+        )
+        return [PlanStep(name, share, self.loss.share(share).rho_exact, most, scale) for name, share, scale in steps]
 
     def _warnings(self, rows: int | None) -> list[str]:
         closure, warnings = self.workload.closure, []
@@ -194,7 +189,7 @@ class _Prices:
                 f"each round offers {OFFERED:,} of {len(closure):,} sets of columns at most: they take turns"
             )
         if rows and closure:
-            least = scale_of_units(self.loss.share(1 - exact(self.settings.one_way)).rho, self.sensitivity)
+            least = self.noise.measured(self.loss.share(1 - exact(self.settings.one_way)))
             if MEAN_ABSOLUTE * least * min(self.domain.cells(clique) for clique in closure) > rows:
                 warnings.append("this budget suffices for one-way marginals only: all else drowns in noise")
         return warnings
@@ -226,10 +221,11 @@ class _Fit:
             self.fine, ones, self.measured, threshold=settings.compress, shrink=settings.shrink
         )
         rounds = self.settings.most_rounds(domain)
-        budget = RoundBudget.first(self.fine.remaining, rounds, self.select)
+        budget = RoundBudget.first(self.fine.remaining, rounds, self.select, self.fine.governor)
         turn = 0
-        # An only candidate is measured once: there is nothing to adapt to.
-        while len(self.workload.closure) > 1 and not budget.is_last(self.fine.remaining):
+        # An only candidate is measured once: there is nothing to adapt to. A round may cost less than its budget (GDP
+        # has a smallest scale), so rounds are counted as well.
+        while len(self.workload.closure) > 1 and turn < rounds and not budget.is_last(self.fine.remaining):
             budget = self.round(table, field, budget, turn)
             turn += 1
         self.round(table, field, budget.all_of(self.fine.remaining, self.select), turn)
@@ -258,7 +254,7 @@ class _Fit:
         """
         domain = self.fine.domain
         shares = {clique: 1 / domain.cells(clique) for clique in self.workload.closure}
-        left = 2 * float(self.fine.remaining.rho_exact) / ones.sensitivity**2 / sum(shares.values())
+        left = Noise(self.fine.governor, ones.sensitivity).measured(self.fine.remaining) ** -2 / sum(shares.values())
         precisions = {name: scale**-2 for name, scale in ones.scales.items()}
         for clique, share in shares.items():
             for name in clique:
@@ -269,18 +265,19 @@ class _Fit:
 
     def round(self, table: Queryable, field: IncrementalField, budget: RoundBudget, turn: int) -> RoundBudget:
         """Lines 6 to 11 of Algorithm 2; returns the budget of the next round."""
-        spent = 1 - self.fine.remaining.rho / self.loss.rho
-        last = budget.rho >= self.fine.remaining.rho
+        units = self.fine.governor.units
+        spent = 1 - units(self.fine.remaining) / units(self.loss)
+        last = budget.units >= units(self.fine.remaining)
         limit = self.settings.max_model_size / CELL_BYTES * (1.0 if last else spent)
         cliques = admitted(field, self.workload.closure, limit, turn, self.refused) or self._smallest(field)
         sensitivity = max(answer.sensitivity for answer in self.measured)
-        scale = scale_of_units(budget.measure.rho, sensitivity)
+        scale = Noise(self.fine.governor, sensitivity).measured(budget.measure)
         offered = offer(field, cliques, self.workload, scale, self.settings.score)
         index = self._chosen(table, offered, budget)
         loss = self.fine.remaining if last else budget.measure
         (answer,) = table.measure([offered.cliques[index]], loss)
         self.measured.append(answer)
-        field.learn(answer.clique, answer.values.astype(np.float64), answer.scale**2)
+        field.learn(answer.clique, answer.values.astype(np.float64), answer.deviation**2)
         sweeps = min(self.settings.sweeps, max(1, _ROUND_CELLS // field.tree.cells))
         field.fit(sweeps, start=answer.clique)
         return self.annealed(field, offered, index, budget)

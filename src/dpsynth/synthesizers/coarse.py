@@ -27,7 +27,7 @@ def coarse_field(
     counts = PooledCounts(table.domain)
     for answer in answers:
         name = answer.clique[0]
-        counts.add_fine(name, answer.values.astype(np.float64), answer.scale**2, buckets.get(name))
+        counts.add_fine(name, answer.values.astype(np.float64), answer.deviation**2, buckets.get(name))
     expansions = tuple(
         Expansion(name, codes, ones.counts[name] / np.bincount(codes, weights=ones.counts[name])[codes])
         for name, codes in buckets.items()

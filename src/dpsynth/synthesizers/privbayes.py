@@ -24,17 +24,11 @@ from dpsynth.graph.incremental import IncrementalField
 from dpsynth.models import BayesianNetwork, Model
 from dpsynth.models.markov import Expansion
 from dpsynth.privacy.answers import NoisyMarginal, Selection
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
-from dpsynth.synthesizers.allocation import (
-    crowded,
-    exact,
-    expected_words,
-    scales_of,
-    sensitivity_of,
-    weight_of,
-)
+from dpsynth.synthesizers.allocation import Noise, crowded, exact, expected_words
 from dpsynth.synthesizers.coarse import coarse_field
 from dpsynth.synthesizers.estimation import CELL_BYTES
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
@@ -72,6 +66,7 @@ class PrivBayes:
     compress: float = 3.0
     max_model_size: int = MODEL_SIZE
     name: ClassVar[str] = "privbayes"
+    without_delta: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if type(self.degree) is not int or not 1 <= self.degree <= _MOST_PARENTS:
@@ -86,12 +81,14 @@ class PrivBayes:
             raise UsageError(f"refine is 0 or at least {_LEAST_SHARE}", where="privbayes.refine")
         checked_size(self.max_model_size, self.name)
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
         """The price. ``explanation`` says from how many rows on columns can have parents.
 
         Raises ``ResourceLimitError`` for more columns than a network may have, or a limit that no two columns meet.
         """
-        return _Prices(self, domain, self.families(domain), loss, sensitivity_of(unit)).plan(rows_guess)
+        return _Prices(self, domain, self.families(domain), loss, Noise.planned(unit, governor)).plan(rows_guess)
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model; the last measurement takes exactly what is left. Raises what ``plan`` raises, before it asks."""
@@ -120,7 +117,7 @@ class _Prices:
     domain: Domain
     families: Workload
     loss: PrivacyLoss
-    sensitivity: int
+    noise: Noise
 
     def plan(self, rows_guess: int | None) -> Plan:
         looks = [("one-way marginals", Fraction(1))]
@@ -155,7 +152,7 @@ class _Prices:
         return PlanStep(name, share, self.loss.share(share).rho_exact, questions, scale)
 
     def _one_way_scales(self, share: Fraction) -> list[float]:
-        return scales_of(self.loss.share(share), [weight_of(size) for size in self.domain.sizes], self.sensitivity)
+        return self.noise.joint(self.loss.share(share), [self.noise.weight_of(size) for size in self.domain.sizes])
 
     def _choices(self, rest: Fraction) -> list[PlanStep]:
         select = exact(self.settings.select)
@@ -171,7 +168,7 @@ class _Prices:
 
     def _scale(self, share: Fraction) -> float:
         """The scale of each of equally dear choices that share this part of the loss."""
-        return scales_of(self.loss.share(share / self.choices), [1], self.sensitivity)[0]
+        return self.noise.measured(self.loss.share(share / self.choices))
 
     @property
     def least_rows(self) -> int:
@@ -248,12 +245,12 @@ class _Fit:
         Every choice may cost an equal part of what is left; the choice that leaves no column outside takes it all.
         """
         families: list[Clique] = []
-        sensitivity = max(answer.sensitivity for answer in self.measured)
+        noise = Noise(self.fine.governor, max(answer.sensitivity for answer in self.measured))
         while self.outside:
             left = self.fine.remaining
             each = left.share(Fraction(1, max(len(self.outside) - (not families), 1)))
             choosing = each.share(self.select)
-            scale = scales_of(each.minus(choosing), [1], sensitivity)[0]
+            scale = noise.measured(each.minus(choosing))
             cliques = self._useful(table.domain, field, scale)
             if not cliques:
                 break
@@ -297,7 +294,7 @@ class _Fit:
         answers = table.measure(cliques, loss)
         self.measured += answers
         for answer in answers:
-            field.learn(answer.clique, answer.values.astype(np.float64), answer.scale**2)
+            field.learn(answer.clique, answer.values.astype(np.float64), answer.deviation**2)
 
     def _independent(self) -> Model:
         """The network without an arrow: everything that is left goes to the one-way marginals."""

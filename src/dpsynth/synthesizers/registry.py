@@ -28,6 +28,11 @@ NAMES: tuple[str, ...] = tuple(_KINDS)
 """The names that ``synthesizer`` knows."""
 
 
+def names_without_delta() -> tuple[str, ...]:
+    """The names of the methods that work in pools of pure epsilon."""
+    return tuple(name for name in NAMES if synthesizer(name).without_delta)
+
+
 def settings_of(name: str) -> tuple[str, ...]:
     """The names of the settings of a method."""
     return tuple(field.name for field in dataclasses.fields(_KINDS[name]) if field.init)  # type: ignore[arg-type]
