@@ -127,8 +127,8 @@ def test_a_file_of_the_first_version_is_read():
 
 
 def test_a_newer_version_is_told_apart(tmp_path):
-    path = rewritten(tmp_path, example(), lambda manifest, _: manifest.update(version=3, more="facts"))
-    with pytest.raises(FileFormatError, match=r"version 3, newer than 2. Update dpsynth"):
+    path = rewritten(tmp_path, example(), lambda manifest, _: manifest.update(version=4, more="facts"))
+    with pytest.raises(FileFormatError, match=r"version 4, newer than 3. Update dpsynth"):
         load(path)
 
 
