@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from dpsynth.curator.mechanisms import DiscreteGaussian, NoisyMax
+from dpsynth.curator.noise import TableGaussian
 from dpsynth.curator.pure import DiscreteLaplace, PermuteAndFlip
 
 FALSE_ALARM = 1e-6
@@ -260,7 +261,7 @@ def run(draws: int, picks: int) -> Iterator[Case]:
     """All cases of the room's mechanisms."""
     for scale in SCALES:
         yield audit_gaussian(scale, DiscreteGaussian(1, scale), draws)
-        yield audit_gaussian(scale, DiscreteGaussian(1, scale, table=True), draws, "discrete Gaussian by table")
+        yield audit_gaussian(scale, TableGaussian(1, scale), draws, "discrete Gaussian by table")
     for scale in SELECTION_SCALES:
         yield audit_selection(scale, NoisyMax(1, scale), picks)
     for scale in LAPLACE_SCALES:

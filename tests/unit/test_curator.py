@@ -9,6 +9,7 @@ import pytest
 
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.mechanisms import DiscreteGaussian, NoisyMax
+from dpsynth.curator.noise import TableGaussian
 from dpsynth.curator.table_sampler import TableSampler
 from dpsynth.domain import Domain
 from dpsynth.errors import BudgetExceededError, DomainError, LedgerError, NoGuaranteeError, UsageError
@@ -245,7 +246,7 @@ class WideSource:
 def wide_room(monkeypatch):
     monkeypatch.setattr("dpsynth.curator.table_sampler.MANY_CELLS", 1_000)
     ledger = Ledger.in_memory()
-    ledger.create("pool", epsilon=Fraction(1000), delta=Fraction(1, 10**9), unit=Unit())
+    ledger.create("pool", epsilon=Fraction(1000), delta=Fraction(1, 10**9), unit=Unit(), governor="zcdp")
     transaction = ledger.reserve(
         "pool",
         ledger.pool("pool").cap,
@@ -285,7 +286,7 @@ def test_answers_receipts_and_events_name_the_sampler_that_was_used(wide_room, m
 
 def test_a_table_is_built_before_anything_is_charged(wide_room, monkeypatch):
     curator, ledger = wide_room
-    monkeypatch.setattr("dpsynth.curator.curator.table_suits", lambda cells, scales: True)
+    monkeypatch.setattr("dpsynth.curator.noise.table_suits", lambda cells, scales: True)
     with pytest.raises(UsageError, match="scale from 1/8"):
         curator.measure([("a",)], gaussian_loss(1, 0.12))
     assert all(event.kind != "DRAW" for event in ledger.events("pool"))
@@ -293,7 +294,7 @@ def test_a_table_is_built_before_anything_is_charged(wide_room, monkeypatch):
 
 def test_the_same_charge_whichever_sampler():
     for sensitivity, scale in ((1, 4.3), (5, 91.2)):
-        assert DiscreteGaussian(sensitivity, scale, table=True).loss == DiscreteGaussian(sensitivity, scale).loss
+        assert TableGaussian(sensitivity, scale).loss == DiscreteGaussian(sensitivity, scale).loss
 
 
 @pytest.mark.parametrize("buckets", [[0, 1, 1], [0, 2, 2, 0], [1, 1, 1, 1], [-1, 0, 0, 1], [-1, 1, 1, 1]])
@@ -325,9 +326,9 @@ def test_a_coarsened_table_is_not_coarsened_again(room):
 def test_mechanisms_refuse_a_map_above_the_charge(monkeypatch):
     monkeypatch.setattr("dpsynth.curator.mechanisms.gaussian_loss", lambda *_: PrivacyLoss(rho=1))
     monkeypatch.setattr("dpsynth.curator.mechanisms.noisy_max_loss", lambda *_: PrivacyLoss(rho=1))
-    for table in (False, True):
+    for kind in (DiscreteGaussian, TableGaussian):
         with pytest.raises(NoGuaranteeError):
-            DiscreteGaussian(1, 10.0, table=table)
+            kind(1, 10.0)
     with pytest.raises(NoGuaranteeError):
         NoisyMax(1, 10.0)
 

@@ -10,7 +10,8 @@ import pytest
 
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.mechanisms import DiscreteGaussian, NoisyMax
-from dpsynth.curator.pure import DiscreteLaplace, PermuteAndFlip, counting_noise, noisy_max
+from dpsynth.curator.noise import TableGaussian, counting_noise, noisy_max
+from dpsynth.curator.pure import DiscreteLaplace, PermuteAndFlip
 from dpsynth.domain import Domain
 from dpsynth.errors import BudgetExceededError, LedgerError, NoGuaranteeError
 from dpsynth.ledger import Ledger, Transaction
@@ -135,7 +136,7 @@ def test_a_mechanism_that_states_nothing_in_the_pools_currency_is_refused(govern
     wrong = DiscreteGaussian(1, 0.9) if governor is Governor.GDP else DiscreteGaussian(1, 5.0)
     if governor is Governor.ZCDP:
         wrong.loss = PrivacyLoss(mu2=1 << 60)
-    monkeypatch.setattr("dpsynth.curator.curator.counting_noise", lambda *_: wrong)
+    monkeypatch.setattr("dpsynth.curator.curator.counting_noise", lambda *_: [wrong])
     with pytest.raises(NoGuaranteeError, match="currency"):
         curator.measure([("a",)], curator.remaining)
     assert rows.reads == 0
@@ -144,9 +145,11 @@ def test_a_mechanism_that_states_nothing_in_the_pools_currency_is_refused(govern
 
 @pytest.mark.parametrize("governor", Governor)
 def test_each_governor_gets_its_mechanisms(governor):
-    counts, choice = counting_noise(governor, 1, 3.0), noisy_max(governor, 1, 3.0)
+    (counts,), choice = counting_noise(governor, 1, [3.0], 12), noisy_max(governor, 1, 3.0)
+    (many,) = counting_noise(governor, 1, [3.0], 10**6)
     pure = governor is Governor.PURE
     assert type(counts) is (DiscreteLaplace if pure else DiscreteGaussian)
+    assert type(many) is (DiscreteLaplace if pure else TableGaussian)
     assert type(choice) is (PermuteAndFlip if pure else NoisyMax)
 
 

@@ -37,8 +37,8 @@ ROOM = {
 QUESTIONS = {"curator/coarsening.py"}
 # Stands in for a sampler of OpenDP's: nothing but the law of noise.
 SAMPLER, SAMPLER_LINES = "curator/table_sampler.py", 100
-# The noise of pools without a delta: beside the core, with a limit of its own (decision 0013).
-MECHANISMS = {"curator/pure.py": 60}
+# The noise of pools without a delta, and which noise a question gets: beside the core, with limits (decision 0013).
+MECHANISMS = {"curator/pure.py": 60, "curator/noise.py": 40}
 # What the claim also rests on: each file with a size of its own and the page that proves it.
 STABILITY = {
     "curator/bounding.py": (280, "bounding"),
@@ -78,6 +78,7 @@ PROOF_PAGES = {
     "curator/select.py": "select",
     "curator/mechanisms.py": "mechanisms",
     "curator/pure.py": "mechanisms",
+    "curator/noise.py": "mechanisms",
     "curator/coarsening.py": "coarsening",
     "curator/table_sampler.py": "table-sampler",
     "privacy/loss.py": "loss",

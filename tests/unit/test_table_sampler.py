@@ -18,6 +18,7 @@ import pytest
 
 from dpsynth.curator import table_sampler
 from dpsynth.curator.mechanisms import DiscreteGaussian
+from dpsynth.curator.noise import TableGaussian
 from dpsynth.curator.table_sampler import (
     LARGEST_SCALE,
     SMALLEST_SCALE,
@@ -362,7 +363,7 @@ def test_a_scale_outside_the_limits_is_refused(scale, system):
 @pytest.mark.parametrize("scale", [0.1, 2.0**14 + 1])
 def test_a_mechanism_refuses_a_table_outside_its_limits(scale):
     with pytest.raises(UsageError, match="scale from 1/8 to 16384"):
-        DiscreteGaussian(1, scale, table=True)
+        TableGaussian(1, scale)
     assert DiscreteGaussian(1, scale).sampler == "opendp"
 
 

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from dpsynth.curator.coarsening import CoarsenedSource, coarsening_of
 from dpsynth.curator.mechanisms import SAMPLER
-from dpsynth.curator.pure import counting_noise, noisy_max
+from dpsynth.curator.noise import counting_noise, noisy_max
 from dpsynth.curator.sources import MarginalSource
-from dpsynth.curator.table_sampler import table_suits
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import BudgetExceededError, DomainError, UsageError
 from dpsynth.ledger import Transaction
@@ -84,9 +83,8 @@ class Curator:
         self._check_affordable(loss)
         sensitivity = laws.measure_sensitivity(self._rows_per_unit)
         scales = laws.measured_scales(self.governor, sensitivity, loss, weights)
-        table = table_suits(sum(self.domain.cells(clique) for clique in cliques), scales)
-        built = {scale: counting_noise(self.governor, sensitivity, scale, table=table) for scale in set(scales)}
-        mechanisms = [built[scale] for scale in scales]
+        cells = sum(self.domain.cells(clique) for clique in cliques)
+        mechanisms = counting_noise(self.governor, sensitivity, scales, cells)
 
         receipt = self._transaction.draw(
             laws.stated(self.governor, [mechanism.loss for mechanism in mechanisms]),

@@ -1,7 +1,7 @@
-"""The noise of pools with a delta: the discrete Gaussian and OpenDP's exponential mechanism, on integers.
+"""The noise of pools with a delta: OpenDP's discrete Gaussian and exponential mechanism, on integers.
 
 Each mechanism is built for a scale and refuses to exist unless OpenDP's own privacy map confirms the charge. There is
-no seed, no switch and no float arithmetic on counts. Proof pages: ``docs/proofs/mechanisms.md``, ``table-sampler.md``.
+no seed, no switch and no float arithmetic on counts. Proof page: ``docs/proofs/mechanisms.md``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.curator.table_sampler import TableSampler
 from dpsynth.errors import NoGuaranteeError
 from dpsynth.privacy.laws import gaussian_loss, noisy_max_loss
 
@@ -22,25 +21,20 @@ SAMPLER = "opendp"
 class DiscreteGaussian:
     """Adds N_Z(0, scale²) to every cell of an int64 vector whose L2 sensitivity is ``sensitivity``.
 
-    ``loss`` is the charge that OpenDP's privacy map was checked against; the law is the same whether the noise comes
-    from OpenDP, at about 18 µs of CPU a cell, or from a table, at 0.1 µs. ``sampler`` names which.
+    ``loss`` is the charge that OpenDP's privacy map was checked against. Cost: about 18 µs of CPU a cell.
     """
 
-    law = "gaussian"
+    law, sampler = "gaussian", SAMPLER
 
-    def __init__(self, sensitivity: int, scale: float, *, table: bool = False) -> None:
+    def __init__(self, sensitivity: int, scale: float) -> None:
         dp = opendp()
         space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
         self._measurement = dp.m.make_gaussian(*space, scale=scale)
         self.loss = gaussian_loss(sensitivity, scale)
         check(self._measurement.map(float(sensitivity)), self.loss.rho_exact)
-        self._table = TableSampler(scale) if table else None
-        self.sampler = "table" if table else SAMPLER
 
     def __call__(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The noisy counts, int64, same shape."""
-        if self._table is not None:
-            return self._table(counts)
         # A copy: sources answer with read-only arrays, which OpenDP does not take.
         noisy = self._measurement(np.array(counts.ravel(), dtype=np.int64))
         return np.array(noisy, dtype=np.int64).reshape(counts.shape)

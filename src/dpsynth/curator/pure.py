@@ -1,4 +1,4 @@
-"""The noise of pools without a delta: OpenDP's discrete Laplace and permute-and-flip; and which noise a pool gets.
+"""The noise of pools without a delta: OpenDP's discrete Laplace and permute-and-flip.
 
 Each mechanism refuses to exist unless OpenDP's own privacy map confirms its charge of pure epsilon. Proof page:
 ``docs/proofs/mechanisms.md``.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.curator.mechanisms import SAMPLER, DiscreteGaussian, NoisyMax, check, opendp
+from dpsynth.curator.mechanisms import SAMPLER, check, opendp
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.laws import laplace_loss, permute_and_flip_loss
 
@@ -55,18 +55,3 @@ class PermuteAndFlip:
     def __call__(self, scores: NDArray[np.int64]) -> int:
         """The index of the noisy maximum."""
         return int(self._measurement(scores))
-
-
-def counting_noise(
-    governor: Governor, sensitivity: int, scale: float, *, table: bool = False
-) -> DiscreteGaussian | DiscreteLaplace:
-    """The noise of a marginal in a pool of this governor; ``table``: Gaussian noise from a table, not from OpenDP."""
-    if governor is Governor.PURE:
-        return DiscreteLaplace(sensitivity, scale)
-    return DiscreteGaussian(sensitivity, scale, table=table)
-
-
-def noisy_max(governor: Governor, sensitivity: int, scale: float) -> NoisyMax | PermuteAndFlip:
-    """The noisy maximum of a pool of this governor."""
-    kind = PermuteAndFlip if governor is Governor.PURE else NoisyMax
-    return kind(sensitivity, scale)
