@@ -7,7 +7,7 @@ those of bench/peers/schemas/bank_full.yaml. Each fit is followed by a sample of
 many rows as the table has; the figures are mean total variation distances over all 1-, 2- and 3-way marginals of the
 sample (``tvd2``) and of the model itself (``model_tvd2``), averaged over the fits. ``METHOD:EFFORT`` names an effort,
 ``METHOD:SETTING=VALUE`` a setting (JSON or text; more than one: ``METHOD:A=1:B=2``); ``--name`` goes into the name of
-the result. Fits cannot be seeded: the noise comes from OpenDP. CPU seconds are those
+the result; ``--delta 0`` fits in pools of pure epsilon. Fits cannot be seeded. CPU seconds are those
 of a fit inside this process, after OpenDP was imported; ``bench/fit.py`` counts whole processes.
 """
 
@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +38,7 @@ from dpsynth.domain import Clique, Domain
 from dpsynth.ledger import Ledger
 from dpsynth.metrics import CodedTable
 from dpsynth.pipeline.fit import fit
+from dpsynth.privacy.governor import governor_of
 from dpsynth.schema import Schema
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -121,16 +123,16 @@ def mean_distance(real: CodedTable, synthetic: Marginals, ways: int) -> float:
     return statistics.mean(distances)
 
 
-def one_fit(loaded: Loaded, method: str, epsilon: str, seed: int) -> dict[str, float]:
+def one_fit(loaded: Loaded, method: str, price: tuple[str, str], seed: int) -> dict[str, float]:
     """One fit with its own ledger, one sample, its distances and its costs."""
     started = time.process_time()
-    real = loaded.real
+    real, (epsilon, delta) = loaded.real, price
     name, settings = settings_of(method)
     outcome = fit(
         loaded.table,
         loaded.schema,
         epsilon=epsilon,
-        delta=DELTA,
+        delta=delta,
         method=name,
         settings=settings,
         ledger=Ledger.in_memory(),
@@ -183,14 +185,15 @@ def case(name: str, method: str, epsilon: str, runs: Sequence[dict[str, float]])
     }
 
 
-def record(arguments: Sequence[str], cases: Sequence[dict[str, Any]], name: str) -> Path:
+def record(arguments: Sequence[str], cases: Sequence[dict[str, Any]], name: str, delta: str) -> Path:
     """One dated JSON file."""
     date = dt.datetime.now(dt.UTC).date().isoformat()
     content = {
         "benchmark": "accuracy",
         "date": date,
         "command": " ".join(["python bench/accuracy.py", *arguments]),
-        "delta": DELTA,
+        "delta": delta,
+        "governor": governor_of(Fraction(delta)),
         "metric": "mean over all k-way marginals of half the L1 distance of shares; n-row samples, and the model's own "
         "marginals (model_); mean of the fits",
         "machine": {"cores": os.cpu_count(), "system": platform.system(), "architecture": platform.machine()},
@@ -215,6 +218,7 @@ def main() -> None:
     parser.add_argument("--tables", default="adult,nltcs,bank")
     parser.add_argument("--methods", default="mst,independent,aim,privbayes,auto:fast,auto:default")
     parser.add_argument("--epsilons", default="0.1,1,10")
+    parser.add_argument("--delta", default=DELTA)
     parser.add_argument("--name", default="")
     chosen = parser.parse_args()
     folder = Path(os.environ.get("DPSYNTH_BENCH_DATA", ""))
@@ -229,13 +233,14 @@ def main() -> None:
         loaded = load(folder, TABLES[name])
         for method in chosen.methods.split(","):
             for epsilon in chosen.epsilons.split(","):
-                runs = [one_fit(loaded, method, epsilon, seed) for seed in range(chosen.fits)]
+                runs = [one_fit(loaded, method, (epsilon, chosen.delta), seed) for seed in range(chosen.fits)]
                 cases.append(case(name, method, epsilon, runs))
                 shown = " ".join(f"{key} {value}" for key, value in cases[-1]["mean"].items())
                 print(
                     f"{name} {method} epsilon {epsilon}: {shown}{'' if cases[-1]['reached'] else ' MISSED'}", flush=True
                 )
-    print(f"written: bench/results/{record(sys.argv[1:], cases, f'{chosen.name}-' if chosen.name else '').name}")
+    name = f"{chosen.name}-" if chosen.name else ""
+    print(f"written: bench/results/{record(sys.argv[1:], cases, name, chosen.delta).name}")
 
 
 if __name__ == "__main__":

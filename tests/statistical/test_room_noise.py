@@ -101,7 +101,7 @@ def test_selections_follow_the_law_of_their_scale():
 @pytest.mark.parametrize("max_rows", [1, 4])
 def test_every_cell_of_a_pure_pool_has_laplace_noise_of_its_own_scale(max_rows):
     losses = [laplace_loss(max_rows, SCALE * max_rows / weight) for weight in (1, 3)]
-    wide, narrow = room(max_rows, Governor.PURE).measure([("a", "b"), ("a", "b")], total(losses), [1, 3])
+    wide, narrow = room(max_rows, governor=Governor.PURE).measure([("a", "b"), ("a", "b")], total(losses), [1, 3])
     for answer, scale in ((wide, SCALE * max_rows), (narrow, SCALE * max_rows / 3)):
         assert (answer.law, answer.scale) == ("laplace", pytest.approx(scale, rel=1e-9))
         case = audit_laplace(answer.scale, lambda _, answer=answer: answer.values.ravel(), 2 * CELLS)
@@ -111,7 +111,7 @@ def test_every_cell_of_a_pure_pool_has_laplace_noise_of_its_own_scale(max_rows):
 
 def test_selections_of_a_pure_pool_follow_permute_and_flip():
     max_rows, scale = 4, SCALE * 4
-    curator = room(max_rows, Governor.PURE)
+    curator = room(max_rows, governor=Governor.PURE)
     nothing = np.zeros(2, dtype=np.int64)
 
     def pick(scores):
