@@ -1,8 +1,9 @@
-"""Statistical audit of the room's two primitives against their exact laws.
+"""Statistical audit of the room's primitives against their exact laws.
 
-The discrete Gaussian is compared with P[X = k] ∝ exp(-k² / 2σ²), the noisy maximum with P[i] ∝ exp(score i / scale),
-both written out here anew rather than taken from the library. Noise cannot be seeded, so every run draws afresh and
-every verdict carries a probability of being wrong:
+The discrete Gaussian, OpenDP's and the table sampler's, is compared with P[X = k] ∝ exp(-k² / 2σ²), the discrete
+Laplace with exp(-|k| / b), the noisy maximum with P[i] ∝ exp(score i / scale), and permute-and-flip with its law for
+few candidates, all of them written out here anew rather than taken from the library. Noise cannot be seeded, so every
+run draws afresh and every verdict carries a probability of being wrong:
 
 * false alarm: the p-values of a case are Bonferroni-corrected, and so are the cases. The binomial checks are exact;
   chi² (at least 25 expected in a bin) and the moments are approximate, so the threshold is ten times tighter than
@@ -32,12 +33,17 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from dpsynth.curator.mechanisms import DiscreteGaussian, NoisyMax
+from dpsynth.curator.noise import TableGaussian
+from dpsynth.curator.pure import DiscreteLaplace, PermuteAndFlip
 
 FALSE_ALARM = 1e-6
 MARGIN = 10
 SCALES = (0.5, 1.0, 2.0, 4.0, 64.0, 0.7, 1.1, 1 / 0.3, 4.3, 10.0, 12.35, 29.0123, 34.25, 251.7)
 """Dyadic and not; 4.3 and 10/3 are where an earlier release of OpenDP went wrong."""
 SELECTION_SCALES = (0.5, 1.0, 8.0, 0.7, 3.0, 4.3, 12.35, 100.0, 1234.5, 40.1)
+LAPLACE_SCALES = (0.5, 1.0, 3.0, 1 / 0.3, 12.35, 40.1)
+FLIP_SCALES = (0.7, 3.0, 12.35)
+CASES = 2 * len(SCALES) + len(SELECTION_SCALES) + len(LAPLACE_SCALES) + len(FLIP_SCALES)
 RESIDUES = (2, 3, 5, 7, 16)
 MINIMUM_EXPECTED = 25
 
@@ -65,6 +71,30 @@ def gaussian_law(scale: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     support = np.arange(-reach, reach + 1, dtype=np.int64)
     weights = np.exp(-(support.astype(np.float64) ** 2) / (2 * scale * scale))
     return support, weights / weights.sum()
+
+
+def laplace_law(scale: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The support within 80 scales (the rest weighs less than 1e-30) and its probabilities."""
+    reach = math.ceil(80 * scale) + 2
+    support = np.arange(-reach, reach + 1, dtype=np.int64)
+    weights = np.exp(-np.abs(support) / scale)
+    return support, weights / weights.sum()
+
+
+def flip_law(scores: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
+    """The probabilities of permute-and-flip: over all subsets S of the others, coins that would come up before i's.
+
+    P[i] = q_i Σ_S (-1)^|S| / (|S| + 1) Π_{j in S} q_j; subsets of one size make a coefficient of Π (1 - q_j t).
+    """
+    heads = np.exp((scores - scores.max()) / scale)
+    chances = []
+    for index, head in enumerate(heads):
+        coefficients = np.poly1d([1.0])
+        for other in np.delete(heads, index):
+            coefficients *= np.poly1d([-other, 1.0])
+        rising = coefficients.coeffs[::-1]
+        chances.append(head * (rising / np.arange(1, len(rising) + 1)).sum())
+    return np.array(chances)
 
 
 def selection_law(scores: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
@@ -121,10 +151,35 @@ def power(
     return float(stats.norm.sf(reach / other_deviation))
 
 
-def audit_gaussian(scale: float, draw: Callable[[NDArray[np.int64]], NDArray[np.int64]], draws: int) -> Case:
+def audit_gaussian(
+    scale: float,
+    draw: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    draws: int,
+    mechanism: str = "discrete Gaussian",
+) -> Case:
     """``draw`` adds the noise under test to an array of zeros; it must follow N_Z(0, scale²)."""
     support, law = gaussian_law(scale)
-    noise = np.clip(draw(np.zeros(draws, dtype=np.int64)), support[0], support[-1])
+    others = [_gaussian_on(support, factor * scale) for factor in (0.9, 1.1)]
+    return _audit_cells(mechanism, scale, draw(np.zeros(draws, dtype=np.int64)), (support, law), others)
+
+
+def audit_laplace(scale: float, draw: Callable[[NDArray[np.int64]], NDArray[np.int64]], draws: int) -> Case:
+    """``draw`` adds the noise under test to an array of zeros; it must follow P ∝ exp(-|k| / scale)."""
+    support, law = laplace_law(scale)
+    weights = [np.exp(-np.abs(support) / (factor * scale)) for factor in (0.9, 1.1)]
+    noise = draw(np.zeros(draws, dtype=np.int64))
+    return _audit_cells("discrete Laplace", scale, noise, (support, law), [w / w.sum() for w in weights])
+
+
+def _audit_cells(
+    mechanism: str,
+    scale: float,
+    noise: NDArray[np.int64],
+    expected: tuple[NDArray[np.int64], NDArray[np.float64]],
+    others: list[NDArray[np.float64]],
+) -> Case:
+    (support, law), draws = expected, len(noise)
+    noise = np.clip(noise, support[0], support[-1])
     observed = np.bincount(noise - support[0], minlength=len(support))
     squares = support.astype(np.float64) ** 2
     checks = {
@@ -138,10 +193,9 @@ def audit_gaussian(scale: float, draw: Callable[[NDArray[np.int64]], NDArray[np.
         chance = np.bincount(classes, weights=law, minlength=modulus)
         hits = np.bincount(classes, weights=observed, minlength=modulus)
         checks[f"residues of {modulus}"] = chi_square(hits.astype(np.int64), chance * draws)
-    small, large = (_gaussian_on(support, factor * scale) for factor in (0.9, 1.1))
-    level = _level(len(SCALES) + len(SELECTION_SCALES)) / len(checks)
-    powers = [power(squares, law, other, draws, level) for other in (small, large)]
-    return Case("discrete Gaussian", scale, draws, checks, *powers)
+    level = _level(CASES) / len(checks)
+    powers = [power(squares, law, other, draws, level) for other in others]
+    return Case(mechanism, scale, draws, checks, *powers)
 
 
 def _gaussian_on(support: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
@@ -158,17 +212,40 @@ def selection_scores(scale: float) -> NDArray[np.int64]:
 def audit_selection(scale: float, pick: Callable[[NDArray[np.int64]], int], draws: int) -> Case:
     """``pick`` is the noisy maximum under test; it must pick i with probability ∝ exp(score i / scale)."""
     scores = selection_scores(scale)
-    law = selection_law(scores, scale)
-    observed = np.bincount([pick(scores) for _ in range(draws)], minlength=len(scores))
+    picked = np.array([pick(scores) for _ in range(draws)])
+    return _audit_picks("noisy maximum", scale, picked, scores, selection_law)
+
+
+def flip_scores(scale: float) -> NDArray[np.int64]:
+    """Twelve candidates of several ranks, the best by about three scales."""
+    return np.concatenate([np.rint(np.linspace(-4.0, -2.0, 11) * scale), [scale]]).astype(np.int64)
+
+
+def audit_flip(scale: float, pick: Callable[[NDArray[np.int64]], int], draws: int) -> Case:
+    """``pick`` is the noisy maximum under test; it must pick as permute-and-flip does."""
+    scores = flip_scores(scale)
+    picked = np.array([pick(scores) for _ in range(draws)])
+    return _audit_picks("permute-and-flip", scale, picked, scores, flip_law)
+
+
+def _audit_picks(
+    mechanism: str,
+    scale: float,
+    picked: NDArray[np.int64],
+    scores: NDArray[np.int64],
+    law_of: Callable[[NDArray[np.int64], float], NDArray[np.float64]],
+) -> Case:
+    law, draws = law_of(scores, scale), len(picked)
+    observed = np.bincount(picked, minlength=len(scores))
     worth = scores.astype(np.float64)
     checks = {
         "chi-square": chi_square(observed, law * draws),
         "each candidate": binomial(observed, np.full(len(scores), draws), law),
         "mean score": moment(worth, law, observed),
     }
-    level = _level(len(SCALES) + len(SELECTION_SCALES)) / len(checks)
-    powers = [power(worth, law, selection_law(scores, factor * scale), draws, level) for factor in (0.9, 1.1)]
-    return Case("noisy maximum", scale, draws, checks, *powers)
+    level = _level(CASES) / len(checks)
+    powers = [power(worth, law, law_of(scores, factor * scale), draws, level) for factor in (0.9, 1.1)]
+    return Case(mechanism, scale, draws, checks, *powers)
 
 
 def _level(cases: int) -> float:
@@ -177,15 +254,20 @@ def _level(cases: int) -> float:
 
 def rejected(cases: list[Case]) -> list[Case]:
     """The cases that do not follow their law; all of them together alarm falsely at most once in 1e6 runs."""
-    return [case for case in cases if case.p_value < _level(len(SCALES) + len(SELECTION_SCALES))]
+    return [case for case in cases if case.p_value < _level(CASES)]
 
 
 def run(draws: int, picks: int) -> Iterator[Case]:
     """All cases of the room's mechanisms."""
     for scale in SCALES:
         yield audit_gaussian(scale, DiscreteGaussian(1, scale), draws)
+        yield audit_gaussian(scale, TableGaussian(1, scale), draws, "discrete Gaussian by table")
     for scale in SELECTION_SCALES:
         yield audit_selection(scale, NoisyMax(1, scale), picks)
+    for scale in LAPLACE_SCALES:
+        yield audit_laplace(scale, DiscreteLaplace(1, scale), draws)
+    for scale in FLIP_SCALES:
+        yield audit_flip(scale, PermuteAndFlip(1, scale), picks)
 
 
 def report(cases: list[Case], command: str, cpu_seconds: float) -> dict[str, Any]:
@@ -215,7 +297,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     started, cases = time.process_time(), []
     for case in run(options.draws, options.picks):
-        print(f"{case.mechanism:18} scale {case.scale:<9.6g} p = {case.p_value:.3g}")
+        print(f"{case.mechanism:26} scale {case.scale:<9.6g} p = {case.p_value:.3g}")
         cases.append(case)
     command = f"python audits/noise_laws.py --draws {options.draws} --picks {options.picks}"
     result = report(cases, command, time.process_time() - started)

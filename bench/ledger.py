@@ -124,7 +124,7 @@ def contention(folder: Path) -> dict[str, Any]:
         "granted": sum(answer["granted"] for answer in answers),
         "limit": PARTS,
         "asked": PROCESSES * REQUESTS,
-        "within_cap": state.charged.rho <= state.cap.rho,
+        "within_cap": state.governor.fits(state.charged, state.cap),
         "chain_valid": verification.ok,
         "events": verification.events,
         "wall_seconds": round(wall, 2),
@@ -168,13 +168,13 @@ class Killing:
         self.outcomes[last_end(events[-1].kind, process_completed=bool(told))] += 1
         faults = {
             "the chain does not verify": not verification.ok,
-            "a charge shrank": state.charged.rho < self.charged,
-            "more is charged than the cap": state.charged.rho > state.cap.rho,
+            "a charge shrank": state.governor.units(state.charged) < self.charged,
+            "more is charged than the cap": not state.governor.fits(state.charged, state.cap),
             "a reservation of a dead process is still held": bool(state.live),
             "recovery did not happen at the first opening": before != len(events),
         }
         self.problems += [fault for fault, present in faults.items() if present]
-        self.heads, self.charged = verification.heads, state.charged.rho
+        self.heads, self.charged = verification.heads, state.governor.units(state.charged)
 
     def summary(self, kills: int) -> dict[str, Any]:
         """The figures of this series."""

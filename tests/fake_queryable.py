@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import BudgetExceededError
 from dpsynth.privacy.answers import NoisyMarginal, Selection
-from dpsynth.privacy.laws import scale_of_rho, score
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.laws import measured_scales, score, selection_scale
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Candidate
 from dpsynth.privacy.receipt import Receipt
@@ -23,9 +24,17 @@ from dpsynth.privacy.unit import Unit
 class FakeQueryable:
     """``codes``: int array rows × attributes. ``asked`` lists ("measure"|"select", cliques, loss)."""
 
-    def __init__(self, domain: Domain, codes: NDArray[np.integer], loss: PrivacyLoss, seed: int = 0) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        codes: NDArray[np.integer],
+        loss: PrivacyLoss,
+        seed: int = 0,
+        governor: Governor = Governor.ZCDP,
+    ) -> None:
         self.domain = domain
         self.unit = Unit()
+        self.governor = governor
         self.asked: list[tuple[str, tuple[Clique, ...], PrivacyLoss]] = []
         self._codes = np.asarray(codes).reshape(-1, len(domain))
         self._rng = np.random.default_rng(seed)
@@ -52,16 +61,13 @@ class FakeQueryable:
     ) -> tuple[NoisyMarginal, ...]:
         receipt = self._charge("measure", cliques, loss)
         weights = [1] * len(cliques) if weights is None else weights
-        norm = sum(weight**2 for weight in weights)
-        return tuple(
-            self._noisy(clique, scale_of_rho(1, loss.rho * weight**2 // norm), receipt)
-            for clique, weight in zip(cliques, weights, strict=True)
-        )
+        scales = measured_scales(self.governor, 1, loss, weights)
+        return tuple(self._noisy(clique, scale, receipt) for clique, scale in zip(cliques, scales, strict=True))
 
     def select(self, candidates: Sequence[Candidate], loss: PrivacyLoss) -> Selection:
         receipt = self._charge("select", [candidate.clique for candidate in candidates], loss)
         largest = max(candidate.weight for candidate in candidates)
-        scale = scale_of_rho(largest, loss.rho)
+        scale = selection_scale(self.governor, largest, loss)
         scores = []
         for candidate in candidates:
             assert candidate.estimate.dtype == np.int64
@@ -79,23 +85,25 @@ class FakeQueryable:
             axis = self.domain.attributes.index(attribute)
             codes[:, axis] = bucket_of_code[codes[:, axis]]
             sizes[attribute] = int(bucket_of_code.max()) + 1
-        coarse = FakeQueryable(Domain.from_sizes(sizes), codes, self._loss)
+        coarse = FakeQueryable(Domain.from_sizes(sizes), codes, self._loss, governor=self.governor)
         coarse._rng, coarse._spent, coarse.asked = self._rng, self._spent, self.asked
         coarse._coarsening = {**self._coarsening, **buckets}
         return coarse
 
     def _noisy(self, clique: Clique, scale: float, receipt: Receipt) -> NoisyMarginal:
         exact = self.counts(clique)
-        values = exact + np.rint(self._rng.normal(0.0, scale, exact.shape)).astype(np.int64)
+        draw = self._rng.laplace if self.governor is Governor.PURE else self._rng.normal
+        values = exact + np.rint(draw(0.0, scale, exact.shape)).astype(np.int64)
         held = self._coarsening
         coarsening = tuple((name, tuple(held[name].tolist())) for name in clique if name in held)
-        return NoisyMarginal(clique, values, scale, 1, receipt, "fake", coarsening)
+        law = "laplace" if self.governor is Governor.PURE else "gaussian"
+        return NoisyMarginal(clique, values, scale, 1, receipt, "fake", coarsening, law)
 
     def _charge(self, kind: str, cliques: Sequence[Clique], loss: PrivacyLoss) -> Receipt:
         assert cliques, "a question needs a clique"
         for clique in cliques:
             self.domain.check_clique(clique)
-        if not 0 < loss.rho <= self.remaining.rho:
+        if not 0 < self.governor.units(loss) <= self.governor.units(self.remaining):
             raise BudgetExceededError("a question asks for more than what is left")
         self.asked.append((kind, tuple(cliques), loss))
         self._spent[0] = self._spent[0] + loss

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dpsynth.domain import Domain
 from dpsynth.graph import CalibratedTree, junction_tree
-from dpsynth.models import MarkovRandomField, MixtureOfProducts, Model
+from dpsynth.models import BayesianNetwork, ConditionalTable, MarkovRandomField, MixtureOfProducts, Model
 from dpsynth.privacy.answers import NoisyMarginal, Receipt, Selection
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.schema import Schema
@@ -57,6 +57,31 @@ def random_mixture(
     blocks = [rng.dirichlet(np.full(size, concentration), size=components) for size in sizes]
     domain = Domain(tuple("abcdefghijklmnop"[: len(sizes)]), sizes)
     return MixtureOfProducts(domain, total, rng.dirichlet(np.ones(components)), np.concatenate(blocks, axis=1))
+
+
+def random_network(
+    sizes: tuple[int, ...], seed: int, parents: int = 2, total: float = 1000.0, concentration: float = 0.4
+) -> BayesianNetwork:
+    """A network over attributes a, b, c, … in this order, each with up to ``parents`` random earlier ones."""
+    rng = np.random.default_rng(seed)
+    domain = Domain(tuple("abcdefghijklmnop"[: len(sizes)]), sizes)
+    tables = []
+    for index, name in enumerate(domain):
+        chosen = rng.choice(index, size=int(rng.integers(min(index, parents) + 1)), replace=False) if index else []
+        given = tuple(domain.attributes[place] for place in chosen)
+        rows = rng.dirichlet(np.full(domain[name], concentration), size=domain.cells(given))
+        tables.append(ConditionalTable(name, given, rows.reshape(domain.shape((*given, name)))))
+    return BayesianNetwork(domain, total, tuple(tables))
+
+
+def joint_of_network(network: BayesianNetwork) -> NDArray[np.float64]:
+    """The expected count of every combination of codes, by brute force."""
+    joint = np.full(network.inner.sizes, network.total)
+    for table in network.tables:
+        order = np.argsort(network.inner.axes(table.family))
+        shape = [size if name in table.family else 1 for name, size in zip(network.inner, joint.shape, strict=True)]
+        joint = joint * table.probabilities.transpose(order).reshape(shape)
+    return joint
 
 
 def joint_of(mixture: MixtureOfProducts) -> NDArray[np.float64]:

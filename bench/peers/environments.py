@@ -41,7 +41,7 @@ class Peer:
 
 DPSYNTH = Peer(
     "dpsynth",
-    ("auto", "auto-fast", "auto-target", "aim", "aim-pairs", "mst", "independent"),
+    ("auto", "auto-fast", "auto-target", "aim", "aim-pairs", "mst", "privbayes", "independent"),
     (),
     ("dpsynth", "opendp", "numpy", "scipy"),
     0,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from dpsynth.models import Model as Model
     from dpsynth.models import load as load
     from dpsynth.pipeline.api import fit as fit
+    from dpsynth.pipeline.estimate import estimate as estimate
     from dpsynth.pipeline.evaluate import evaluate as evaluate
+    from dpsynth.pipeline.marginal_table import write_marginals as write_marginals
     from dpsynth.pipeline.plan import plan as plan
     from dpsynth.privacy.loss import PrivacyLoss as PrivacyLoss
     from dpsynth.privacy.unit import Unit as Unit
@@ -30,6 +32,8 @@ _HOMES = {
     "fit": "dpsynth.pipeline.api",
     "plan": "dpsynth.pipeline.plan",
     "evaluate": "dpsynth.pipeline.evaluate",
+    "estimate": "dpsynth.pipeline.estimate",
+    "write_marginals": "dpsynth.pipeline.marginal_table",
     "load": "dpsynth.models",
     "Model": "dpsynth.models",
     "Ledger": "dpsynth.ledger",

@@ -8,6 +8,7 @@ import click
 
 from dpsynth.cli import options, plan
 from dpsynth.cli.failures import describe
+from dpsynth.cli.settings import KEYS
 from dpsynth.errors import DpsynthError
 
 
@@ -42,3 +43,9 @@ def test_the_methods_offered_are_those_that_exist() -> None:
     assert isinstance(kind, click.Choice)
     assert set(kind.choices) == set(NAMES)
     assert options.method is not None
+
+
+def test_the_reference_lists_every_setting(root: Path) -> None:
+    text = (root / "docs/reference/cli.md").read_text(encoding="utf-8")
+    listed = text.partition("Settings are ")[2].partition(";")[0]
+    assert tuple(re.findall(r"`([a-z-]+)`", listed)) == KEYS

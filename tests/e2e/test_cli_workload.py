@@ -133,3 +133,18 @@ def test_settings_may_come_from_the_environment_and_the_file() -> None:
     assert "singles out" in run("plan", *PRICE, DPSYNTH_WORKLOAD="target:a").stdout
     Path("dpsynth.yaml").write_text("workload: target:a\nmax-model-size: 1GB\nmethod: aim\n")
     assert run("plan", *PRICE).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [("plan",), ("fit", "wide.csv", "-o", "model.dps")])
+def test_what_a_file_sets_for_other_methods_is_left_out_and_said(command: tuple[str, ...]) -> None:
+    Path("dpsynth.yaml").write_text("workload: all-2way\neffort: fast\n")
+    found = run(*command, *PRICE, "--method", "mst")
+    assert found.exit_code == 0, found.output
+    for name in ("workload", "effort"):
+        assert f"Note: {name} is set, but --method mst has none: it is left out." in found.stderr
+
+
+def test_what_the_environment_sets_for_other_methods_is_left_out_and_said() -> None:
+    found = run("plan", *PRICE, "--method", "independent", DPSYNTH_WORKLOAD="all-2way")
+    assert found.exit_code == 0, found.output
+    assert "workload is set, but --method independent has none" in found.stderr

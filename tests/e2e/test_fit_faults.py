@@ -20,7 +20,9 @@ from dpsynth.errors import (
 from dpsynth.ledger import Ledger, Transaction
 from dpsynth.pipeline import fit as journey
 from dpsynth.privacy.conversions import budget_of
-from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.loss import PrivacyLoss, total
+from dpsynth.privacy.reconciliation import loss_of
 from dpsynth.schema import Schema
 from dpsynth.tables import write_sidecar
 
@@ -68,9 +70,11 @@ def test_a_fit_commits_what_it_drew(ledger, schema, tmp_path):
     assert outcome.created_pool
     assert state.epsilon == 1
     assert state.reserved.rho == 0
-    assert state.charged.rho == outcome.spent.rho == sum(r.loss.rho for r in {a.receipt for a in outcome.model.answers})
-    assert outcome.spent.rho <= outcome.priced.loss.rho
-    assert float(outcome.spent.rho_exact) == pytest.approx(float(outcome.priced.loss.rho_exact), rel=1e-6)
+    assert state.charged == outcome.spent == total([r.loss for r in {a.receipt for a in outcome.model.answers}])
+    assert state.governor is Governor.GDP
+    assert outcome.spent.mu2 <= outcome.priced.loss.mu2
+    assert outcome.spent.mu2 == pytest.approx(outcome.priced.loss.mu2, rel=1e-6)
+    assert 0 < outcome.spent.rho <= outcome.priced.loss.rho
     assert [p.name for p in tmp_path.iterdir()] == ["m.dps"]
 
 
@@ -91,7 +95,8 @@ def test_a_fit_per_person_pays_for_all_rows_of_a_person(ledger, schema, method):
     outcome = journey.fit(persons, schema, epsilon=1, ledger=ledger, method=method, unit="who:4")
     assert {answer.sensitivity for answer in outcome.model.answers} == {4}
     assert outcome.pool.unit == outcome.priced.unit
-    assert sum(answer.rho() for answer in outcome.model.answers) <= outcome.priced.loss.rho_exact
+    mu2 = sum(loss_of(answer).mu2 for answer in outcome.model.answers)
+    assert 0 < mu2 <= outcome.priced.loss.mu2
 
 
 @pytest.mark.parametrize("label", ["STABLE(2) doubled", "NON-DP suppressed"])
@@ -116,8 +121,9 @@ def test_shares_of_a_cap_fill_it(ledger, schema):
     ledger.create("made-up", epsilon=Fraction(1), delta=Fraction(1, 10**9))
     for _ in range(5):
         outcome = journey.fit(table(), schema, share="1/5", ledger=ledger, method="independent")
-        assert outcome.priced.epsilon > Fraction(2, 5), "a fifth of rho is more than a fifth of epsilon"
-        assert budget_of(outcome.priced.epsilon, outcome.priced.delta).rho >= outcome.priced.loss.rho
+        assert outcome.priced.epsilon > Fraction(2, 5), "a fifth of mu² is more than a fifth of epsilon"
+        bought = budget_of(outcome.priced.epsilon, outcome.priced.delta, Governor.GDP)
+        assert bought.mu2 >= outcome.priced.loss.mu2
     with pytest.raises(BudgetExceededError):
         journey.fit(table(), schema, share="1/5", ledger=ledger, method="independent")
 

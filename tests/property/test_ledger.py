@@ -12,6 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from dpsynth.errors import BudgetExceededError, LedgerError, UsageError
 from dpsynth.ledger import Ledger, Transaction
 from dpsynth.privacy.conversions import budget_of
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss, total
 from dpsynth.privacy.unit import Unit
 
@@ -37,11 +38,13 @@ class Spending(RuleBasedStateMachine):
     touched: Bundle[Transaction] = Bundle("touched")
     ended: Bundle[Transaction] = Bundle("ended")
 
-    @initialize()
-    def create(self) -> None:
+    @initialize(governor=st.sampled_from(Governor))
+    def create(self, governor: Governor) -> None:
         self.ledger = Ledger.in_memory()
-        self.epsilon = Fraction(1)
-        self.model = Model(self.ledger.create("people", epsilon=self.epsilon, delta=DELTA).cap)
+        self.epsilon, self.governor = Fraction(1), governor
+        self.delta = Fraction(0) if governor is Governor.PURE else DELTA
+        created = self.ledger.create("people", epsilon=self.epsilon, delta=self.delta, governor=governor)
+        self.model = Model(created.cap)
 
     @rule(target=fresh, share=SHARES)
     def reserve(self, share: Fraction) -> Any:
@@ -52,10 +55,9 @@ class Spending(RuleBasedStateMachine):
                 "people", loss, unit=Unit(), epsilon=self.epsilon, delta=DELTA, method="mst"
             )
         except BudgetExceededError:
-            assert loss.rho > room.rho or loss.delta > room.delta
+            assert not self.governor.fits(loss, room)
             return multiple()
-        assert loss.rho <= room.rho
-        assert loss.delta <= room.delta
+        assert self.governor.fits(loss, room)
         self.model.live[transaction.id] = (loss, [])
         return transaction
 
@@ -80,7 +82,7 @@ class Spending(RuleBasedStateMachine):
         try:
             receipt = transaction.draw(loss, {"question": "measure"})
         except BudgetExceededError:
-            assert loss.rho > left.rho or loss.delta > left.delta
+            assert not self.governor.fits(loss, left)
             return
         assert receipt.loss == loss
         draws.append(loss)
@@ -107,11 +109,11 @@ class Spending(RuleBasedStateMachine):
     def raise_cap(self, factor: Fraction) -> None:
         wanted = self.epsilon * factor
         try:
-            self.ledger.raise_cap("people", epsilon=wanted, delta=DELTA, reason="more")
+            self.ledger.raise_cap("people", epsilon=wanted, delta=self.delta, reason="more")
         except UsageError:
             assert factor <= 1
             return
-        self.epsilon, self.model.cap = wanted, budget_of(wanted, DELTA).upper(self.model.cap)
+        self.epsilon, self.model.cap = wanted, budget_of(wanted, self.delta, self.governor).upper(self.model.cap)
 
     @invariant()
     def the_cap_holds_and_the_sums_agree(self) -> None:
@@ -120,8 +122,8 @@ class Spending(RuleBasedStateMachine):
         state = self.ledger.pools()[0]
         held = state.charged + state.reserved
         assert held == self.model.held
-        assert held.rho <= state.cap.rho == self.model.cap.rho
-        assert held.delta <= state.cap.delta
+        assert state.cap == self.model.cap
+        assert self.governor.fits(held, state.cap)
         assert self.ledger.verify().ok
 
 

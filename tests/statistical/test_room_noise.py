@@ -9,16 +9,18 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from noise_laws import audit_gaussian, audit_selection, rejected
+from noise_laws import audit_flip, audit_gaussian, audit_laplace, audit_selection, rejected
 
 from dpsynth.curator.curator import Curator
 from dpsynth.domain import Domain
-from dpsynth.privacy.laws import gaussian_loss, noisy_max_loss
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.laws import gaussian_loss, laplace_loss, noisy_max_loss, permute_and_flip_loss
 from dpsynth.privacy.loss import PrivacyLoss, total
 from dpsynth.privacy.queryable import Candidate
 from dpsynth.privacy.unit import Unit
 
 CELLS = 8_000
+MANY_CELLS = 100_001
 PICKS = 3_000
 SCALE = 4.3
 
@@ -26,7 +28,8 @@ SCALE = 4.3
 class NoRows:
     """A table of zero rows: what is answered is noise alone."""
 
-    domain = Domain(("a", "b"), (CELLS, 2))
+    def __init__(self, cells=CELLS):
+        self.domain = Domain(("a", "b"), (cells, 2))
 
     def counts(self, cliques):
         return [np.zeros(self.domain.shape(clique), dtype=np.int64) for clique in cliques]
@@ -35,14 +38,17 @@ class NoRows:
 class Granted:
     """A transaction that grants whatever is drawn."""
 
-    remaining = PrivacyLoss.budget(rho=Fraction(1000))
+    remaining = PrivacyLoss.budget(rho=Fraction(1000), mu2=Fraction(1000), epsilon=Fraction(1000))
+
+    def __init__(self, governor):
+        self.governor = governor
 
     def draw(self, loss, question):
         return None
 
 
-def room(max_rows):
-    return Curator(NoRows(), Unit("id", max_rows), Granted())
+def room(max_rows, cells=CELLS, governor=Governor.ZCDP):
+    return Curator(NoRows(cells), Unit("id", max_rows), Granted(governor))
 
 
 @pytest.mark.parametrize("max_rows", [1, 4])
@@ -52,6 +58,19 @@ def test_every_measured_cell_has_the_noise_of_its_own_scale(max_rows):
     for answer, scale in ((wide, SCALE * max_rows), (narrow, SCALE * max_rows / 3)):
         assert answer.scale == pytest.approx(scale, rel=1e-9)
         case = audit_gaussian(answer.scale, lambda _, answer=answer: answer.values, CELLS)
+        assert case.power_10_percent_small > 1 - 1e-6
+        assert not rejected([case])
+
+
+@pytest.mark.parametrize("max_rows", [1, 4])
+def test_every_cell_of_a_large_answer_has_the_noise_of_its_own_scale(max_rows):
+    losses = [gaussian_loss(max_rows, SCALE * max_rows / weight) for weight in (1, 3)]
+    answers = room(max_rows, MANY_CELLS).measure([("a",), ("b", "a")], total(losses), [1, 3])
+    for answer, scale in zip(answers, (SCALE * max_rows, SCALE * max_rows / 3), strict=True):
+        assert answer.sampler == "table"
+        assert answer.scale == pytest.approx(scale, rel=1e-9)
+        values = answer.values.ravel()[:MANY_CELLS]
+        case = audit_gaussian(answer.scale, lambda _, values=values: values, MANY_CELLS)
         assert case.power_10_percent_small > 1 - 1e-6
         assert not rejected([case])
 
@@ -77,3 +96,28 @@ def test_selections_follow_the_law_of_their_scale():
     case = audit_selection(scale, pick, PICKS)
     assert case.power_10_percent_small > 1 - 1e-6
     assert not rejected([case])
+
+
+@pytest.mark.parametrize("max_rows", [1, 4])
+def test_every_cell_of_a_pure_pool_has_laplace_noise_of_its_own_scale(max_rows):
+    losses = [laplace_loss(max_rows, SCALE * max_rows / weight) for weight in (1, 3)]
+    wide, narrow = room(max_rows, Governor.PURE).measure([("a", "b"), ("a", "b")], total(losses), [1, 3])
+    for answer, scale in ((wide, SCALE * max_rows), (narrow, SCALE * max_rows / 3)):
+        assert (answer.law, answer.scale) == ("laplace", pytest.approx(scale, rel=1e-9))
+        case = audit_laplace(answer.scale, lambda _, answer=answer: answer.values.ravel(), 2 * CELLS)
+        assert case.power_10_percent_small > 1 - 1e-6
+        assert not rejected([case])
+
+
+def test_selections_of_a_pure_pool_follow_permute_and_flip():
+    max_rows, scale = 4, SCALE * 4
+    curator = room(max_rows, Governor.PURE)
+    nothing = np.zeros(2, dtype=np.int64)
+
+    def pick(scores):
+        offered = [Candidate(("b",), nothing, penalty=-score) for score in scores.tolist()]
+        chosen = curator.select(offered, permute_and_flip_loss(max_rows, scale))
+        assert (chosen.law, chosen.scale) == ("permute-and-flip", pytest.approx(scale, rel=1e-9))
+        return chosen.index
+
+    assert not rejected([audit_flip(scale, pick, PICKS)])

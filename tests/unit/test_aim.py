@@ -242,10 +242,10 @@ def test_bad_settings_are_refused(settings):
 def test_round_budgets_never_exceed_the_whole():
     loss = PrivacyLoss(rho=1_000_003, mu2=77)
     budget = RoundBudget.first(loss, 10, Fraction(1, 5))
-    assert 10 * budget.rho <= loss.rho
-    assert budget.raised(2).rho == 2 * budget.rho
-    assert not budget.is_last(PrivacyLoss(rho=2 * budget.rho))
-    assert budget.is_last(PrivacyLoss(rho=2 * budget.rho - 1))
+    assert 10 * budget.units <= loss.rho
+    assert budget.raised(2).units == 2 * budget.units
+    assert not budget.is_last(PrivacyLoss(rho=2 * budget.units))
+    assert budget.is_last(PrivacyLoss(rho=2 * budget.units - 1))
     last = budget.all_of(loss, Fraction(1, 5))
     assert last.select + last.measure == loss
 

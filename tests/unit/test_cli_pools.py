@@ -20,7 +20,7 @@ DELTA = Fraction(1, 10**9)
 @pytest.fixture
 def book() -> Ledger:
     ledger = Ledger.in_memory()
-    ledger.create("people", epsilon=Fraction(1), delta=DELTA, purpose="yearly budget")
+    ledger.create("people", epsilon=Fraction(1), delta=DELTA, governor="zcdp", purpose="yearly budget")
     return ledger
 
 
@@ -56,7 +56,7 @@ def test_a_forfeit_and_an_empty_pool_are_said(book: Ledger) -> None:
 @pytest.mark.parametrize("cap", ["1", "0.3", "1.2345678", "1/3", "10"])
 def test_a_cap_that_is_used_up_is_never_said_to_be_exceeded(cap: str) -> None:
     book = Ledger.in_memory()
-    state = book.create("people", epsilon=Fraction(cap), delta=DELTA)
+    state = book.create("people", epsilon=Fraction(cap), delta=DELTA, governor="zcdp")
     with book.reserve(
         "people", state.cap, unit=Unit(), epsilon=state.epsilon, delta=DELTA, method="mst"
     ) as transaction:

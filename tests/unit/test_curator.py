@@ -9,12 +9,16 @@ import pytest
 
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.mechanisms import DiscreteGaussian, NoisyMax
+from dpsynth.curator.noise import TableGaussian
+from dpsynth.curator.table_sampler import TableSampler
 from dpsynth.domain import Domain
 from dpsynth.errors import BudgetExceededError, DomainError, LedgerError, NoGuaranteeError, UsageError
 from dpsynth.ledger import Ledger
 from dpsynth.privacy import laws
 from dpsynth.privacy.answers import NoisyMarginal
-from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.laws import gaussian_loss
+from dpsynth.privacy.loss import PrivacyLoss, total
 from dpsynth.privacy.queryable import Candidate
 from dpsynth.privacy.reconciliation import reconcile
 from dpsynth.privacy.unit import Unit
@@ -44,12 +48,13 @@ class CountingSource:
 
 @pytest.fixture
 def room():
-    def build(unit=Unit(), epsilon=Fraction(10), stability=1):
+    def build(unit=Unit(), epsilon=Fraction(10), stability=1, governor="zcdp"):
         ledger = Ledger.in_memory()
-        ledger.create("pool", epsilon=epsilon, delta=Fraction(1, 10**9), unit=unit)
+        delta = Fraction(0) if governor == "pure" else Fraction(1, 10**9)
+        ledger.create("pool", epsilon=epsilon, delta=delta, unit=unit, governor=governor)
         loss = ledger.pool("pool").cap
         transaction = ledger.reserve(
-            "pool", loss, unit=unit, epsilon=epsilon, delta=Fraction(1, 10**9), purpose=None, method="test", details={}
+            "pool", loss, unit=unit, epsilon=epsilon, delta=delta, purpose=None, method="test", details={}
         )
         transaction.touch()
         source = CountingSource(transaction)
@@ -181,13 +186,13 @@ def test_charges_cover_the_scales(room):
     curator, _, transaction = room()
     asked = curator.remaining.share(Fraction(1, 3))
     answers = curator.measure([("a",), ("b",), ("a", "c")], asked, [1, 2, 3])
-    exact = sum(answer.rho() for answer in answers)
+    exact = sum(laws.rho_of_scale(answer.sensitivity, answer.scale) for answer in answers)
     (receipt,) = transaction.draws
     assert exact <= receipt.loss.rho_exact <= asked.rho_exact
     assert float(receipt.loss.rho_exact) == pytest.approx(float(asked.rho_exact), rel=1e-9)
     assert answers[0].scale / answers[2].scale == pytest.approx(3, rel=1e-9)
     chosen = curator.select(candidates(), asked)
-    assert chosen.rho() <= chosen.receipt.loss.rho_exact <= asked.rho_exact
+    assert laws.rho_of_scale(chosen.sensitivity, chosen.scale) <= chosen.receipt.loss.rho_exact <= asked.rho_exact
 
 
 def test_the_whole_reservation_can_be_spent_and_then_nothing_is_left(room):
@@ -225,6 +230,73 @@ def test_coarsening_sums_cells_and_shares_the_transaction(room):
     assert len(transaction.draws) == 1
 
 
+class WideSource:
+    """Cells without rows; ``a`` alone has as many as OpenDP draws at most."""
+
+    domain = Domain(("a", "b"), (1_000, 2))
+
+    def counts(self, cliques):
+        return [np.zeros(self.domain.shape(clique), dtype=np.int64) for clique in cliques]
+
+    def prefetch(self, cliques):
+        raise AssertionError
+
+
+@pytest.fixture
+def wide_room(monkeypatch):
+    monkeypatch.setattr("dpsynth.curator.table_sampler.MANY_CELLS", 1_000)
+    ledger = Ledger.in_memory()
+    ledger.create("pool", epsilon=Fraction(1000), delta=Fraction(1, 10**9), unit=Unit(), governor="zcdp")
+    transaction = ledger.reserve(
+        "pool",
+        ledger.pool("pool").cap,
+        unit=Unit(),
+        epsilon=Fraction(1000),
+        delta=Fraction(1, 10**9),
+        purpose=None,
+        method="test",
+        details={},
+    )
+    transaction.touch()
+    return Curator(WideSource(), Unit(), transaction), ledger
+
+
+@pytest.mark.parametrize(
+    ("cliques", "loss", "sampler"),
+    [
+        ([("a",)], gaussian_loss(1, 30.0), "opendp"),
+        ([("a",), ("b",)], total([gaussian_loss(1, 30.0)] * 2), "table"),  # together above the limit
+        ([("a",), ("b",)], total([gaussian_loss(1, 0.12)] * 2), "opendp"),  # below the table's smallest scale
+        ([("a",), ("b",)], total([gaussian_loss(1, 20_000.0)] * 2), "opendp"),
+    ],
+)
+def test_answers_receipts_and_events_name_the_sampler_that_was_used(wide_room, monkeypatch, cliques, loss, sampler):
+    curator, ledger = wide_room
+    drawn = []
+    draw = TableSampler.__call__
+    monkeypatch.setattr(TableSampler, "__call__", lambda self, counts: drawn.append(counts.size) or draw(self, counts))
+    answers = curator.measure(cliques, loss)
+    assert [answer.sampler for answer in answers] == [sampler] * len(cliques)
+    assert drawn == ([1_000, 2] if sampler == "table" else [])
+    assert [NoisyMarginal.from_record(one.record(), one.values).sampler for one in answers] == [sampler] * len(answers)
+    (event,) = [event for event in ledger.events("pool") if event.kind == "DRAW"]
+    assert event.data["question"]["sampler"] == sampler
+    assert event.hash == answers[0].receipt.event
+
+
+def test_a_table_is_built_before_anything_is_charged(wide_room, monkeypatch):
+    curator, ledger = wide_room
+    monkeypatch.setattr("dpsynth.curator.noise.table_suits", lambda cells, scales: True)
+    with pytest.raises(UsageError, match="scale from 1/8"):
+        curator.measure([("a",)], gaussian_loss(1, 0.12))
+    assert all(event.kind != "DRAW" for event in ledger.events("pool"))
+
+
+def test_the_same_charge_whichever_sampler():
+    for sensitivity, scale in ((1, 4.3), (5, 91.2)):
+        assert TableGaussian(sensitivity, scale).loss == DiscreteGaussian(sensitivity, scale).loss
+
+
 @pytest.mark.parametrize("buckets", [[0, 1, 1], [0, 2, 2, 0], [1, 1, 1, 1], [-1, 0, 0, 1], [-1, 1, 1, 1]])
 def test_malformed_coarsenings_are_refused(room, buckets):
     curator, _, _ = room()
@@ -254,8 +326,9 @@ def test_a_coarsened_table_is_not_coarsened_again(room):
 def test_mechanisms_refuse_a_map_above_the_charge(monkeypatch):
     monkeypatch.setattr("dpsynth.curator.mechanisms.gaussian_loss", lambda *_: PrivacyLoss(rho=1))
     monkeypatch.setattr("dpsynth.curator.mechanisms.noisy_max_loss", lambda *_: PrivacyLoss(rho=1))
-    with pytest.raises(NoGuaranteeError):
-        DiscreteGaussian(1, 10.0)
+    for kind in (DiscreteGaussian, TableGaussian):
+        with pytest.raises(NoGuaranteeError):
+            kind(1, 10.0)
     with pytest.raises(NoGuaranteeError):
         NoisyMax(1, 10.0)
 
@@ -282,16 +355,16 @@ def test_reconciliation_accounts_for_every_draw(room):
     curator, _, transaction = room()
     loss = curator.remaining.share(Fraction(1, 4))
     answers = [*curator.measure([("a",), ("b",)], loss), curator.select(candidates(), loss)]
-    spent = reconcile(answers, transaction.draws, transaction.reservation)
+    spent = reconcile(answers, transaction.draws, transaction.reservation, Governor.ZCDP)
     assert spent.rho == sum(receipt.loss.rho for receipt in transaction.draws)
     with pytest.raises(LedgerError):
-        reconcile(answers[1:], transaction.draws, transaction.reservation)
+        reconcile(answers[1:], transaction.draws, transaction.reservation, Governor.ZCDP)
     with pytest.raises(LedgerError):
-        reconcile(answers, transaction.draws[:1], transaction.reservation)
+        reconcile(answers, transaction.draws[:1], transaction.reservation, Governor.ZCDP)
     with pytest.raises(LedgerError):
-        reconcile(answers, transaction.draws, PrivacyLoss(rho=spent.rho - 1))
+        reconcile(answers, transaction.draws, PrivacyLoss(rho=spent.rho - 1), Governor.ZCDP)
     with pytest.raises(LedgerError):
-        reconcile([*answers, answers[0]], transaction.draws, transaction.reservation)
+        reconcile([*answers, answers[0]], transaction.draws, transaction.reservation, Governor.ZCDP)
     louder = NoisyMarginal.from_record({**answers[0].record(), "scale": (1.0).hex()}, answers[0].values)
     with pytest.raises(LedgerError):
-        reconcile([louder, *answers[1:]], transaction.draws, transaction.reservation)
+        reconcile([louder, *answers[1:]], transaction.draws, transaction.reservation, Governor.ZCDP)

@@ -1,4 +1,4 @@
-"""What the README and the guide show is run as it stands, and the documentation builds without a warning.
+"""What the README, the guide and a page of the reference show is run as it stands; the documentation builds cleanly.
 
 A block of ``console``, ``bash`` or ``python`` is run, page by page, in a folder of its own; in a ``console`` block the
 lines after a command are compared with what it prints, where ``...`` stands for anything. ``exit 4`` at the end of a
@@ -19,7 +19,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs" / "guide").glob("*.md")),
+    ROOT / "docs" / "reference" / "estimate.md",
+]
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+) -->\s*\n)?^```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,

@@ -14,7 +14,7 @@ from pathlib import Path
 from reading import ROOT, dotted, imported, last, nodes, sources, texts
 
 BANNED_MODULES = {"pickle", "cPickle", "random", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
-# Generators are made where released models are sampled; the room's noise is OpenDP's.
+# Generators are made where released models are sampled; the room's noise is OpenDP's or the table sampler's.
 GENERATORS_BORN_IN = ("models/", "pipeline/", "metrics/", "graph/", "cli/", "audit/")
 HEAVY = ("opendp", "pandas", "scipy", "networkx", "polars", "numpy", "pyarrow", "pydantic", "rich.progress")
 
@@ -58,6 +58,14 @@ def test_generators_are_born_only_where_models_are_sampled() -> None:
         if isinstance(node, ast.Call) and last(node.func) == "default_rng" and not name.startswith(GENERATORS_BORN_IN)
     ]
     assert not found
+
+
+def test_the_table_sampler_has_one_source_of_bits() -> None:
+    modules = {module.split(".")[0] for module, _ in imported("curator/table_sampler.py")}
+    assert modules & {"os", "secrets", "ssl", "hashlib", "uuid", "time"} == {"secrets"}
+    used = {dotted(node) for name, node in nodes(ast.Attribute) if name == "curator/table_sampler.py"}
+    assert {name for name in used if "secrets" in name} == {"secrets.token_bytes", "secrets.randbits"}
+    assert not {name for name in used if ".random" in name}
 
 
 def test_random_uses_sees_global_draws() -> None:

@@ -15,7 +15,7 @@ from dpsynth.errors import DomainError, UsageError
 from dpsynth.graph.combination import Combination, combinations, tail_radius
 from dpsynth.models import MarginalInterval, Model, load
 from dpsynth.privacy.answers import Coarsening, NoisyMarginal, Receipt
-from dpsynth.privacy.laws import discrete_gaussian_log_probability
+from dpsynth.privacy.laws import deviation, discrete_gaussian_log_probability
 from dpsynth.privacy.loss import PrivacyLoss
 from model_examples import answered, random_field, random_mixture
 
@@ -87,6 +87,44 @@ def test_a_sum_of_many_is_as_good_as_gaussian() -> None:
     radius = tail_radius(math.sqrt(12.0), 1.0, 0.025)
     missed = total[np.abs(values) > radius].sum()
     assert 0.01 < missed <= 0.05
+
+
+def laplace_law(scale: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    support = np.arange(-math.ceil(60 * scale) - 20, math.ceil(60 * scale) + 21).astype(np.float64)
+    chances = np.exp(-np.abs(support) / scale)
+    return support, chances / chances.sum()
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.3, 1.0, 5.0, 40.1])
+@pytest.mark.parametrize("tail", [0.3, 0.1, 0.025, 1e-3, 1e-6])
+def test_a_laplace_answer_exceeds_its_radius_as_rarely_as_promised(scale: float, tail: float) -> None:
+    support, chances = laplace_law(scale)
+    spread = deviation("laplace", scale)
+    radius = tail_radius(spread, spread, tail, laplace=True)
+    assert chances[support > radius].sum() <= tail
+    if scale >= 5 and tail <= 0.025:
+        assert chances[support > 0.5 * radius].sum() > tail
+
+
+@pytest.mark.parametrize("weights", [(0.735, 0.265), (1.0, 1.0), (1.0, -1.0), (0.5, 0.01)])
+@pytest.mark.parametrize("scales", [(0.1, 3.0), (0.4, 0.3), (3.0, 5.0)])
+def test_a_combination_with_laplace_noise_exceeds_its_radius_as_rarely_as_promised(
+    weights: tuple[float, float], scales: tuple[float, float]
+) -> None:
+    for other, spread in ((laplace_law, deviation("laplace", scales[1])), (law, scales[1])):
+        (first, p), (second, q) = laplace_law(scales[0]), other(scales[1])
+        sums = np.add.outer(weights[0] * first, weights[1] * second)
+        spreads = deviation("laplace", scales[0]), spread
+        combined = math.hypot(weights[0] * spreads[0], weights[1] * spreads[1])
+        for tail in (0.2, 0.025, 1e-3):
+            radius = tail_radius(combined, min(spreads), tail, laplace=True)
+            assert np.outer(p, q)[sums > radius].sum() <= tail
+
+
+def test_gaussian_tails_would_be_too_short_for_laplace_noise() -> None:
+    support, chances = laplace_law(5.0)
+    spread = deviation("laplace", 5.0)
+    assert chances[support > tail_radius(spread, spread, 1e-3)].sum() > 1e-3
 
 
 # --- least squares -----------------------------------------------------------------------------------------------

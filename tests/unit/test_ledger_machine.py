@@ -18,7 +18,14 @@ HALF = PrivacyLoss(50, 50, 5)
 
 
 def facts(**changes: Any) -> dict[str, Any]:
-    created = {"pool_id": "id", "unit": "row", "epsilon": "1", "delta": "1/10", "cap": loss_record(CAP)}
+    created = {
+        "governor": "zcdp",
+        "pool_id": "id",
+        "unit": "row",
+        "epsilon": "1",
+        "delta": "1/10",
+        "cap": loss_record(CAP),
+    }
     return {**FIXED, **created, **changes}
 
 

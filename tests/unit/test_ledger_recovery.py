@@ -46,7 +46,7 @@ time.sleep(600)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "ledger.db"
-    Ledger.open(path).create("people", epsilon=Fraction(1), delta=DELTA)
+    Ledger.open(path).create("people", epsilon=Fraction(1), delta=DELTA, governor="zcdp")
     return path
 
 

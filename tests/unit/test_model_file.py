@@ -19,6 +19,7 @@ import pytest
 from dpsynth.errors import FileFormatError, OutputExistsError, UsageError
 from dpsynth.graph import Convergence
 from dpsynth.models import Expansion, MarkovRandomField, Model, archive, load
+from dpsynth.models.model_file import VERSION
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 from hostile_files import Edit, Members, at, pack, rewritten, with_array
 from model_examples import answered, people, random_field
@@ -127,8 +128,8 @@ def test_a_file_of_the_first_version_is_read():
 
 
 def test_a_newer_version_is_told_apart(tmp_path):
-    path = rewritten(tmp_path, example(), lambda manifest, _: manifest.update(version=3, more="facts"))
-    with pytest.raises(FileFormatError, match=r"version 3, newer than 2. Update dpsynth"):
+    path = rewritten(tmp_path, example(), lambda manifest, _: manifest.update(version=VERSION + 1, more="facts"))
+    with pytest.raises(FileFormatError, match=f"version {VERSION + 1}, newer than {VERSION}. Update dpsynth"):
         load(path)
 
 

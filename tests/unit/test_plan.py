@@ -19,10 +19,14 @@ def test_epsilon_is_a_positive_number(epsilon):
         privacy_parameters(epsilon, "1e-9")
 
 
-@pytest.mark.parametrize("delta", [0, 1, -1, "nan", "1e-31", False])
-def test_delta_lies_strictly_between_0_and_1(delta):
+@pytest.mark.parametrize("delta", [1, -1, "nan", "1e-31", False])
+def test_delta_is_0_or_lies_between_0_and_1(delta):
     with pytest.raises(UsageError):
         privacy_parameters(1, delta)
+
+
+def test_a_delta_of_0_asks_pure_epsilon():
+    assert privacy_parameters(1, "0") == (1, 0)
 
 
 def test_decimals_are_taken_as_written():

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from dpsynth.errors import FileFormatError
+from dpsynth.privacy.conversions import exact_from_record
 from dpsynth.privacy.loss import PrivacyLoss
-from dpsynth.privacy.receipt import Receipt, exact_from_record, loss_from_record, loss_record
+from dpsynth.privacy.receipt import Receipt, loss_from_record, loss_record
 
 LOSS = PrivacyLoss(1 << 70, 2, 3)
 

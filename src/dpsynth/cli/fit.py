@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 @options.workload
 @options.effort
 @options.max_model_size
+@options.degree
+@options.theta
 @options.unit
 @setting("pool", metavar="NAME", help="The pool that pays. Default: the schema's population, else its name.")
 @setting("purpose", metavar="TEXT", help="Why; kept in the ledger as a private field.")
@@ -62,6 +64,8 @@ def fit(
     workload: str | None,
     effort: str | None,
     max_model_size: int | None,
+    degree: int | None,
+    theta: float | None,
     **wishes: Any,
 ) -> Answer:
     """Fit a differentially private model to DATA (CSV, Parquet, Arrow, or - for CSV on stdin).
@@ -72,7 +76,8 @@ def fit(
     if target == "-":
         raise UsageError("a model is a file; it cannot go to stdout", hint="Give --output a path such as model.dps.")
     epsilon, share = _one_price(ctx, epsilon, share)
-    settings = options.method_settings(method, workload=workload, effort=effort, max_model_size=max_model_size)
+    options_given = {"effort": effort, "max_model_size": max_model_size, "degree": degree, "theta": theta}
+    settings = options.method_settings(output, method, workload=workload, **options_given)
     wishes |= {"method": method, "settings": settings}
     from dpsynth.pipeline.fit import fit as run
 
@@ -106,11 +111,13 @@ def _summary(outcome: FitOutcome, target: str) -> str:
     whom = "row" if priced.unit.column is None else "person"
     created = " It was created now, with the budget of this fit as its cap." if outcome.created_pool else ""
     guarantee = f"epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}"
+    chance = f", up to a chance of {at_most(priced.delta)}" if priced.delta else ""
+    governor = outcome.pool.governor
     meaning = f"no outcome of this fit is more than {at_most(factor, 3)} times as likely"
     lines = [
         f"Wrote {target}: {guarantee}. It {priced.unit.description}.",
-        f"Meaning: with or without any one {whom}, {meaning}, up to a chance of {at_most(priced.delta)}.",
-        f"Spent rho {at_most(outcome.spent.rho_exact)} from pool '{outcome.pool.name}'.{created}",
+        f"Meaning: with or without any one {whom}, {meaning}{chance}.",
+        f"Spent {governor.symbol} {at_most(governor.amount(outcome.spent))} from pool '{outcome.pool.name}'.{created}",
         *pool_words(outcome.pool),
         *notes(priced),
         *(f"Note: {note}." for note in outcome.notes),
@@ -135,7 +142,11 @@ def _record(outcome: FitOutcome, target: str) -> dict[str, object]:
         "unit": str(priced.unit),
         "protects": priced.unit.description,
         "transaction": outcome.transaction,
-        "spent": {"rho": float(outcome.spent.rho_exact)},
+        "governor": str(outcome.pool.governor),
+        "spent": {
+            "amount": float(outcome.pool.governor.amount(outcome.spent)),
+            "rho": float(outcome.spent.rho_exact),
+        },
         "created_pool": outcome.created_pool,
         "pool": pool_record(outcome.pool),
         "warnings": [*priced.warnings, *outcome.notes],

@@ -17,11 +17,13 @@ from dpsynth.privacy.unit import Unit
 @command(
     "create",
     "dpsynth ledger create adult --epsilon 3 --delta 1e-9",
+    "dpsynth ledger create census --epsilon 2 --delta 0",
     "dpsynth ledger create patients --epsilon 2 --delta 1e-9 --unit patient_id:4 --purpose 'yearly budget'",
 )
 @click.argument("pool")
 @click.option("--epsilon", metavar="E", type=EPSILON, required=True, help="The cap's epsilon: of all fits together.")
-@click.option("--delta", metavar="D", type=DELTA, required=True, help="The cap's delta.")
+@click.option("--delta", metavar="D", type=DELTA, required=True, help="The cap's delta; 0 for pure epsilon.")
+@options.governor
 @click.option(
     "--unit",
     metavar="row|COL:MAX_ROWS",
@@ -38,6 +40,7 @@ def create(
     pool: str,
     epsilon: Fraction,
     delta: Fraction,
+    governor: str | None,
     unit: Unit,
     purpose: str | None,
     ledger: str | None,
@@ -48,7 +51,9 @@ def create(
     """
     from dpsynth.ledger import Ledger
 
-    state = Ledger.open(ledger).create(pool, epsilon=epsilon, delta=delta, unit=unit, purpose=purpose)
+    state = Ledger.open(ledger).create(
+        pool, epsilon=epsilon, delta=delta, governor=governor, unit=unit, purpose=purpose
+    )
     output.note(f"Created pool '{state.name}'; it {unit.description}.")
     output.note("\n".join(pool_words(state)))
     return Answer(pool_record(state))

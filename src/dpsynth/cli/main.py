@@ -46,6 +46,7 @@ ENTRIES = {
     "sample": Entry("Draw synthetic rows from a model; costs no budget.", "sample"),
     "show": Entry("Show what a model file holds and what it guarantees.", "show"),
     "evaluate": Entry("Compare a real table with a synthetic one or a model; internal figures.", "evaluate"),
+    "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),
     "demo": Entry("Run the whole journey on bundled data, ending in a refused overspend.", "demo"),
     "completion": Entry("Print the script that completes commands in your shell.", "completion"),

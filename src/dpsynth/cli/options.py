@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from dpsynth.cli.parameters import DELTA, MEMORY, UNIT
+from dpsynth.cli.command import Output
+from dpsynth.cli.parameters import DELTA, MEMORY, PARENTS, THETA, UNIT
 from dpsynth.cli.settings import setting
 from dpsynth.errors import UsageError
 
@@ -22,15 +24,28 @@ ledger = setting(
     type=click.Path(),
     help="The ledger file. Default: ~/.local/share/dpsynth/ledger.db.",
 )
-delta = setting("delta", metavar="D", type=DELTA, default="1e-9", show_default=True, help="The guarantee's delta.")
+delta = setting(
+    "delta",
+    metavar="D",
+    type=DELTA,
+    default="1e-9",
+    show_default=True,
+    help="The guarantee's delta; 0 for pure epsilon, with a pool and a method that work without a delta.",
+)
+governor = click.option(
+    "--governor",
+    type=click.Choice(["gdp", "zcdp"]),
+    help="How a pool with a delta adds up losses: GDP (mu²), or zCDP (rho). Default: gdp. A pool without a delta is "
+    "governed by pure epsilon.",
+)
 method = setting(
     "method",
-    type=click.Choice(["auto", "aim", "mst", "direct", "independent"]),
+    type=click.Choice(["auto", "aim", "privbayes", "mst", "direct", "independent"]),
     default="auto",
     show_default=True,
-    help="auto goes the way that suits the columns and the workload; aim chooses sets of columns one by one; mst keeps "
-    "the strongest pairs together; direct measures the sets of the workload as they are; independent keeps each "
-    "column alone.",
+    help="auto goes the way that suits the columns and the workload; aim chooses sets of columns one by one; privbayes "
+    "learns a Bayesian network; mst keeps the strongest pairs together; direct measures the sets of the workload as "
+    "they are; independent keeps each column alone.",
 )
 workload = setting(
     "workload",
@@ -41,14 +56,25 @@ workload = setting(
 effort = setting(
     "effort",
     type=click.Choice(["fast", "default", "max"]),
-    help="How long auto and direct work on a model: a mixture takes about 5, 20 or 100 CPU seconds for 15 columns of "
-    "40 values, a junction tree has at most 8, 80 or 400 MB.",
+    help="How long auto, direct and estimate work on a model: a mixture takes about 5, 20 or 100 CPU seconds for 15 "
+    "columns of 40 values, a junction tree has at most 8, 80 or 400 MB.",
 )
 max_model_size = setting(
     "max-model-size",
     metavar="SIZE",
     type=MEMORY,
-    help="The largest junction tree that aim, auto and direct may build. Default: that of the effort; aim: 80MB.",
+    help="The largest junction tree that aim, auto, direct, privbayes and estimate may build. Default: that of the "
+    "effort; aim: 80MB; privbayes: 8MB.",
+)
+degree = setting(
+    "degree", metavar="N", type=PARENTS, help="privbayes: at most so many parents are chosen for a column. Default: 3."
+)
+theta = setting(
+    "theta",
+    metavar="T",
+    type=THETA,
+    help="privbayes: a column and its parents are measured where an average cell holds at least T times the noise. "
+    "Default: 1.",
 )
 unit = setting(
     "unit",
@@ -71,23 +97,31 @@ delimiter = click.option(
 force = click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 
 
-def method_settings(method: str, *, workload: str | None, **wishes: Any) -> dict[str, Any]:
-    """The settings of a method that options stand for; ``UsageError`` for one that the method does not have."""
-    from dpsynth.synthesizers.registry import settings_of
+def method_settings(output: Output, method: str, *, workload: str | None, **wishes: Any) -> dict[str, Any]:
+    """The settings of a method that options stand for.
+
+    Raises ``UsageError`` for an option of this command that the method does not have. One that comes from the
+    environment or dpsynth.yaml is meant for the methods that have it: it is left out, and ``output`` says so.
+    """
+    from dpsynth.synthesizers.registry import NAMES, settings_of
 
     given = {name: value for name, value in {"workload": workload, **wishes}.items() if value is not None}
-    for name in given:
-        if name not in settings_of(method):
-            words = name.replace("_", " ")
+    source = click.get_current_context().get_parameter_source
+    for name in [name for name in given if name not in settings_of(method)]:
+        option = name.replace("_", "-")
+        if source(name) is ParameterSource.COMMANDLINE:
+            other = min((known for known in NAMES if name in settings_of(known)), key=lambda known: known != "auto")
             raise UsageError(
-                f"--method {method} has no {words}",
-                where=f"--{name.replace('_', '-')}",
-                hint="Leave it out, or use --method auto.",
+                f"--method {method} has no {name.replace('_', ' ')}",
+                where=f"--{option}",
+                hint=f"Leave it out, or use --method {other}.",
             )
-    if workload is not None:
+        output.note(f"Note: {option} is set, but --method {method} has none: it is left out.")
+        del given[name]
+    if "workload" in given:
         from dpsynth.pipeline.workload import workload_of
 
-        given["workload"] = workload_of(workload)
+        given["workload"] = workload_of(given["workload"])
     return given
 
 

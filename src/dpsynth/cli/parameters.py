@@ -50,7 +50,7 @@ class Epsilon(_Type):
 
 
 class Delta(_Type):
-    """An exact delta, strictly between 0 and 1."""
+    """An exact delta: 0, for pure epsilon, or strictly between 0 and 1."""
 
     name = "number"
 
@@ -59,8 +59,8 @@ class Delta(_Type):
         if isinstance(value, Fraction):
             return value
         number = decimal(str(value))
-        if number is None or not 0 < number < 1:
-            self.fail("delta must be a number strictly between 0 and 1, such as 1e-9", param, ctx)
+        if number is None or not 0 <= number < 1:
+            self.fail("delta must be a number below 1, such as 1e-9, or 0 for pure epsilon", param, ctx)
         return number
 
 
@@ -119,6 +119,19 @@ class Whole(_Type):
         return int(text)
 
 
+class Factor(_Type):
+    """A factor of at least 0 from decimal text."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The float; a usage error otherwise."""
+        number = decimal(str(value))
+        if number is None or not 0 <= number <= LARGEST_COUNT:
+            self.fail(f"must be a number from 0 to {LARGEST_COUNT}", param, ctx)
+        return float(number)
+
+
 class Memory(_Type):
     """A size in bytes from text such as ``4GB``, ``512MiB`` or ``1000000``."""
 
@@ -156,5 +169,5 @@ class UnitText(_Type):
 
 
 EPSILON, DELTA, SHARE, MEMORY, UNIT = Epsilon(), Delta(), Share(), Memory(), UnitText()
-LEVEL = Level()
-COUNT, SEED = Whole(1, LARGEST_COUNT), Whole(0, LARGEST_SEED)
+COUNT, SEED, PARENTS = Whole(1, LARGEST_COUNT), Whole(0, LARGEST_SEED), Whole(1, 4)
+LEVEL, THETA = Level(), Factor()

@@ -26,19 +26,23 @@ if TYPE_CHECKING:
 @options.schema
 @setting("epsilon", metavar="E", type=EPSILON, required=True, help="The guarantee's epsilon, such as 1 or 0.5.")
 @options.delta
+@options.governor
 @options.method
 @options.workload
 @options.effort
 @options.max_model_size
+@options.degree
+@options.theta
 @setting("rows", metavar="N", type=COUNT, help="Your public guess of the number of rows; adds the expected error.")
 @options.unit
 @options.memory_limit
 def plan(
-    _output: Output,
+    output: Output,
     *,
     schema: str,
     epsilon: Fraction,
     delta: Fraction,
+    governor: str | None,
     method: str,
     rows: int | None,
     unit: Unit | None,
@@ -47,7 +51,8 @@ def plan(
 ) -> Answer:
     """Show what a fit would cost: the split of the budget, the noise, cells, memory and expected error.
 
-    Spends nothing and reads no data. A fit makes the same checks before it spends.
+    Spends nothing and reads no data. A fit makes the same checks before it spends. The price is that in a new pool, or
+    in one of the governor that is named.
     """
     from dpsynth.pipeline.plan import plan as price
 
@@ -55,8 +60,9 @@ def plan(
         schema,
         epsilon=epsilon,
         delta=delta,
+        governor=governor,
         method=method,
-        settings=options.method_settings(method, **wishes),
+        settings=options.method_settings(output, method, **wishes),
         rows=rows,
         unit=unit,
         memory_limit=memory_limit,
@@ -68,22 +74,28 @@ def plan(
 
 def describe(priced: PricedPlan) -> str:
     """The price in words and a table."""
-    drawn = priced.plan
+    drawn, governor = priced.plan, priced.governor
+    amount = governor.amount(priced.loss)
     head = (
-        f"Price of one {drawn.method} fit: epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}"
-        f" (rho {at_most(priced.loss.rho_exact)}).\nIt {priced.unit.description}."
+        f"Price of one {drawn.method} fit: epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}.\n"
+        f"Accounting: {governor.words}: {at_most(amount)}.\nIt {priced.unit.description}."
     )
     rows = [
         (
             step.name,
             str(step.questions),
             f"{100 * float(step.share):.0f} %",
-            at_most(step.rho, 3),
+            at_most(step.share * amount, 3),
             at_most(step.scale, 3),
         )
         for step in drawn.steps
     ]
-    parts = [head, table(("step", "questions", "share", "rho", "noise (rows)"), rows, "  ")]
+    parts = [head, table(("step", "questions", "share", governor.symbol, "noise (rows)"), rows, "  ")]
+    if priced.fixed_epsilon is not None:
+        tight = at_most(priced.fixed_epsilon)
+        parts.append(
+            f"Fixed in advance, this plan by itself guarantees epsilon {tight}; the ledger charges the price above."
+        )
     parts.append(f"Model: at most {drawn.cells:,} cells, about {size(drawn.bytes)} of memory.")
     if drawn.explanation is not None:
         parts.append(f"Why so: {drawn.explanation}.")
@@ -106,6 +118,7 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
             "questions": s.questions,
             "share": float(s.share),
             "rho": float(s.rho),
+            "amount": float(s.share * priced.governor.amount(priced.loss)),
             "scale": float(s.scale),
         }
         for s in drawn.steps
@@ -114,7 +127,10 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
         "method": drawn.method,
         "epsilon": float(priced.epsilon),
         "delta": float(priced.delta),
+        "governor": str(priced.governor),
+        "amount": float(priced.governor.amount(priced.loss)),
         "rho": float(priced.loss.rho_exact),
+        "fixed_epsilon": None if priced.fixed_epsilon is None else float(priced.fixed_epsilon),
         "unit": str(priced.unit),
         "protects": priced.unit.description,
         "steps": steps,

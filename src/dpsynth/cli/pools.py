@@ -26,12 +26,13 @@ def pool_words(pool: PoolState) -> list[str]:
     ]
     if pool.disclosures:
         lines.append(f"Plus {pool.disclosures} disclosures without DP: no bound holds for the total.")
-    if pool.forfeited.rho:
+    if pool.governor.units(pool.forfeited):
         lines.append(
             f"Of that, epsilon {at_most(pool.statement(pool.forfeited)[0])} was forfeited by fits that broke off."
         )
     if pool.live:
         lines.append(f"Fits running now: {len(pool.live)}; what they reserved is not available.")
+    lines.append(f"Accounting, fixed for this pool: {pool.governor.words}.")
     lines.append(_left(largest_epsilon(pool), pool))
     return lines
 
@@ -54,9 +55,14 @@ def pool_record(pool: PoolState) -> dict[str, object]:
         "name": pool.name,
         "pool_id": pool.pool_id,
         "unit": str(pool.unit),
-        "governor": pool.governor,
+        "governor": str(pool.governor),
         "neighbors": pool.neighbors,
-        "cap": {"epsilon": float(pool.epsilon), "delta": float(pool.delta), "rho": float(pool.cap.rho_exact)},
+        "cap": {
+            "epsilon": float(pool.epsilon),
+            "delta": float(pool.delta),
+            "amount": float(pool.governor.amount(pool.cap)),
+            "rho": float(pool.cap.rho_exact),
+        },
         "charged": _amount(pool, pool.charged),
         "reserved": _amount(pool, pool.reserved),
         "forfeited": _amount(pool, pool.forfeited),
@@ -70,4 +76,8 @@ def pool_record(pool: PoolState) -> dict[str, object]:
 
 
 def _amount(pool: PoolState, loss: PrivacyLoss) -> dict[str, float]:
-    return {"epsilon": float(pool.statement(loss)[0]), "rho": float(loss.rho_exact)}
+    return {
+        "epsilon": float(pool.statement(loss)[0]),
+        "amount": float(pool.governor.amount(loss)),
+        "rho": float(loss.rho_exact),
+    }

@@ -25,6 +25,8 @@ KEYS = (
     "workload",
     "effort",
     "max-model-size",
+    "degree",
+    "theta",
     "unit",
     "pool",
     "purpose",

@@ -13,6 +13,7 @@ from dpsynth.cli.counts import counts_record, counts_words, marginal_of
 from dpsynth.cli.layout import at_most, facts, table
 from dpsynth.cli.parameters import LEVEL
 from dpsynth.errors import FileFormatError, UsageError
+from dpsynth.privacy.governor import Governor
 
 if TYPE_CHECKING:
     from dpsynth.models import Model
@@ -60,14 +61,25 @@ def show(_output: Output, *, model: str, marginal: str | None, interval: float |
 def _words(model: Model, path: str) -> str:
     try:
         head = _head(model)
-    except (KeyError, TypeError, AttributeError, ArithmeticError):
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise FileFormatError("the record of the fit is malformed", where=path) from None
-    columns = [(name, f"{model.domain[name]:,}") for name in model.domain]
+    parents = _parents(model)
+    columns = [
+        (name, f"{model.domain[name]:,}", *([", ".join(parents[name]) or "-"] if parents else ()))
+        for name in parents or model.domain
+    ]
     answers = [(kind, ", ".join(clique), f"{scale:.1f}") for kind, clique, scale in _answers(model)]
     made_of = table(("answer", "columns", "noise (rows)"), answers[:SHOWN])
     if len(answers) > SHOWN:
         made_of += f"\n... and {len(answers) - SHOWN:,} more: dpsynth show --json lists them all"
-    return "\n\n".join((facts(head), table(("column", "values"), columns), made_of))
+    return "\n\n".join((facts(head), table(("column", "values", *(["given"] if parents else ())), columns), made_of))
+
+
+def _parents(model: Model) -> dict[str, tuple[str, ...]]:
+    """The parents of every column in the order of a Bayesian network; empty for another kind of distribution."""
+    from dpsynth.models import BayesianNetwork
+
+    return model.distribution.parents if isinstance(model.distribution, BayesianNetwork) else {}
 
 
 def _method(model: Model) -> str:
@@ -79,10 +91,14 @@ def _method(model: Model) -> str:
 def _head(model: Model) -> list[tuple[str, str]]:
     said: Mapping[str, Any] = model.provenance
     lines = [("guarantee", "none recorded")]
+    if model.claim is not None:
+        stated = "nothing" if model.claim.text is None else f"{model.claim.text} (in their words)"
+        lines = [("guarantee", f"none of dpsynth; dp: {model.claim.stamp}"), ("they state", stated)]
     if model.dp:
         guarantee = said["guarantee"]
         bound = f"epsilon {at_most(Decimal(guarantee['epsilon']))}, delta {at_most(Decimal(guarantee['delta']))}"
         lines = [("guarantee", bound), ("protects", guarantee["protects"].removeprefix("protects "))]
+        lines.append(("accounting", Governor(guarantee["governor"]).words))
     lines += [("method", _method(model)), ("rows", f"about {model.default_rows:,} (measured with noise)")]
     held = model.distribution
     lines.append(("distribution", f"{held.kind.replace('-', ' ')}, {held.cells:,} numbers"))
@@ -91,6 +107,7 @@ def _head(model: Model) -> list[tuple[str, str]]:
     if model.convergence is not None:
         lines.append(("estimation", model.convergence.reason))
     lines += [(name, str(said[name])) for name in ("ledger", "pool", "transaction") if name in said]
+    lines += [("warning", warning) for warning in said.get("warnings", ())]
     if "labels" in said:
         lines.append(("steps", "; ".join(said["labels"]) or "none"))
     if "versions" in said:
@@ -102,18 +119,24 @@ def _answers(model: Model) -> list[tuple[str, tuple[str, ...], float]]:
     from dpsynth.privacy.answers import NoisyMarginal
 
     return [
-        ("counts" if isinstance(answer, NoisyMarginal) else "selection", answer.clique, answer.scale)
-        for answer in model.answers
+        *(
+            ("counts", answer.clique, answer.deviation)
+            if isinstance(answer, NoisyMarginal)
+            else ("selection", answer.clique, answer.scale)
+            for answer in model.answers
+        ),
+        *(("claimed counts", one.clique, one.scale) for one in model.claims),
     ]
 
 
 def _record(model: Model) -> dict[str, object]:
     return {
-        "dp": model.dp,
+        "dp": model.claim.stamp if model.claim else model.dp,
         "method": model.method,
         "settings": dict(model.settings),
         "rows": model.default_rows,
         "distribution": {"kind": model.distribution.kind, "cells": model.distribution.cells},
+        "network": [{"column": name, "given": given} for name, given in _parents(model).items()] or None,
         "columns": {name: model.domain[name] for name in model.domain},
         "schema": model.schema.to_dict() if model.schema else None,
         "answers": [{"kind": kind, "columns": clique, "scale": scale} for kind, clique, scale in _answers(model)],

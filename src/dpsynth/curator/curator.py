@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.curator.coarsening import CoarsenedSource, coarsening_of
-from dpsynth.curator.mechanisms import SAMPLER, DiscreteGaussian, NoisyMax
+from dpsynth.curator.mechanisms import SAMPLER
+from dpsynth.curator.noise import counting_noise, noisy_max
 from dpsynth.curator.sources import MarginalSource
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import BudgetExceededError, DomainError, UsageError
 from dpsynth.ledger import Transaction
 from dpsynth.privacy import laws
 from dpsynth.privacy.answers import Coarsening, NoisyMarginal, Selection
-from dpsynth.privacy.loss import PrivacyLoss, total
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Candidate
 from dpsynth.privacy.unit import Unit
 
@@ -27,8 +29,9 @@ from dpsynth.privacy.unit import Unit
 class Curator:
     """Serves ``Queryable`` over a source of exact counts, a unit and a touched ledger transaction.
 
-    Guarantee: the answers to any adaptively chosen questions are rho-zCDP for neighbors that differ by one unit, with
-    rho the reservation of the transaction. ``stability`` is the product of the stabilities of all preprocessing steps.
+    Guarantee: the answers to any adaptively chosen questions together lose at most the reservation of the transaction,
+    in its pool's currency, for neighbors that differ by one unit. ``stability`` is the product of the stabilities of
+    all preprocessing steps.
     """
 
     def __init__(
@@ -56,6 +59,11 @@ class Curator:
         return self._unit
 
     @property
+    def governor(self) -> Governor:
+        """The currency that the reservation is spent in."""
+        return self._transaction.governor
+
+    @property
     def remaining(self) -> PrivacyLoss:
         """What is left of the reservation."""
         return self._transaction.remaining
@@ -63,30 +71,31 @@ class Curator:
     def measure(
         self, cliques: Sequence[Clique], loss: PrivacyLoss, weights: Sequence[int] | None = None
     ) -> tuple[NoisyMarginal, ...]:
-        """Noisy marginals of the cliques by one joint discrete Gaussian; marginal i has scale ∝ 1 / weight i.
+        """Noisy marginals of the cliques, marginal i at a scale ∝ 1 / weight i: by discrete Gaussians, or by discrete
+        Laplace noise under pure epsilon.
 
-        The charge is at most ``loss``: clique i gets the part wᵢ² / Σw² of it. Raises ``BudgetExceededError``,
-        ``DomainError`` or ``UsageError`` before anything is charged or read.
+        The charge is at most ``loss``: clique i gets the part wᵢ² / Σw² of it (pure: wᵢ / Σw). Raises
+        ``BudgetExceededError``, ``DomainError`` or ``UsageError`` before anything is charged or read.
         """
         weights = [1] * len(cliques) if weights is None else list(weights)
         self._check_cliques(cliques)
         self._check_weights(weights, len(cliques))
         self._check_affordable(loss)
         sensitivity = laws.measure_sensitivity(self._rows_per_unit)
-        norm = sum(weight**2 for weight in weights)
-        scales = [laws.scale_of_rho(sensitivity, loss.rho * weight**2 // norm) for weight in weights]
-        mechanisms = [DiscreteGaussian(sensitivity, scale) for scale in scales]
-        charge = total([mechanism.loss for mechanism in mechanisms])
+        scales = laws.measured_scales(self.governor, sensitivity, loss, weights)
+        cells = sum(self.domain.cells(clique) for clique in cliques)
+        mechanisms = counting_noise(self.governor, sensitivity, scales, cells)
 
         receipt = self._transaction.draw(
-            charge,
+            laws.stated(self.governor, [mechanism.loss for mechanism in mechanisms]),
             {
                 "question": "measure",
+                "law": mechanisms[0].law,
                 "cliques": [list(clique) for clique in cliques],
                 "scales": [scale.hex() for scale in scales],
                 "sensitivity": sensitivity,
                 "coarsened": [attribute for attribute, _ in self._coarsening],
-                "sampler": SAMPLER,
+                "sampler": mechanisms[0].sampler,
             },
         )
         counts = self._source.counts(cliques)
@@ -97,8 +106,9 @@ class Curator:
                 scale=scale,
                 sensitivity=sensitivity,
                 receipt=receipt,
-                sampler=SAMPLER,
+                sampler=mechanism.sampler,
                 coarsening=tuple(item for item in self._coarsening if item[0] in clique),
+                law=mechanism.law,
             )
             for clique, mechanism, exact, scale in zip(cliques, mechanisms, counts, scales, strict=True)
         )
@@ -113,13 +123,14 @@ class Curator:
         self._check_affordable(loss)
         largest = max(candidate.weight for candidate in candidates)
         sensitivity = laws.score_sensitivity(largest, self._rows_per_unit)
-        scale = laws.scale_of_rho(sensitivity, loss.rho)
-        mechanism = NoisyMax(sensitivity, scale)
+        scale = laws.selection_scale(self.governor, sensitivity, loss)
+        mechanism = noisy_max(self.governor, sensitivity, scale)
 
         receipt = self._transaction.draw(
-            mechanism.loss,
+            laws.stated(self.governor, [mechanism.loss]),
             {
                 "question": "select",
+                "law": mechanism.law,
                 "candidates": len(candidates),
                 "scale": scale.hex(),
                 "sensitivity": sensitivity,
@@ -139,6 +150,7 @@ class Curator:
             scale=scale,
             sensitivity=sensitivity,
             receipt=receipt,
+            law=mechanism.law,
         )
 
     def coarsened(self, buckets: Mapping[str, NDArray[np.int64]]) -> Curator:
@@ -177,7 +189,7 @@ class Curator:
                 raise UsageError("a penalty is an integer of at most 2**60")
 
     def _check_affordable(self, loss: PrivacyLoss) -> None:
-        if loss.rho < 1 or loss.rho > self.remaining.rho:
+        if not 1 <= self.governor.units(loss) <= self.governor.units(self.remaining):
             raise BudgetExceededError("a question asks for more than what is left of the reservation")
 
 

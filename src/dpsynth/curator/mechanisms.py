@@ -1,4 +1,4 @@
-"""The only module that draws noise: OpenDP's discrete Gaussian and noisy maximum, on integers, under zCDP.
+"""The noise of pools with a delta: OpenDP's discrete Gaussian and exponential mechanism, on integers.
 
 Each mechanism is built for a scale and refuses to exist unless OpenDP's own privacy map confirms the charge. There is
 no seed, no switch and no float arithmetic on counts. Proof page: ``docs/proofs/mechanisms.md``.
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from dpsynth.errors import NoGuaranteeError
 from dpsynth.privacy.laws import gaussian_loss, noisy_max_loss
-from dpsynth.privacy.loss import PrivacyLoss
 
 SAMPLER = "opendp"
 
@@ -25,12 +24,14 @@ class DiscreteGaussian:
     ``loss`` is the charge that OpenDP's privacy map was checked against. Cost: about 18 µs of CPU a cell.
     """
 
+    law, sampler = "gaussian", SAMPLER
+
     def __init__(self, sensitivity: int, scale: float) -> None:
-        dp = _opendp()
+        dp = opendp()
         space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
         self._measurement = dp.m.make_gaussian(*space, scale=scale)
         self.loss = gaussian_loss(sensitivity, scale)
-        _check(self._measurement.map(float(sensitivity)), self.loss)
+        check(self._measurement.map(float(sensitivity)), self.loss.rho_exact)
 
     def __call__(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The noisy counts, int64, same shape."""
@@ -45,25 +46,27 @@ class NoisyMax:
     Scores may move up *and* down by ``sensitivity`` between neighbors, so OpenDP is never told that they are monotone.
     """
 
+    law = "exponential"
+
     def __init__(self, sensitivity: int, scale: float) -> None:
-        dp = _opendp()
+        dp = opendp()
         space = dp.vector_domain(dp.atom_domain(T="i64")), dp.linf_distance(T="i64")
         self._measurement = dp.m.make_noisy_max(*space, dp.zero_concentrated_divergence(), scale=scale)
         self.loss = noisy_max_loss(sensitivity, scale)
-        _check(self._measurement.map(sensitivity), self.loss)
+        check(self._measurement.map(sensitivity), self.loss.rho_exact)
 
     def __call__(self, scores: NDArray[np.int64]) -> int:
         """The index of the noisy maximum."""
         return int(self._measurement(scores))
 
 
-def _check(mapped: float, loss: PrivacyLoss) -> None:
-    """Raise ``NoGuaranteeError`` unless the privacy map's rho, taken exactly, is within the charge."""
-    if not Fraction(mapped) <= loss.rho_exact:
+def check(mapped: float, charged: Fraction) -> None:
+    """Raise ``NoGuaranteeError`` unless what the privacy map says, taken exactly, is within the charge."""
+    if not Fraction(mapped) <= charged:
         raise NoGuaranteeError("a mechanism's privacy map exceeds its charge", hint="Please report this: SECURITY.md")
 
 
-def _opendp() -> Any:
+def opendp() -> Any:
     """OpenDP, imported on first use: it takes seconds."""
     import opendp.prelude as dp
 

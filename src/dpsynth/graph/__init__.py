@@ -4,13 +4,14 @@ from dpsynth.graph.calibrated import CalibratedTree
 from dpsynth.graph.dual import Convergence
 from dpsynth.graph.estimation import Zeros, estimate
 from dpsynth.graph.junction import JunctionTree, junction_tree
-from dpsynth.graph.pooling import pooled_one_way, pooled_total, simplex_projection
+from dpsynth.graph.pooling import Measurement, pooled_one_way, pooled_total, simplex_projection
 from dpsynth.graph.propagation import Propagated, propagate
 
 __all__ = [
     "CalibratedTree",
     "Convergence",
     "JunctionTree",
+    "Measurement",
     "Propagated",
     "Zeros",
     "estimate",

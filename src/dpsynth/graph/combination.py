@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import DomainError
 from dpsynth.graph.factors import Values, aligned, summed
-from dpsynth.graph.pooling import Buckets, coarse_shape, expanded
+from dpsynth.graph.pooling import Buckets, Measurement, coarse_shape, expanded
 from dpsynth.privacy.answers import NoisyMarginal
 
 _SCALES = 1e-100, 1e100
@@ -27,42 +27,60 @@ LEAST_SCALE = 1.0
 """From this scale on sums of discrete Gaussians are treated as Gaussian, with the correction of ``tail_radius``."""
 
 
-def deviation_of(answer: NoisyMarginal) -> float:
-    """The standard deviation of every cell of an answer, in rows (an upper bound: that of its continuous sibling)."""
-    return answer.scale
-
-
-def tail_radius(deviation: float, least: float, tail: float) -> float:
+def tail_radius(deviation: float, least: float, tail: float, *, laplace: bool = False) -> float:
     """A distance, in rows, that the noise of a linear combination exceeds on one side with at most chance ``tail``.
 
-    ``deviation``: of the combination; ``least``: the smallest scale of the discrete Gaussians in it. No weight is
+    ``deviation``: of the combination; ``least``: the smallest one of an answer in it. No weight is
     larger than deviation / least, so rounding the largest part to whole rows moves the sum by at most half of that,
     and adds at most its square / 12 to the variance: sums are as if they were Gaussian, but for terms of order
     exp(−2π² least²). For scales below ``LEAST_SCALE`` the bound is that of sub-Gaussian sums (Canonne, Kamath &
-    Steinke 2020: E exp(tX) ≤ exp(t² scale² / 2)), which holds for all of them.
+    Steinke 2020: E exp(tX) ≤ exp(t² scale² / 2)), which holds for all of them. With ``laplace`` noise among the parts:
+    ``_laplace_radius``.
     """
     from scipy.special import ndtri
 
+    if laplace:
+        return _laplace_radius(deviation, least, tail)
     if least < LEAST_SCALE:
         return deviation * math.sqrt(-2.0 * math.log(tail))
     quantile = max(-float(ndtri(tail)), 0.0)
     return deviation * (quantile * math.sqrt(1.0 + 1.0 / (12.0 * least**2)) + 0.5 / least)
 
 
+def _laplace_radius(deviation: float, least: float, tail: float) -> float:
+    """The same for sums of discrete Laplace and discrete Gaussian noise, by Chernoff's bound.
+
+    E exp(tX) ≤ 1 / (1 − b²t²) for the discrete Laplace of scale b, so log E of a sum with Σ 2 aᵢ²bᵢ² = 2b² is at most
+    −log(1 − b²t²): the sum of −log(1 − xᵢ) is largest when one of them has it all. The best t for a radius r = b s has
+    bt = (√(1 + s²) − 1) / s. Discrete noise of small scale deviates by less than √2 b: its b follows from
+    deviation = 1 / (√2 sinh(1 / 2b)), and √2 b / deviation is largest for the smallest deviation, ``least``.
+    """
+    from scipy.optimize import brentq
+
+    def excess(ratio: float) -> float:
+        root = math.sqrt(1.0 + ratio * ratio) - 1.0
+        return -root - math.log1p(-((root / ratio) ** 2)) - math.log(tail)
+
+    scale = deviation / least / (2.0 * math.asinh(1.0 / (math.sqrt(2.0) * least)))
+    return scale * float(brentq(excess, 1e-6, 20.0 - 4.0 * math.log(tail)))
+
+
 @dataclass(frozen=True, eq=False)
 class Combined:
     """``values``: float64, unbiased counts of the clique's cells on the grid, rows; may be negative. ``deviation``: the
-    standard deviation of the noise of every cell. ``least``: the smallest scale among the answers.
+    standard deviation of the noise of every cell. ``least``: the smallest one among the answers. ``laplace``: whether
+    one of them has Laplace noise.
     """
 
     clique: Clique
     values: Values
     deviation: float
     least: float
+    laplace: bool = False
 
     def radius(self, tail: float) -> float:
         """``tail_radius`` of every cell."""
-        return tail_radius(self.deviation, self.least, tail)
+        return tail_radius(self.deviation, self.least, tail, laplace=self.laplace)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +93,11 @@ class Combination:
 
     domain: Domain
     grid: Mapping[str, Buckets]
-    answers: tuple[tuple[frozenset[str], NoisyMarginal], ...]
+    answers: tuple[tuple[frozenset[str], Measurement], ...]
     _residuals: dict[Clique, tuple[Values, float]] = field(default_factory=dict)
 
     @staticmethod
-    def on(domain: Domain, grid: Mapping[str, Buckets], answers: Iterable[NoisyMarginal]) -> Combination:
+    def on(domain: Domain, grid: Mapping[str, Buckets], answers: Iterable[Measurement]) -> Combination:
         """The answers on this grid; ``DomainError`` when one does not fit its clique, buckets or scale."""
         kept = []
         for answer in answers:
@@ -126,8 +144,9 @@ class Combination:
             residual, noise = self._residual(inner)
             values += factor * aligned(residual, inner, clique)
             variance += factor**2 * noise
-        least = min(deviation_of(answer) for _, answer in self.answers)
-        return Combined(clique, values, math.sqrt(variance), least)
+        least = min(answer.deviation for _, answer in self.answers)
+        laplace = any(isinstance(answer, NoisyMarginal) and answer.law == "laplace" for _, answer in self.answers)
+        return Combined(clique, values, math.sqrt(variance), least, laplace)
 
     def counts(self, clique: Clique) -> Combined:
         """The counts of a clique that some answer determines."""
@@ -143,7 +162,7 @@ class Combination:
             for names, answer in self.answers:
                 if names.issuperset(clique):
                     table = summed(answer.values.astype(np.float64), answer.clique, clique)
-                    weight = table.size / (answer.values.size * deviation_of(answer) ** 2)
+                    weight = table.size / (answer.values.size * answer.deviation**2)
                     total, precision = total + weight * table, precision + weight
             residual, kept = total / precision, 1.0
             for axis, size in enumerate(residual.shape):
@@ -158,7 +177,7 @@ def subsets(clique: Clique) -> Iterator[Clique]:
     return itertools.chain.from_iterable(itertools.combinations(clique, size) for size in range(len(clique) + 1))
 
 
-def combinations(domain: Domain, answers: Sequence[NoisyMarginal]) -> tuple[Combination, ...]:
+def combinations(domain: Domain, answers: Sequence[Measurement]) -> tuple[Combination, ...]:
     """One combination per grid: that of the codes first, then one for each way in which answers merge codes.
 
     Answers share a grid when no attribute has different buckets in them.
@@ -179,7 +198,7 @@ def combinations(domain: Domain, answers: Sequence[NoisyMarginal]) -> tuple[Comb
     return tuple(Combination.on(domain, {**fine, **grid}, answers) for grid in ({}, *grids))
 
 
-def _check(domain: Domain, answer: NoisyMarginal) -> None:
+def _check(domain: Domain, answer: Measurement) -> None:
     domain.check_clique(answer.clique)
     given, where = dict(answer.coarsening), ",".join(answer.clique)
     buckets = [given.get(name) for name in answer.clique]
@@ -187,7 +206,7 @@ def _check(domain: Domain, answer: NoisyMarginal) -> None:
         raise DomainError("the buckets of a coarsening are 0 or above", where=where)
     if answer.values.shape != coarse_shape(domain, answer.clique, buckets):
         raise DomainError("a measurement does not have the shape of its clique", where=where)
-    if not _SCALES[0] <= deviation_of(answer) <= _SCALES[1]:
+    if not _SCALES[0] <= answer.deviation <= _SCALES[1]:
         raise DomainError("the noise scale of a measurement is out of range", where=where)
 
 

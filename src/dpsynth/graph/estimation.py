@@ -14,9 +14,16 @@ from dpsynth.graph.closed_form import closed_form
 from dpsynth.graph.dual import Convergence, Wanted, fit_dual
 from dpsynth.graph.factors import Values, aligned, divided, summed
 from dpsynth.graph.junction import JunctionTree, junction_tree
-from dpsynth.graph.pooling import Target, coarsened, merged, pooled_one_way, pooled_total, projected_precision
+from dpsynth.graph.pooling import (
+    Measurement,
+    Target,
+    coarsened,
+    merged,
+    pooled_one_way,
+    pooled_total,
+    projected_precision,
+)
 from dpsynth.graph.shrinkage import dispersion
-from dpsynth.privacy.answers import NoisyMarginal
 
 ITERATIONS = 1_000
 MODEL_CELLS = 1 << 27
@@ -28,7 +35,7 @@ Zeros = Mapping[Clique, NDArray[np.bool_]]
 
 def estimate(
     domain: Domain,
-    measurements: Sequence[NoisyMarginal],
+    measurements: Sequence[Measurement],
     *,
     zeros: Zeros | None = None,
     iterations: int = ITERATIONS,

@@ -4,19 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import DomainError
 from dpsynth.graph.factors import Values, summed
-from dpsynth.privacy.answers import NoisyMarginal
+from dpsynth.privacy.answers import Coarsening
 
 FLOOR = 1e-9
 """The share of the total that every code keeps: a value that noise happened to hide is rare, not impossible."""
 
 Buckets = tuple[int, ...] | None
 """The bucket of every code of an attribute, or ``None`` when the attribute was measured as it is."""
+
+
+class Measurement(Protocol):
+    """A table of counts with noise of mean 0, whoever measured it: an answer of the room, or somebody else's table."""
+
+    @property
+    def clique(self) -> Clique:
+        """The attributes, in axis order."""
+        ...
+
+    @property
+    def values(self) -> NDArray[np.int64] | NDArray[np.float64]:
+        """Noisy counts over the (coarsened) shape of the clique; may be negative."""
+        ...
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the noise of every cell, in rows."""
+        ...
+
+    @property
+    def coarsening(self) -> Coarsening:
+        """For each attribute that was measured in buckets, the bucket of every code."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +58,7 @@ class Target:
     variance: float
 
 
-def merged(domain: Domain, measurements: Iterable[NoisyMarginal]) -> tuple[Target, ...]:
+def merged(domain: Domain, measurements: Iterable[Measurement]) -> tuple[Target, ...]:
     """One target per clique and coarsening, in the order of first appearance.
 
     Raises ``DomainError`` when an answer does not have the shape of its (coarsened) clique.
@@ -46,7 +72,7 @@ def merged(domain: Domain, measurements: Iterable[NoisyMarginal]) -> tuple[Targe
         values = summed(measurement.values.astype(np.float64), measurement.clique, clique)
         if values.shape != coarse_shape(domain, clique, buckets):
             raise DomainError("a measurement does not have the shape of its clique", where=",".join(clique))
-        precision = 1.0 / measurement.scale**2
+        precision = 1.0 / measurement.deviation**2
         weighted, held = sums.get((clique, buckets), (np.zeros_like(values), 0.0))
         sums[clique, buckets] = weighted + precision * values, held + precision
     return tuple(

@@ -21,8 +21,7 @@ from dpsynth.graph.calibrated import CalibratedTree
 from dpsynth.graph.dual import Convergence
 from dpsynth.graph.factors import Values
 from dpsynth.graph.junction import junction_tree
-from dpsynth.graph.pooling import simplex_projection
-from dpsynth.privacy.answers import NoisyMarginal
+from dpsynth.graph.pooling import Measurement, simplex_projection
 
 ITERATIONS = 1_000
 """At most this many steps of L-BFGS for each order of interactions; skewed tables need hundreds."""
@@ -96,7 +95,7 @@ class Residuals:
     variances: Mapping[Axes, float]
 
     @staticmethod
-    def of(domain: Domain, answers: Sequence[NoisyMarginal]) -> Residuals:
+    def of(domain: Domain, answers: Sequence[Measurement]) -> Residuals:
         """All answers merged by inverse variance: exact generalized least squares, because in this basis the noise of
         different coefficients is independent. ``DomainError`` for an answer that is coarsened or has another shape.
         """
@@ -106,7 +105,7 @@ class Residuals:
         for answer in answers:
             if answer.coarsening or answer.values.shape != domain.shape(answer.clique):
                 raise DomainError("a measurement does not have the shape of its clique", where=",".join(answer.clique))
-            precision = basis.cells / answer.values.size / answer.scale**2
+            precision = basis.cells / answer.values.size / answer.deviation**2
             for axes, part in _blocks_of(basis, domain.axes(answer.clique), answer.values):
                 sums[axes] = sums.get(axes, np.zeros_like(part)) + precision * part
                 precisions[axes] = precisions.get(axes, 0.0) + precision
@@ -146,7 +145,7 @@ class Residuals:
         return max(surplus, 0.0) * self.basis.cells / (float(joint.sum()) * max(count, 1))
 
 
-def _blocks_of(basis: Basis, axes: Axes, values: NDArray[np.int64]) -> list[tuple[Axes, Values]]:
+def _blocks_of(basis: Basis, axes: Axes, values: NDArray[np.int64] | Values) -> list[tuple[Axes, Values]]:
     """The coefficients of the joint table that a marginal over these axes (in its axis order) determines."""
     order = sorted(range(len(axes)), key=axes.__getitem__)
     kept = [axes[position] for position in order]
@@ -212,7 +211,7 @@ class _State:
 
 
 def fit_joint(
-    domain: Domain, answers: Sequence[NoisyMarginal], *, iterations: int = ITERATIONS
+    domain: Domain, answers: Sequence[Measurement], *, iterations: int = ITERATIONS
 ) -> tuple[CalibratedTree, Convergence]:
     """The joint distribution of all attributes given noisy marginals of any order, as a tree of one node.
 

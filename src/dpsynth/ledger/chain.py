@@ -16,7 +16,9 @@ from typing import Any
 
 from dpsynth.errors import DpsynthError, LedgerError, UsageError
 from dpsynth.ledger import machine
-from dpsynth.privacy.receipt import exact_from_record, loss_from_record, loss_record
+from dpsynth.privacy.conversions import exact_from_record
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.receipt import loss_from_record, loss_record
 
 FORMAT = 1
 GENESIS = "0" * 64
@@ -97,6 +99,8 @@ def state_text(pool: machine.Pool) -> str:
             "unit": pool.unit,
             "epsilon": str(pool.epsilon),
             "delta": str(pool.delta),
+            # The states of zCDP pools name no governor: there was no other when the first of them were hashed.
+            **({} if pool.governor is Governor.ZCDP else {"governor": str(pool.governor)}),
             "live": live,
             "flags": [pool.answered, pool.raised_late, pool.disclosures],
         }
@@ -118,6 +122,7 @@ def state_of(text: str) -> machine.Pool:
             epsilon=exact_from_record(record["epsilon"]),
             delta=exact_from_record(record["delta"]),
             cap=loss_from_record(record["cap"]),
+            governor=Governor(record.get("governor", Governor.ZCDP)),
             committed=loss_from_record(record["committed"]),
             forfeited=loss_from_record(record["forfeited"]),
             live=live,

@@ -12,16 +12,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from dpsynth.errors import BudgetExceededError, LedgerError, UsageError
+from dpsynth.errors import LedgerError, UsageError
 from dpsynth.ledger import book, machine, owner
 from dpsynth.ledger.chain import Event
 from dpsynth.ledger.extract import import_into, lines_of, read_extract
+from dpsynth.ledger.grant import check_grant
 from dpsynth.ledger.pool_state import PoolState, pool_state
 from dpsynth.ledger.sqlite import BUSY_SECONDS, SqliteFile, SqliteMemory
 from dpsynth.ledger.store import Session, Store
 from dpsynth.ledger.transaction import Transaction
 from dpsynth.ledger.verification import Verification, verify_session
 from dpsynth.privacy.conversions import budget_of
+from dpsynth.privacy.governor import Governor, governor_of
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_record
 from dpsynth.privacy.unit import Unit
@@ -82,15 +84,19 @@ class Ledger:
         *,
         epsilon: Fraction,
         delta: Fraction,
+        governor: Governor | str | None = None,
         unit: Unit = Unit(),  # noqa: B008 a frozen value
         purpose: str | None = None,
         actor: str | None = None,
     ) -> PoolState:
         """The new pool with this cap; unit, neighbors, governor and delta split are fixed from here on.
 
-        Raises ``LedgerError`` if the pool exists and ``UsageError`` for a malformed name or budget.
+        ``governor``: by default pure epsilon when delta is 0, and GDP otherwise. Raises ``LedgerError`` if the pool
+        exists and ``UsageError`` for a malformed name or budget.
         """
-        state, created = self.ensure(pool, epsilon=epsilon, delta=delta, unit=unit, purpose=purpose, actor=actor)
+        state, created = self.ensure(
+            pool, epsilon=epsilon, delta=delta, governor=governor, unit=unit, purpose=purpose, actor=actor
+        )
         if not created:
             raise LedgerError("the pool exists", where=pool, hint="To raise its cap use: dpsynth ledger raise")
         return state
@@ -101,17 +107,20 @@ class Ledger:
         *,
         epsilon: Fraction,
         delta: Fraction,
+        governor: Governor | str | None = None,
         unit: Unit = Unit(),  # noqa: B008 a frozen value
         purpose: str | None = None,
         actor: str | None = None,
     ) -> tuple[PoolState, bool]:
         """The pool as it stands, or a new one with this cap; and whether it was created. Atomic among processes."""
         _check_name(pool)
-        cap = budget_of(Fraction(epsilon), Fraction(delta))
-        if cap.rho == 0:
+        governor = governor_of(Fraction(delta), governor)
+        cap = budget_of(Fraction(epsilon), Fraction(delta), governor)
+        if governor.units(cap) == 0:
             raise UsageError("this epsilon and delta buy no budget at all", where=pool, hint="Give a larger epsilon.")
         data = {
             **machine.FIXED,
+            "governor": str(governor),
             "pool_id": str(uuid.uuid4()),
             "unit": str(unit),
             "epsilon": str(Fraction(epsilon)),
@@ -157,8 +166,6 @@ class Ledger:
         dead processes are ended first. Raises ``BudgetExceededError`` (exit 4) if the cap would be exceeded or the pool
         protects another unit, ``LedgerError`` for an unknown pool, ``UsageError`` for a loss of nothing.
         """
-        if loss.rho == 0 and loss.delta == 0:
-            raise UsageError("a reservation of nothing cannot answer a question", hint="Ask a larger epsilon or share.")
         identifier = secrets.token_hex(16)
         data = {
             "unit": str(unit),
@@ -175,7 +182,7 @@ class Ledger:
             tip = book.tip(session, pool)
             if tip is None:
                 raise LedgerError("there is no such pool", where=pool, hint="Create it: dpsynth ledger create")
-            _check_grant(self._state(pool, tip), loss, unit)
+            check_grant(self._state(pool, tip), loss, unit)
             _, tip = book.append(session, pool, "RESERVE", transaction=identifier, data=data, private=private)
         return Transaction(self._store, pool, identifier, loss, tip)
 
@@ -188,16 +195,17 @@ class Ledger:
         """
         if not reason.strip():
             raise UsageError("raising a cap needs a reason", where=pool)
-        cap = budget_of(Fraction(epsilon), Fraction(delta))
-        data = {
-            "epsilon": str(Fraction(epsilon)),
-            "delta": str(Fraction(delta)),
-            "cap": loss_record(cap),
-            "reason": reason,
-        }
         with self._store.writing() as session:
             tip = self._known(session, pool)
-            grows = machine.fits(tip.pool.cap, cap) and not machine.fits(cap, tip.pool.cap)
+            governor = tip.pool.governor
+            cap = budget_of(Fraction(epsilon), Fraction(delta), governor)
+            data = {
+                "epsilon": str(Fraction(epsilon)),
+                "delta": str(Fraction(delta)),
+                "cap": loss_record(cap),
+                "reason": reason,
+            }
+            grows = governor.fits(tip.pool.cap, cap) and not governor.fits(cap, tip.pool.cap)
             if not grows or epsilon < tip.pool.epsilon or delta < tip.pool.delta:
                 raise UsageError("a cap can only be raised, and neither epsilon nor delta may fall", where=pool)
             _, tip = book.append(session, pool, "RAISE", data=data, private=_private(None, actor))
@@ -348,37 +356,6 @@ def _file_path(path: str | os.PathLike[str]) -> Path:
 def _end_dead(session: Session, pool: str) -> list[Recovered]:
     dead = list(book.dead_transactions(session, pool))
     return [Recovered(pool, name, book.close(session, pool, name, "its process died")) for name in dead]
-
-
-def _check_grant(state: PoolState, loss: PrivacyLoss, unit: Unit) -> None:
-    if state.unit != unit:
-        raise BudgetExceededError(
-            f"the pool protects the unit {str(state.unit)!r}, this fit asks for {str(unit)!r}",
-            where=state.name,
-            hint="A population keeps the unit it was created with; fit with that one.",
-        )
-    if not state.fits(loss):
-        raise BudgetExceededError(
-            f"the budget is refused: epsilon {float(state.statement(loss)[0]):.4g} asked, epsilon "
-            f"{float(state.spent_epsilon):.4g} charged{_held(state)} of the cap epsilon {float(state.epsilon):g}, "
-            f"delta {float(state.delta):g}".replace("e-0", "e-"),
-            where=state.name,
-            hint=_what_is_left(state, loss),
-        )
-
-
-def _held(state: PoolState) -> str:
-    return f" and epsilon {float(state.statement(state.reserved)[0]):.4g} held by running fits" if state.live else ""
-
-
-def _what_is_left(state: PoolState, loss: PrivacyLoss) -> str:
-    if loss.delta > state.available.delta:
-        return "Its delta is used up or held: ask a smaller --delta, or see: dpsynth ledger show"
-    left = state.largest_next_epsilon(state.delta, discoveries=loss.delta > 0)
-    # Losses add in rho, epsilons do not: the difference of the two epsilons above would mislead.
-    dust = Fraction(left) * 1000 < state.epsilon
-    largest = "0 in practice" if dust else str(left)
-    return f"The largest epsilon a next fit may ask is {largest}; see: dpsynth ledger show"
 
 
 def _check_name(pool: str) -> None:

@@ -1,7 +1,7 @@
 """The ledger's state machine: a pure fold of events into the state of one pool. Proof page: ``docs/proofs/ledger.md``.
 
 A transaction moves RESERVE → ABORT, or RESERVE → TOUCH → DRAW* → COMMIT or FORFEIT. Invariant of every state that
-``apply`` returns, in the governed components (rho and delta; mu² is recorded only)::
+``apply`` returns, in the component that the pool's governor compares, and in delta::
 
     draws + undrawn live reservations + forfeits ≤ cap
 """
@@ -14,13 +14,15 @@ from fractions import Fraction
 from typing import Any
 
 from dpsynth.errors import BudgetExceededError, LedgerError
+from dpsynth.privacy.conversions import exact_from_record
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss, total
-from dpsynth.privacy.receipt import exact_from_record, loss_from_record
+from dpsynth.privacy.receipt import loss_from_record
 from dpsynth.privacy.unit import Unit
 
 NOTHING = PrivacyLoss()
-FIXED = {"governor": "zcdp", "neighbors": "add-remove", "delta_conversion": "9/10"}
-"""What every pool of this format fixes at creation beside its unit."""
+FIXED = {"neighbors": "add-remove", "delta_conversion": "9/10"}
+"""What every pool of this format fixes at creation beside its unit and its governor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Pool:
     epsilon: Fraction
     delta: Fraction
     cap: PrivacyLoss
+    governor: Governor = Governor.ZCDP
     committed: PrivacyLoss = NOTHING
     forfeited: PrivacyLoss = NOTHING
     live: Mapping[str, Live] = field(default_factory=dict)
@@ -58,11 +61,6 @@ class Pool:
     def reserved(self) -> PrivacyLoss:
         """The undrawn part of the live reservations."""
         return total([live.reservation.minus(live.drawn) for live in self.live.values()])
-
-
-def fits(loss: PrivacyLoss, budget: PrivacyLoss) -> bool:
-    """Whether the loss is within the budget in the governed components."""
-    return loss.rho <= budget.rho and loss.delta <= budget.delta
 
 
 def apply(pool: Pool | None, kind: str, transaction: str, data: Mapping[str, Any]) -> Pool:
@@ -83,23 +81,25 @@ def apply(pool: Pool | None, kind: str, transaction: str, data: Mapping[str, Any
         after = _OF_POOL[kind](pool, data)
     else:
         raise LedgerError("this event is not legal here", where=kind)
-    if not fits(after.charged + after.reserved, after.cap):
+    if not after.governor.fits(after.charged + after.reserved, after.cap):
         raise BudgetExceededError("the pool's cap would be exceeded")
     return after
 
 
 def _create(kind: str, data: Mapping[str, Any]) -> Pool:
-    if kind != "CREATE" or any(data[name] != value for name, value in FIXED.items()):
+    if kind != "CREATE" or data["governor"] not in list(Governor) or any(data[n] != FIXED[n] for n in FIXED):
         raise LedgerError("a pool begins with a CREATE event that this version of dpsynth understands")
     epsilon, delta = exact_from_record(data["epsilon"]), exact_from_record(data["delta"])
     unit = str(Unit.parse(data["unit"]))
-    return Pool(str(data["pool_id"]), unit, epsilon, delta, loss_from_record(data["cap"]))
+    cap, governor = loss_from_record(data["cap"]), Governor(data["governor"])
+    return Pool(str(data["pool_id"]), unit, epsilon, delta, cap, governor)
 
 
 def _raise(pool: Pool, data: Mapping[str, Any]) -> Pool:
     cap = loss_from_record(data["cap"])
     epsilon, delta = exact_from_record(data["epsilon"]), exact_from_record(data["delta"])
-    if not fits(pool.cap, cap) or fits(cap, pool.cap) or epsilon < pool.epsilon or delta < pool.delta:
+    grows = pool.governor.fits(pool.cap, cap) and not pool.governor.fits(cap, pool.cap)
+    if not grows or epsilon < pool.epsilon or delta < pool.delta:
         raise LedgerError("a cap can only be raised")
     late = pool.raised_late or pool.answered
     return replace(pool, cap=cap.upper(pool.cap), epsilon=epsilon, delta=delta, raised_late=late)
@@ -121,7 +121,7 @@ def _touch(pool: Pool, transaction: str, _: Mapping[str, Any]) -> Pool:
 def _draw(pool: Pool, transaction: str, data: Mapping[str, Any]) -> Pool:
     live = _expect(pool, transaction, touched=True)
     drawn = live.drawn + loss_from_record(data["loss"])
-    if not fits(drawn, live.reservation):
+    if not pool.governor.fits(drawn, live.reservation):
         raise BudgetExceededError("the draw exceeds what is left of the reservation", where=transaction)
     if data["draw"] != live.draws + 1:
         raise LedgerError("draws of a transaction are numbered 1, 2, ...", where=transaction)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 
 from dpsynth.errors import UsageError
-from dpsynth.ledger.machine import FIXED, Live, Pool, fits
-from dpsynth.privacy.conversions import DELTA_CONVERSION, budget_of, epsilon_of_rho
+from dpsynth.ledger.machine import FIXED, Live, Pool
+from dpsynth.privacy.conversions import DELTA_CONVERSION, budget_of, epsilon_of
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
 
@@ -38,7 +39,7 @@ class PoolState:
     name: str
     pool_id: str
     unit: Unit
-    governor: str
+    governor: Governor
     neighbors: str
     epsilon: Fraction
     delta: Fraction
@@ -67,11 +68,11 @@ class PoolState:
         """The (epsilon, delta) that a loss amounts to at the pool's delta; epsilon rounded up.
 
         Delta is the conversion's nine tenths of the pool's delta plus the loss's own delta, never less than stated. A
-        loss within the cap never states more than the cap's epsilon, which was rounded down once, when it bought rho.
+        loss within the cap never states more than the cap's epsilon, which was rounded down once, for the cap.
         """
         conversion = self.delta * DELTA_CONVERSION
-        epsilon = epsilon_of_rho(loss.rho_exact, conversion)
-        if fits(loss, self.cap):
+        epsilon = epsilon_of(loss, self.delta, self.governor)
+        if self.governor.fits(loss, self.cap):
             epsilon = min(epsilon, _CEILING.divide(Decimal(self.epsilon.numerator), Decimal(self.epsilon.denominator)))
         return epsilon, conversion + loss.delta_exact
 
@@ -83,17 +84,17 @@ class PoolState:
 
     def fits(self, loss: PrivacyLoss) -> bool:
         """Whether a reservation of this loss would be granted now."""
-        return fits(loss, self.available)
+        return self.governor.fits(loss, self.available)
 
     def largest_next_epsilon(self, delta: Fraction, *, discoveries: bool = True) -> Decimal:
         """The largest epsilon, to 6 digits rounded down, that a next fit at this delta may ask; 0 if none.
 
         With ``discoveries`` false the fit reserves nothing for thresholded discoveries.
         """
-        epsilon = _PRINTED.plus(epsilon_of_rho(self.available.rho_exact, delta * DELTA_CONVERSION))
+        epsilon = _PRINTED.plus(epsilon_of(self.available, delta, self.governor))
         while epsilon > 0:
-            wanted = budget_of(Fraction(epsilon), delta)
-            if self.fits(wanted if discoveries else PrivacyLoss(rho=wanted.rho)):
+            wanted = budget_of(Fraction(epsilon), delta, self.governor)
+            if self.fits(wanted if discoveries else replace(wanted, delta=0)):
                 return epsilon
             if discoveries and wanted.delta > self.available.delta:
                 break
@@ -107,7 +108,7 @@ def pool_state(name: str, pool: Pool, *, events: int, head: str, ephemeral: bool
         name=name,
         pool_id=pool.pool_id,
         unit=Unit.parse(pool.unit),
-        governor=FIXED["governor"],
+        governor=pool.governor,
         neighbors=FIXED["neighbors"],
         epsilon=pool.epsilon,
         delta=pool.delta,

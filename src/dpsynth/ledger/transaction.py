@@ -10,6 +10,7 @@ from dpsynth.errors import BudgetExceededError, LedgerError
 from dpsynth.ledger import book
 from dpsynth.ledger.pool_state import PoolState, pool_state
 from dpsynth.ledger.store import Store
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import Receipt, loss_record
 
@@ -38,6 +39,11 @@ class Transaction:
     def draws(self) -> tuple[Receipt, ...]:
         """The receipts of this transaction, oldest first."""
         return tuple(self._draws)
+
+    @property
+    def governor(self) -> Governor:
+        """The currency that the reservation is spent in."""
+        return self._tip.pool.governor
 
     @property
     def remaining(self) -> PrivacyLoss:

@@ -11,8 +11,9 @@ from dpsynth.ledger import book
 from dpsynth.ledger.chain import Event, Replay, state_text
 from dpsynth.ledger.pool_state import PoolState, pool_state
 from dpsynth.ledger.store import Session
-from dpsynth.privacy.conversions import DELTA_CONVERSION, epsilon_of_rho
-from dpsynth.privacy.receipt import exact_from_record, loss_from_record
+from dpsynth.privacy.conversions import DELTA_CONVERSION, epsilon_of, exact_from_record
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.receipt import loss_from_record
 
 _TOLERANCE = 1 + Fraction(1, 10**9)
 
@@ -75,18 +76,18 @@ def verify_chain(events: Iterable[Event], *, private_omitted: bool = False) -> t
         if pool is not None and event.pool != pool:
             raise LedgerError("the chain mixes pools", where=f"event {chain.seq}")
         pool = event.pool
-        if event.kind in {"CREATE", "RAISE"}:
-            _check_cap(event)
+        if chain.state is not None and event.kind in {"CREATE", "RAISE"}:
+            _check_cap(event, chain.state.governor)
         seen.add(event.hash)
     return chain, seen
 
 
-def _check_cap(event: Event) -> None:
+def _check_cap(event: Event, governor: Governor) -> None:
     """The recorded cap must be covered by the (epsilon, delta) it is stated as."""
     try:
         cap = loss_from_record(event.data["cap"])
         epsilon, delta = exact_from_record(event.data["epsilon"]), exact_from_record(event.data["delta"])
-        covered = Fraction(epsilon_of_rho(cap.rho_exact, delta * DELTA_CONVERSION)) <= epsilon * _TOLERANCE
+        covered = Fraction(epsilon_of(cap, delta, governor)) <= epsilon * _TOLERANCE
         covered = covered and cap.delta_exact <= delta * (1 - DELTA_CONVERSION)
     except DpsynthError:
         covered = False

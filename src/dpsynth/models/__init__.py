@@ -1,5 +1,7 @@
 """Models, sampling from them, and the ``.dps`` file."""
 
+from dpsynth.models.bayesian import BayesianNetwork, ConditionalTable
+from dpsynth.models.claims import Claim, ClaimedMarginal
 from dpsynth.models.distribution import Distribution
 from dpsynth.models.intervals import MarginalInterval
 from dpsynth.models.markov import Expansion, MarkovRandomField
@@ -8,6 +10,10 @@ from dpsynth.models.model import Marginal, Model
 from dpsynth.models.model_file import load
 
 __all__ = [
+    "BayesianNetwork",
+    "Claim",
+    "ClaimedMarginal",
+    "ConditionalTable",
     "Distribution",
     "Expansion",
     "Marginal",

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
 
 from dpsynth.domain import Clique, Domain
-from dpsynth.errors import DomainError, FileFormatError, UsageError
+from dpsynth.errors import DomainError, FileFormatError, ResourceLimitError, UsageError
 from dpsynth.graph import CalibratedTree, JunctionTree
 from dpsynth.graph.factors import summed
 from dpsynth.models.archive import Archive, Numbers, kept, taken
+from dpsynth.models.bayesian import BayesianNetwork, ConditionalTable
 from dpsynth.models.distribution import Distribution
 from dpsynth.models.markov import Expansion, MarkovRandomField
 from dpsynth.models.mixture import MixtureOfProducts
@@ -62,12 +63,30 @@ class _Mixture(Strict):
     probabilities: StrictStr
 
 
-DistributionRecord = Annotated[_Field | _Mixture, Field(discriminator="kind")]
+class _Table(Strict):
+    attribute: StrictStr
+    parents: list[StrictStr]
+    probabilities: StrictStr
+
+
+class _Network(Strict):
+    """The distribution of kind ``bayesian-network``."""
+
+    kind: Literal["bayesian-network"]
+    domain: _Domain
+    total: _Total
+    tables: list[_Table]
+    expansions: list[_Expansion]
+
+
+DistributionRecord = Annotated[_Field | _Mixture | _Network, Field(discriminator="kind")]
+
+_FIRST_VERSION = {MixtureOfProducts.kind: 2, BayesianNetwork.kind: 3}
 
 
 def first_version(kind: str) -> int:
     """The first version of the format that has this kind of distribution."""
-    return 2 if kind == MixtureOfProducts.kind else 1
+    return _FIRST_VERSION.get(kind, 1)
 
 
 def distribution_record(distribution: Distribution, arrays: dict[str, Numbers]) -> dict[str, Any]:
@@ -76,14 +95,18 @@ def distribution_record(distribution: Distribution, arrays: dict[str, Numbers]) 
         return _field_record(distribution, arrays)
     if isinstance(distribution, MixtureOfProducts):
         return _mixture_record(distribution, arrays)
+    if isinstance(distribution, BayesianNetwork):
+        return _network_record(distribution, arrays)
     raise UsageError("a model of this kind cannot be saved")
 
 
-def read_distribution(record: _Field | _Mixture, archive: Archive, used: set[str]) -> Distribution:
+def read_distribution(record: _Field | _Mixture | _Network, archive: Archive, used: set[str]) -> Distribution:
     """The distribution of a record; ``FileFormatError`` unless its arrays are what it says, names added to ``used``."""
     domain = Domain(tuple(record.domain.attributes), tuple(record.domain.sizes))
     if isinstance(record, _Mixture):
         return _mixture(record, domain, archive, used)
+    if isinstance(record, _Network):
+        return _network(record, domain, archive, used)
     return _field(record, domain, archive, used)
 
 
@@ -109,6 +132,42 @@ def _mixture(record: _Mixture, domain: Domain, archive: Archive, used: set[str])
         raise FileFormatError(error.message, where=error.where) from None
 
 
+# --- Bayesian networks ----------------------------------------------------------------------------------------
+
+
+def _network_record(network: BayesianNetwork, arrays: dict[str, Numbers]) -> dict[str, Any]:
+    return {
+        "kind": network.kind,
+        "domain": {"attributes": list(network.inner.attributes), "sizes": list(network.inner.sizes)},
+        "total": float(network.total),
+        "tables": [
+            {
+                "attribute": table.attribute,
+                "parents": list(table.parents),
+                "probabilities": kept(arrays, "probabilities", table.probabilities),
+            }
+            for table in network.tables
+        ],
+        "expansions": _expansion_records(network.expansions, arrays),
+    }
+
+
+def _network(record: _Network, domain: Domain, archive: Archive, used: set[str]) -> BayesianNetwork:
+    tables = tuple(
+        ConditionalTable(
+            item.attribute,
+            tuple(item.parents),
+            cast("Expected", taken(archive, used, item.probabilities, "<f8")),
+        )
+        for item in record.tables
+    )
+    expansions = _expansions(record.expansions, archive, used)
+    try:
+        return BayesianNetwork(domain, record.total, tables, expansions)
+    except (DomainError, ResourceLimitError) as error:
+        raise FileFormatError(error.message, where=error.where) from None
+
+
 # --- Markov random fields -------------------------------------------------------------------------------------
 
 
@@ -121,15 +180,19 @@ def _field_record(field: MarkovRandomField, arrays: dict[str, Numbers]) -> dict[
         "cliques": [list(clique) for clique in tree.cliques],
         "edges": [list(edge) for edge in tree.edges],
         "beliefs": [kept(arrays, "beliefs", belief) for belief in field.tree.beliefs],
-        "expansions": [
-            {
-                "attribute": expansion.attribute,
-                "buckets": kept(arrays, "buckets", expansion.buckets),
-                "weights": kept(arrays, "weights", expansion.weights),
-            }
-            for expansion in field.expansions
-        ],
+        "expansions": _expansion_records(field.expansions, arrays),
     }
+
+
+def _expansion_records(expansions: tuple[Expansion, ...], arrays: dict[str, Numbers]) -> list[dict[str, Any]]:
+    return [
+        {
+            "attribute": expansion.attribute,
+            "buckets": kept(arrays, "buckets", expansion.buckets),
+            "weights": kept(arrays, "weights", expansion.weights),
+        }
+        for expansion in expansions
+    ]
 
 
 def _field(record: _Field, domain: Domain, archive: Archive, used: set[str]) -> MarkovRandomField:
@@ -140,15 +203,19 @@ def _field(record: _Field, domain: Domain, archive: Archive, used: set[str]) -> 
         raise FileFormatError("the distribution needs one array per clique")
     beliefs = tuple(cast("Expected", taken(archive, used, name, "<f8")) for name in record.beliefs)
     _check_beliefs(tree, beliefs, record.total)
-    expansions = tuple(
+    expansions = _expansions(record.expansions, archive, used)
+    return MarkovRandomField(CalibratedTree(tree, beliefs, record.total), expansions)
+
+
+def _expansions(records: list[_Expansion], archive: Archive, used: set[str]) -> tuple[Expansion, ...]:
+    return tuple(
         Expansion(
             item.attribute,
             cast("NDArray[np.int64]", taken(archive, used, item.buckets, "<i8")),
             cast("Expected", taken(archive, used, item.weights, "<f8")),
         )
-        for item in record.expansions
+        for item in records
     )
-    return MarkovRandomField(CalibratedTree(tree, beliefs, record.total), expansions)
 
 
 def _tree(domain: Domain, cliques: tuple[Clique, ...], edges: tuple[tuple[int, int], ...]) -> JunctionTree:

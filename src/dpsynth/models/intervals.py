@@ -18,6 +18,7 @@ from dpsynth.domain import Clique, Domain
 from dpsynth.errors import UsageError
 from dpsynth.graph.combination import Combination, Combined, combinations, subsets
 from dpsynth.graph.factors import aligned, summed
+from dpsynth.models.claims import ClaimedMarginal
 from dpsynth.models.rounding import Expected
 from dpsynth.privacy.answers import NoisyMarginal
 
@@ -76,7 +77,7 @@ class NoisyAnswers:
     @staticmethod
     def of(domain: Domain, answers: Sequence[object]) -> NoisyAnswers:
         """Those among the answers that are counts; ``UsageError`` when there are none."""
-        counts = [answer for answer in answers if isinstance(answer, NoisyMarginal)]
+        counts = [answer for answer in answers if isinstance(answer, NoisyMarginal | ClaimedMarginal)]
         if not counts:
             raise UsageError(
                 "the model holds no noisy counts that an interval could rest on",

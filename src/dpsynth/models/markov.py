@@ -81,6 +81,16 @@ class Expansion:
         return found
 
 
+def check_expansions(inner: Domain, expansions: Sequence[Expansion]) -> None:
+    """Raise ``DomainError`` unless each expands another attribute, with as many buckets as ``inner`` has."""
+    names = [expansion.attribute for expansion in expansions]
+    if len(set(names)) != len(names):
+        raise DomainError("an attribute is expanded twice")
+    for expansion in expansions:
+        if inner[expansion.attribute] != expansion.size:
+            raise DomainError("an expansion does not fit the model's domain", where=expansion.attribute)
+
+
 @dataclass(frozen=True, eq=False)
 class MarkovRandomField:
     """A calibrated junction tree, with attributes that were measured in buckets spread over their codes again.
@@ -93,12 +103,7 @@ class MarkovRandomField:
     expansions: tuple[Expansion, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [expansion.attribute for expansion in self.expansions]
-        if len(set(names)) != len(names):
-            raise DomainError("an attribute is expanded twice")
-        for expansion in self.expansions:
-            if self.tree.tree.domain[expansion.attribute] != expansion.size:
-                raise DomainError("an expansion does not fit the model's domain", where=expansion.attribute)
+        check_expansions(self.tree.tree.domain, self.expansions)
 
     @cached_property
     def _expansion(self) -> dict[str, Expansion]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import UsageError
 from dpsynth.graph import Convergence
+from dpsynth.models.claims import Claim, ClaimedMarginal, checked_claim, claim_of
 from dpsynth.models.code_numbers import CodeNumbers
 from dpsynth.models.dealing import BLOCK_ROWS, Codes
 from dpsynth.models.distribution import Distribution, Method
@@ -55,6 +56,9 @@ class Model:
     hold JSON-able public facts; ``provenance`` is what the pipeline records about the fit (guarantee, labels, pool
     digest, versions). Without a schema, values are integer codes.
 
+    ``claims`` are somebody else's noisy tables, when it was estimated from those: such a model carries their owner's
+    claim and no guarantee of dpsynth. Anything else raises ``NoGuaranteeError``.
+
     >>> from dpsynth.graph import CalibratedTree, junction_tree
     >>> from dpsynth.models import MarkovRandomField
     >>> tree = junction_tree(Domain(("a",), (2,)), [("a",)])
@@ -72,12 +76,18 @@ class Model:
     convergence: Convergence | None = None
     schema: Schema | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    claims: tuple[ClaimedMarginal, ...] = ()
+
+    def __post_init__(self) -> None:
+        checked_claim(self.provenance, self.claims, self.answers)
 
     def __repr__(self) -> str:
         """One line: what it is, how large, and what it guarantees."""
         stated = self.provenance.get("guarantee", {}) if self.dp else {}
         known = "epsilon" in stated and "delta" in stated
         promise = f"epsilon {stated['epsilon']}, delta {stated['delta']}" if known else "no guarantee recorded"
+        if self.claim is not None:
+            promise = f"dp: {self.claim.stamp}"
         columns = f"{len(self.domain)} column" + ("s" if len(self.domain) != 1 else "")
         return f"<dpsynth.Model by {self.method}: {columns}, about {self.default_rows:,} rows, {promise}>"
 
@@ -93,8 +103,13 @@ class Model:
 
     @property
     def dp(self) -> bool:
-        """Whether the pipeline recorded that a guarantee holds for this model."""
+        """Whether the pipeline recorded that a guarantee holds for this model; a claim is none."""
         return self.provenance.get("dp") is True
+
+    @property
+    def claim(self) -> Claim | None:
+        """Whose word stands for a guarantee instead of a ledger; ``None`` unless the model was made of their tables."""
+        return claim_of(self.provenance)
 
     @property
     def default_rows(self) -> int:
@@ -116,7 +131,7 @@ class Model:
 
     @cached_property
     def _noisy_answers(self) -> NoisyAnswers:
-        return NoisyAnswers.of(self.domain, self.answers)
+        return NoisyAnswers.of(self.domain, (*self.answers, *self.claims))
 
     @overload
     def marginal(self, clique: Clique | str, interval: None = None) -> Marginal: ...
@@ -128,8 +143,8 @@ class Model:
         """The expected counts of a few columns with their labels; ``DomainError`` for an unknown column.
 
         A single column may be given by its name. With ``interval``, a level such as 0.95, every cell also has an
-        interval for its true count, from the noisy answers that the model keeps: ``UsageError`` for a level outside
-        (0, 1), and for a model that keeps none.
+        interval for its true count, from the noisy answers or claimed tables that the model keeps: ``UsageError`` for a
+        level outside (0, 1), and for a model that keeps none.
         """
         names = (clique,) if isinstance(clique, str) else tuple(clique)
         self.domain.check_clique(names)

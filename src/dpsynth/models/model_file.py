@@ -14,8 +14,9 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from dpsynth.domain import Domain
 from dpsynth.errors import DpsynthError, FileFormatError, UsageError
-from dpsynth.graph import Convergence
+from dpsynth.graph import Convergence, Measurement
 from dpsynth.models.archive import Archive, Numbers, kept, opened, taken, write_archive
+from dpsynth.models.claims import ClaimedMarginal, claim_of
 from dpsynth.models.distribution_file import (
     DistributionRecord,
     Strict,
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
     from dpsynth.schema import Schema
 
 FORMAT = "dpsynth-model"
-VERSION = 2
-"""The newest version that can be read. A file has the first version that holds its kind of distribution."""
+VERSION = 3
+"""The newest version that can be read. A file has the first version that holds its kind of distribution and its claim.
+"""
+
+_CLAIMS_SINCE = 3
+_Answer = NoisyMarginal | Selection | ClaimedMarginal
 
 
 class _Convergence(Strict):
@@ -44,7 +49,7 @@ class _Convergence(Strict):
 class _Manifest(Strict):
     format: Literal["dpsynth-model"]
     version: StrictInt
-    dp: StrictBool
+    dp: StrictBool | StrictStr
     method: StrictStr
     settings: dict[str, Any]
     convergence: _Convergence | None
@@ -64,14 +69,14 @@ def write_model(model: Model, path: str | os.PathLike[str]) -> None:
     convergence = model.convergence
     manifest = {
         "format": FORMAT,
-        "version": first_version(model.distribution.kind),
-        "dp": model.dp,
+        "version": max(first_version(model.distribution.kind), _CLAIMS_SINCE if model.claim else 1),
+        "dp": model.claim.stamp if model.claim else model.dp,
         "method": model.method,
         "settings": dict(model.settings),
         "convergence": None if convergence is None else _convergence_record(convergence),
         "schema": None if model.schema is None else model.schema.to_dict(),
         "distribution": distribution,
-        "answers": [_answer_record(answer, arrays) for answer in model.answers],
+        "answers": [_answer_record(answer, arrays) for answer in (*model.answers, *model.claims)],
         "provenance": dict(model.provenance),
     }
     try:
@@ -111,23 +116,27 @@ def _read(archive: Archive) -> Model:
     distribution = read_distribution(manifest.distribution, archive, used)
     if version < first_version(distribution.kind):
         raise FileFormatError("the distribution is of a kind that the version of the file does not have")
-    answers = tuple(_answer(record, archive, used, distribution.domain) for record in manifest.answers)
+    found = [_answer(record, archive, used, distribution.domain) for record in manifest.answers]
     if used != set(archive.names()):
         raise FileFormatError("the file has a member that nothing refers to")
-    if manifest.dp != (manifest.provenance.get("dp") is True):
+    claim = claim_of(manifest.provenance)
+    if manifest.dp != (claim.stamp if claim else manifest.provenance.get("dp") is True):
         raise FileFormatError("the manifest contradicts itself on the guarantee")
+    if claim and version < _CLAIMS_SINCE:
+        raise FileFormatError("the file has a claim, which its version does not have")
     schema = None if manifest.data_schema is None else _schema(manifest.data_schema)
     if schema is not None and schema.domain != distribution.domain:
         raise FileFormatError("the schema and the distribution of the model have different domains")
     convergence = manifest.convergence
     return Model(
         distribution=distribution,
-        answers=answers,
+        answers=tuple(answer for answer in found if not isinstance(answer, ClaimedMarginal)),
         method=manifest.method,
         settings=manifest.settings,
         convergence=None if convergence is None else _convergence(convergence),
         schema=schema,
         provenance=manifest.provenance,
+        claims=tuple(answer for answer in found if isinstance(answer, ClaimedMarginal)),
     )
 
 
@@ -140,19 +149,25 @@ def _schema(record: dict[str, Any]) -> Schema:
 # --- answers and convergence ----------------------------------------------------------------------------------
 
 
-def _answer_record(answer: NoisyMarginal | Selection, arrays: dict[str, Numbers]) -> dict[str, Any]:
+def _answer_record(answer: _Answer, arrays: dict[str, Numbers]) -> dict[str, Any]:
     if isinstance(answer, Selection):
         return {"kind": "selection", **answer.record()}
-    return {"kind": "marginal", "array": kept(arrays, "answers", answer.values), **answer.record()}
+    kind = "claimed marginal" if isinstance(answer, ClaimedMarginal) else "marginal"
+    return {"kind": kind, "array": kept(arrays, "answers", answer.values), **answer.record()}
 
 
-def _answer(record: dict[str, Any], archive: Archive, used: set[str], domain: Domain) -> NoisyMarginal | Selection:
+def _answer(record: dict[str, Any], archive: Archive, used: set[str], domain: Domain) -> _Answer:
     facts = dict(record)
     kind = facts.pop("kind", None)
     if kind == "selection":
         selection = Selection.from_record(facts)
         domain.check_clique(selection.clique)
         return selection
+    if kind == "claimed marginal":
+        numbers = taken(archive, used, facts.pop("array"), "<f8")
+        claimed = ClaimedMarginal.from_record(facts, cast("NDArray[np.float64]", numbers))
+        _check_shape(claimed, domain)
+        return claimed
     if kind != "marginal":
         raise FileFormatError("an answer is of an unknown kind")
     values = taken(archive, used, facts.pop("array"), "<i8")
@@ -161,7 +176,7 @@ def _answer(record: dict[str, Any], archive: Archive, used: set[str], domain: Do
     return marginal
 
 
-def _check_shape(marginal: NoisyMarginal, domain: Domain) -> None:
+def _check_shape(marginal: Measurement, domain: Domain) -> None:
     domain.check_clique(marginal.clique)
     buckets = dict(marginal.coarsening)
     shape = domain.shape(marginal.clique)

@@ -32,7 +32,8 @@ def fit(
 
     ``data``: a pandas, polars or pyarrow table, anything with an Arrow stream, or a path to CSV, Parquet or Arrow.
     ``ledger``: a ``Ledger``, a path, or ``None`` for the default one, which the command line uses too. An unknown pool
-    is created with this budget as its cap. ``settings`` go to the method.
+    is created with this budget as its cap, governed by GDP, or by pure epsilon when ``delta`` is 0; a pool that exists
+    keeps its governor. ``settings`` go to the method.
 
     Raises ``SchemaError``, ``DataMismatchError``, ``NoGuaranteeError`` and ``ResourceLimitError`` before anything is
     spent; ``BudgetExceededError`` when the pool refuses. A failure after the first row was read forfeits the

@@ -25,11 +25,12 @@ from dpsynth.metrics import (
     way_distances,
 )
 from dpsynth.models import Model, load
+from dpsynth.models.claims import STAMP
 from dpsynth.pipeline.evaluation import ColumnResult, Evaluation
 from dpsynth.pipeline.plan import load_schema
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.schema import Schema
-from dpsynth.tables import TableReader, open_table, verify_sidecar
+from dpsynth.tables import TableReader, open_table, read_sidecar, verify_sidecar
 
 WAYS = (1, 2, 3)
 MAX_CLIQUES = 20_000
@@ -81,7 +82,7 @@ def evaluate(
         kind="model" if model else "table",
         ways=tuple(result for result in found.values() if result),
         columns=_columns(table, compared, loaded),
-        notes=_notes(found, table, compared),
+        notes=(*_claimed(synthetic, model), *_notes(found, table, compared)),
     )
 
 
@@ -179,6 +180,17 @@ def _name(synthetic: Any, other: TableReader | _ModelMarginals) -> str:
     if isinstance(other, _ModelMarginals):
         return "<model>" if isinstance(synthetic, Model) else str(synthetic)
     return other.where
+
+
+def _claimed(synthetic: Any, model: Model | None) -> tuple[str, ...]:
+    """Whose word the synthetic side stands on, when it was made from somebody else's tables."""
+    stamp = model.claim.stamp if model is not None and model.claim else ""
+    if model is None and isinstance(synthetic, str | Path) and str(synthetic) != "-":
+        sidecar = read_sidecar(synthetic)
+        labels = sidecar.labels if sidecar else ()
+        found = next((STAMP + label.partition(f"dp: {STAMP}")[2] for label in labels if f"dp: {STAMP}" in label), "")
+        stamp = found if found.isprintable() else ascii(found)
+    return (f"The synthetic side is dp: {stamp}; dpsynth did not check it.",) if stamp else ()
 
 
 def _notes(found: dict[int, WayDistances | None], table: CodedTable, compared: Any) -> tuple[str, ...]:

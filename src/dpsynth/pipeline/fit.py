@@ -117,7 +117,7 @@ def _spend(ready: _Ready, purpose: str | None, partial_file: Path | None) -> tup
         ready.book, ready.request, unit=priced.unit, purpose=purpose, method=method, details=details
     ) as transaction:
         fitted = _ask(transaction, ready)
-        spent = reconcile(fitted.answers, transaction.draws, transaction.reservation)
+        spent = reconcile(fitted.answers, transaction.draws, transaction.reservation, transaction.governor)
         labels = [*ready.preprocessing.labels, *ready.ingest.labels]
         facts = provenance_of(priced, ledger=ready.book, transaction=transaction, spent=spent, labels=labels)
         model = replace(fitted, schema=ready.schema, provenance=facts)

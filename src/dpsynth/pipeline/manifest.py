@@ -38,7 +38,7 @@ def provenance_of(
         "guarantee": {
             "epsilon": _decimal_text(priced.epsilon),
             "delta": _decimal_text(priced.delta),
-            "governor": transaction.pool.governor,
+            "governor": str(transaction.pool.governor),
             "neighbors": "add or remove one unit",
             "unit": str(priced.unit),
             "protects": priced.unit.description,

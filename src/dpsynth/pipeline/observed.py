@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dpsynth.domain import Clique, Domain
 from dpsynth.pipeline.progress import Progress
 from dpsynth.privacy.answers import NoisyMarginal, Selection
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Candidate, Queryable
 from dpsynth.privacy.unit import Unit
@@ -37,6 +38,11 @@ class ObservedQueryable:
     def unit(self) -> Unit:
         """The privacy unit."""
         return self._queryable.unit
+
+    @property
+    def governor(self) -> Governor:
+        """The currency that the reservation is spent in."""
+        return self._queryable.governor
 
     @property
     def remaining(self) -> PrivacyLoss:

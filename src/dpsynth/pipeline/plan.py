@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
 from dpsynth.errors import ResourceLimitError, UsageError
-from dpsynth.privacy.conversions import budget_of
+from dpsynth.privacy.conversions import budget_of, epsilon_of_mu2
+from dpsynth.privacy.governor import Governor, governor_of
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
-from dpsynth.synthesizers import Plan, Synthesizer, synthesizer
+from dpsynth.synthesizers import Plan, Synthesizer, names_without_delta, synthesizer
 
 DEFAULT_DELTA = Fraction(1, 10**9)
 DEFAULT_METHOD = "auto"
@@ -25,14 +27,26 @@ Number = Fraction | float | int | str
 
 @dataclass(frozen=True)
 class PricedPlan:
-    """A plan with its price: the guarantee (epsilon, delta), the loss it is paid from, and the unit it protects."""
+    """A plan with its price: the guarantee (epsilon, delta), the loss it is paid from in the currency of the governor,
+    and the unit it protects.
+    """
 
     plan: Plan
     epsilon: Fraction
     delta: Fraction
     loss: PrivacyLoss
+    governor: Governor
     unit: Unit
     warnings: tuple[str, ...]
+
+    @property
+    def fixed_epsilon(self) -> Decimal | None:
+        """The epsilon at this delta of a plan that is fixed in advance, by exact composition; ``None`` for others.
+
+        It is told, and governs nothing: neither a reservation nor a cap.
+        """
+        mu2 = self.plan.fixed_mu2
+        return None if mu2 is None or not self.delta else epsilon_of_mu2(mu2, self.delta)
 
 
 def plan(
@@ -40,6 +54,7 @@ def plan(
     *,
     epsilon: Number,
     delta: Number = DEFAULT_DELTA,
+    governor: Governor | str | None = None,
     method: str = DEFAULT_METHOD,
     settings: Mapping[str, Any] | None = None,
     rows: int | None = None,
@@ -47,7 +62,8 @@ def plan(
     memory_limit: int = DEFAULT_MEMORY_LIMIT,
 ) -> PricedPlan:
     """The priced plan of a fit. Raises ``SchemaError``, ``NoGuaranteeError``, ``UsageError`` or ``ResourceLimitError``
-    exactly where the fit itself would, and spends nothing.
+    exactly where the fit itself would, and spends nothing. ``governor``: that of the pool that shall pay, by default
+    the one that a new pool would get.
 
     >>> import dpsynth
     >>> schema = dpsynth.Schema.from_domain({"sex": 2, "region": 16}, public="a code book")
@@ -58,7 +74,8 @@ def plan(
     schema = load_schema(schema)
     schema.require_fit()
     epsilon, delta = privacy_parameters(epsilon, delta)
-    price_tag = Price(epsilon, delta, budget_of(epsilon, delta))
+    governor = governor_of(delta, governor)
+    price_tag = Price(epsilon, delta, budget_of(epsilon, delta, governor), governor)
     algorithm = synthesizer(method, **dict(settings or {}))
     return price(schema, algorithm, price_tag, unit=unit_of(schema, unit), rows=rows, memory_limit=memory_limit)
 
@@ -81,14 +98,20 @@ class Priced(Protocol):
         """What is reserved for it."""
         ...
 
+    @property
+    def governor(self) -> Governor:
+        """The currency that the loss is compared in."""
+        ...
+
 
 @dataclass(frozen=True)
 class Price:
-    """The loss that (epsilon, delta) buys."""
+    """The loss that (epsilon, delta) buys in the currency of the governor."""
 
     epsilon: Fraction
     delta: Fraction
     loss: PrivacyLoss
+    governor: Governor
 
 
 def price(
@@ -97,16 +120,22 @@ def price(
     """The plan of one synthesizer at one loss; ``ResourceLimitError`` if it needs more memory than the limit."""
     if rows is not None and rows < 0:
         raise UsageError("the guessed number of rows cannot be negative")
-    if tag.loss.rho == 0:
+    if tag.governor.units(tag.loss) == 0:
         raise UsageError("epsilon and delta are too small: they buy no budget at all")
-    drawn = method.plan(schema.domain, tag.loss, rows, unit)
+    if tag.governor is Governor.PURE and not method.without_delta:
+        raise UsageError(
+            f"method {method.name} needs a delta",
+            where="--delta",
+            hint=f"With --delta 0 use --method {' or '.join(names_without_delta())}.",
+        )
+    drawn = method.plan(schema.domain, tag.loss, rows, unit, tag.governor)
     if drawn.bytes > memory_limit:
         raise ResourceLimitError(
             f"the model would need about {_size(drawn.bytes)}, above the limit of {_size(memory_limit)}",
             hint="Use fewer bins or categories, drop columns, choose --method independent, or raise --memory-limit.",
         )
     warnings = (*drawn.warnings, *_warnings(tag.epsilon, tag.delta, rows, unit))
-    return PricedPlan(drawn, tag.epsilon, tag.delta, tag.loss, unit, warnings)
+    return PricedPlan(drawn, tag.epsilon, tag.delta, tag.loss, tag.governor, unit, warnings)
 
 
 def load_schema(schema: Schema | str | Path) -> Schema:
@@ -122,12 +151,12 @@ def unit_of(schema: Schema, unit: Unit | str | None) -> Unit:
 
 
 def privacy_parameters(epsilon: Number, delta: Number) -> tuple[Fraction, Fraction]:
-    """Return epsilon > 0 and 0 < delta < 1 as exact fractions; ``UsageError`` otherwise."""
+    """Return epsilon > 0 and 0 <= delta < 1 as exact fractions; ``UsageError`` otherwise."""
     exact_epsilon, exact_delta = _fraction(epsilon, "epsilon"), _fraction(delta, "delta")
     if not 0 < exact_epsilon <= 10_000:
         raise UsageError("epsilon must be a positive number of at most 10000")
-    if not Fraction(1, 10**30) <= exact_delta < 1:
-        raise UsageError("delta must be at least 1e-30 and below 1", hint="Usual: 1e-9.")
+    if exact_delta != 0 and not Fraction(1, 10**30) <= exact_delta < 1:
+        raise UsageError("delta must be 0, or at least 1e-30 and below 1", hint="Usual: 1e-9.")
     return exact_epsilon, exact_delta
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from dpsynth.errors import UsageError
-from dpsynth.ledger import Ledger, Transaction
+from dpsynth.errors import BudgetExceededError, UsageError
+from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.pipeline.plan import Number, privacy_parameters
-from dpsynth.privacy.conversions import DELTA_CONVERSION, budget_of, epsilon_of_rho
+from dpsynth.privacy.conversions import budget_of, epsilon_of
+from dpsynth.privacy.governor import Governor, governor_of
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
 
@@ -22,20 +23,23 @@ class Request:
     epsilon: Fraction
     delta: Fraction
     loss: PrivacyLoss
+    governor: Governor
     creates_pool: bool
 
 
 def request_of(ledger: Ledger, pool: str, epsilon: Number | None, share: Number | None, delta: Number) -> Request:
     """The request for this epsilon, or for this share of the pool's cap. ``UsageError`` unless exactly one is given,
-    or when a share is asked of a pool that does not exist. Spends nothing.
+    when a share is asked of a pool that does not exist, or when one of pool and fit has a delta and the other none.
+    Spends nothing.
     """
     if (epsilon is None) == (share is None):
         raise UsageError("give either epsilon or a share of the pool's cap", hint="Example: --epsilon 1")
     state = ledger.pool(pool)
     if epsilon is not None:
         exact_epsilon, exact_delta = privacy_parameters(epsilon, delta)
-        loss = _without_discoveries(budget_of(exact_epsilon, exact_delta))
-        return Request(pool, exact_epsilon, exact_delta, loss, state is None)
+        governor = _governor(state, exact_delta)
+        loss = _without_discoveries(budget_of(exact_epsilon, exact_delta, governor))
+        return Request(pool, exact_epsilon, exact_delta, loss, governor, state is None)
     if state is None:
         raise UsageError(
             "a share needs a pool with a cap",
@@ -44,8 +48,26 @@ def request_of(ledger: Ledger, pool: str, epsilon: Number | None, share: Number 
         )
     part = _share(share)
     loss = _without_discoveries(state.cap.share(part))
-    statement = epsilon_of_rho(loss.rho_exact, state.delta * DELTA_CONVERSION)
-    return Request(pool, Fraction(statement), state.delta, loss, creates_pool=False)
+    statement = epsilon_of(loss, state.delta, state.governor)
+    return Request(pool, Fraction(statement), state.delta, loss, state.governor, creates_pool=False)
+
+
+def _governor(state: PoolState | None, delta: Fraction) -> Governor:
+    """The pool's governor, or a new pool's; ``UsageError`` when one of pool and fit has a delta and the other none."""
+    wanted = governor_of(delta)
+    if state is None or (state.governor is Governor.PURE) == (wanted is Governor.PURE):
+        return wanted if state is None else state.governor
+    if wanted is Governor.PURE:
+        raise UsageError(
+            f"a fit without a delta needs a pool of pure epsilon; the cap of this one has delta {float(state.delta):g}",
+            where=state.name,
+            hint="Leave --delta out, or create a pool: dpsynth ledger create POOL --epsilon E --delta 0",
+        )
+    raise UsageError(
+        "the pool is governed by pure epsilon: its fits have no delta",
+        where=state.name,
+        hint="Ask --delta 0.",
+    )
 
 
 def reserve(
@@ -53,10 +75,17 @@ def reserve(
 ) -> Transaction:
     """A reserved transaction, its event on disk. An unknown pool is created with the request as its cap.
 
-    Raises ``BudgetExceededError`` when the cap would be exceeded or the pool protects another unit.
+    Raises ``BudgetExceededError`` when the cap would be exceeded, the pool protects another unit, or another process
+    created it with another governor meanwhile.
     """
     if request.creates_pool:
-        ledger.ensure(request.pool, epsilon=request.epsilon, delta=request.delta, unit=unit, purpose=purpose)
+        state, _ = ledger.ensure(request.pool, epsilon=request.epsilon, delta=request.delta, unit=unit, purpose=purpose)
+        if state.governor is not request.governor:
+            raise BudgetExceededError(
+                "the pool was created meanwhile, in another currency than this fit was priced in; nothing was spent",
+                where=request.pool,
+                hint="Ask again.",
+            )
     return ledger.reserve(
         request.pool,
         request.loss,
@@ -73,9 +102,9 @@ def _without_discoveries(loss: PrivacyLoss) -> PrivacyLoss:
     """The loss without the delta of thresholded discoveries, which no method asks for.
 
     Reserved whole by one fit, it would keep every other fit out of the pool while that fit runs, and for good after
-    a forfeit, however much rho is left.
+    a forfeit, however much of the cap is left.
     """
-    return PrivacyLoss(loss.rho, loss.mu2)
+    return replace(loss, delta=0)
 
 
 def _share(share: Number | None) -> Fraction:

@@ -37,21 +37,26 @@ def sample(
 ) -> SampleOutcome:
     """Write ``n`` synthetic rows (default: the noisy total) to ``output``, with a sidecar that carries their label.
 
-    Raises ``UsageError`` for a negative ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if
-    the output exists, ``FileFormatError`` for a hostile model file.
+    The label of rows names whose claim they stand under, when the tables were somebody else's, and says ``dp: false``
+    for a model that states no guarantee. Raises ``UsageError`` for a
+    negative ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if the output exists,
+    ``FileFormatError`` for a hostile model file.
     """
     loaded = model if isinstance(model, Model) else load(model)
     rows = loaded.default_rows if n is None else n
     batches = _reported(loaded.sample_batches(rows, where=where, seed=seed, method=method), rows, progress)
+    stamp = loaded.claim.stamp if loaded.claim else "" if loaded.dp else "false"
+    step = f"sample, dp: {stamp}" if stamp else "sample"
+    said = f"sample of a model, dp: {stamp}" if stamp else "sample of a differentially private model"
     written = write_table(
         batches,
         loaded.arrow_schema,
         str(output),
         force=force,
-        metadata={"dpsynth": f"{LabelKind.POST} sample of a differentially private model"},
+        metadata={"dpsynth": f"{LabelKind.POST} {said}"},
     )
     if str(output) != "-":
-        write_sidecar(output, [str(Label(LabelKind.POST, "sample"))], written.sha256)
+        write_sidecar(output, [str(Label(LabelKind.POST, step))], written.sha256)
     return SampleOutcome(written, rows, seed)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from dpsynth.domain import Clique
 from dpsynth.errors import FileFormatError
-from dpsynth.privacy.laws import rho_of_scale
+from dpsynth.privacy.laws import deviation
 from dpsynth.privacy.receipt import Receipt
 
 __all__ = ["Coarsening", "NoisyMarginal", "Receipt", "Selection"]
@@ -27,10 +26,11 @@ Coarsening = tuple[tuple[str, tuple[int, ...]], ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoisyMarginal:
-    """The counts of a clique plus discrete Gaussian noise.
+    """The counts of a clique plus independent noise in every cell.
 
     ``values``: int64, shape of the clique's (possibly coarsened) domain, axes in clique order, rows; may be negative.
-    ``scale``: the sigma of every cell. ``sensitivity``: the L2 sensitivity of this marginal (rows per unit).
+    ``law``: ``gaussian`` or ``laplace`` (both discrete), ``scale``: its sigma or b. ``sensitivity``: the L1 and L2
+    sensitivity of this marginal (rows per unit).
     """
 
     clique: Clique
@@ -40,10 +40,12 @@ class NoisyMarginal:
     receipt: Receipt
     sampler: str
     coarsening: Coarsening = ()
+    law: str = "gaussian"
 
-    def rho(self) -> Fraction:
-        """The exact zCDP loss of this answer."""
-        return rho_of_scale(self.sensitivity, self.scale)
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the noise in a cell, rows: what estimators weigh an answer by."""
+        return deviation(self.law, self.scale)
 
     def record(self) -> dict[str, Any]:
         """Everything but the values as JSON-able data; the scale as exact hexadecimal."""
@@ -52,6 +54,7 @@ class NoisyMarginal:
             "shape": list(self.values.shape),
             "scale": float(self.scale).hex(),
             "sensitivity": self.sensitivity,
+            "law": self.law,
             "sampler": self.sampler,
             "coarsening": {attribute: list(buckets) for attribute, buckets in self.coarsening},
             "receipt": self.receipt.record(),
@@ -72,6 +75,7 @@ class NoisyMarginal:
                 receipt=Receipt.from_record(record["receipt"]),
                 sampler=str(record["sampler"]),
                 coarsening=coarsening,
+                law=_law(record, "gaussian", "laplace"),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise FileFormatError("a noisy marginal is malformed") from None
@@ -81,8 +85,9 @@ class NoisyMarginal:
 class Selection:
     """The candidate that the noisy maximum picked: its index among ``candidates`` and its clique.
 
-    ``scale`` is the noise scale of the noisy maximum, ``sensitivity`` the largest move of a score between neighbors
-    (maximal weight times rows per unit).
+    ``scale`` is the noise scale of the noisy maximum, ``law`` how it is drawn (``exponential`` mechanism or
+    ``permute-and-flip``), ``sensitivity`` the largest move of a score between neighbors (maximal weight times rows per
+    unit).
     """
 
     index: int
@@ -91,10 +96,7 @@ class Selection:
     scale: float
     sensitivity: int
     receipt: Receipt
-
-    def rho(self) -> Fraction:
-        """The exact zCDP loss of this answer."""
-        return rho_of_scale(self.sensitivity, self.scale)
+    law: str = "exponential"
 
     def record(self) -> dict[str, Any]:
         """The answer as JSON-able data."""
@@ -104,6 +106,7 @@ class Selection:
             "candidates": self.candidates,
             "scale": float(self.scale).hex(),
             "sensitivity": self.sensitivity,
+            "law": self.law,
             "receipt": self.receipt.record(),
         }
 
@@ -118,6 +121,7 @@ class Selection:
                 scale=_positive(record["scale"]),
                 sensitivity=int(record["sensitivity"]),
                 receipt=Receipt.from_record(record["receipt"]),
+                law=_law(record, "exponential", "permute-and-flip"),
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             raise FileFormatError("a selection is malformed") from None
@@ -128,3 +132,8 @@ def _positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise ValueError
     return value
+
+
+def _law(record: Mapping[str, Any], *known: str) -> str:
+    """The law of an answer's noise; records that name none are older than every law but the first."""
+    return known[known.index(record.get("law", known[0]))]

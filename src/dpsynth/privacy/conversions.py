@@ -1,4 +1,4 @@
-"""(epsilon, delta) at the edges, zCDP inside: the tight conversion with directed rounding.
+"""(epsilon, delta) at the edges, zCDP, GDP or pure epsilon inside: tight conversions with directed rounding.
 
 For a rho-zCDP mechanism and every alpha > 1 (Canonne, Kamath & Steinke, "The Discrete Gaussian for Differential
 Privacy", 2020, Corollary 13)::
@@ -7,26 +7,40 @@ Privacy", 2020, Corollary 13)::
 
 is a valid delta. Any alpha therefore gives a sound bound. The best one is searched for in floating point; the bound
 at that alpha is then evaluated in 60-digit decimals, whose exp and ln are correctly rounded, and moved outwards by
-more than their accumulated error. Floating point decides how tight a statement is, never whether it is true.
+more than their accumulated error. For mu-GDP (Dong, Roth & Su, "Gaussian Differential Privacy", 2022, Corollary
+2.13), exactly::
+
+    delta = Phi(-epsilon/mu + mu/2) - exp(epsilon) Phi(-epsilon/mu - mu/2)
+
+A search decides how tight a statement is, never whether it is true.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from dataclasses import replace
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
+from typing import Any
 
-from dpsynth.errors import UsageError
-from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.errors import FileFormatError, UsageError
+from dpsynth.privacy import normal
+from dpsynth.privacy.governor import MAP_ROUNDING, RANGE_MU2, Governor, pure_loss
+from dpsynth.privacy.loss import UNITS, PrivacyLoss
 
 DELTA_CONVERSION = Fraction(9, 10)
 """The part of a budget's delta that pays for the conversion; the rest is for thresholded discoveries."""
 
 _CONTEXT = Context(prec=60)
+_CEILING = Context(prec=70, rounding=ROUND_CEILING, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_FLOOR = Context(prec=70, rounding=ROUND_FLOOR, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_MOST_STEPS, _CONVERGED = 60, Decimal("1e-25")
 _SLACK = Decimal("1e-40")
 _LARGEST = 10**6
 _SMALLEST = Fraction(1, 10**300)
+_EXACT = re.compile(r"[0-9]{1,200}(/[1-9][0-9]{0,199})?")
 
 
 def _argmin(function: Callable[[float], float], low: float, high: float) -> float:
@@ -105,43 +119,145 @@ def rho_of_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
     return Fraction(max(int(scaled), 0), 1 << 64)
 
 
-def mu2_of_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
-    """mu² of the Gaussian mechanism at (epsilon, delta), rounded down by one part in 10**6.
+def epsilon_of_mu2(mu2: Fraction, delta: Fraction) -> Decimal:
+    """The epsilon that sqrt(mu2)-GDP gives at this delta, exact, rounded up at the 12th significant digit.
 
-    Recorded beside rho; it governs nothing in a zCDP pool (Dong, Roth & Su 2022, Corollary 2.13).
+    Raises ``UsageError`` unless mu2 lies between 0 and 2e6 and delta between 1e-300 and 1.
     """
     _check_delta(delta)
-    _check_epsilon(epsilon)
-    target, eps = float(delta), float(epsilon)
+    if not 0 <= mu2 <= 2 * _LARGEST:
+        raise UsageError("mu² must be at least 0 and at most 2e6")
+    mu, goal = _root_above(mu2), _decimal(delta)
+    if mu2 == 0 or _gaussian_delta(Decimal(0), mu) <= goal:
+        return Decimal(0)
 
-    def phi(x: float) -> float:
-        # erfc keeps its relative accuracy in the tail, where small deltas live
-        return math.erfc(-x / math.sqrt(2)) / 2
+    def step(epsilon: Decimal) -> Decimal:
+        c, value = normal.CONTEXT, _gaussian_delta(epsilon, mu)
+        slope = c.multiply(c.exp(epsilon), normal.upper_tail(_arguments(epsilon, mu)[1])[0])
+        return c.add(epsilon, c.divide(c.multiply(value, c.ln(c.divide(value, goal))), slope))
 
-    def delta_at(mu: float) -> float:
-        tail = phi(-eps / mu - mu / 2)
-        return phi(-eps / mu + mu / 2) - (math.exp(eps + math.log(tail)) if tail > 0 else 0.0)
-
-    low, high = 1e-9, 1.0
-    while delta_at(high) < target and high < 1e3:
-        high *= 2
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if delta_at(middle) <= target else (low, middle)
-    return Fraction(low) ** 2 * Fraction(999_999, 1_000_000)
+    # sqrt(mu2)-GDP implies mu2/2-zCDP: this epsilon is proved.
+    proved = epsilon_of_rho(mu2 / 2, delta)
+    near = _bisected(lambda epsilon: _float_delta(epsilon, float(mu)) <= float(delta), float(proved), 0.0)
+    found = _nearest(step, near, proved, lambda epsilon: _gaussian_delta(epsilon, mu) <= goal)
+    return Context(prec=12, rounding=ROUND_CEILING).plus(found)
 
 
-def budget_of(epsilon: Fraction, delta: Fraction) -> PrivacyLoss:
-    """The budget (cap or reservation) that (epsilon, delta) buys, every component rounded down.
+def mu2_of_epsilon(epsilon: Fraction, delta: Fraction) -> Fraction:
+    """The largest mu² for which mu-GDP is proved to give (epsilon, delta)-DP, rounded down at 2**-64.
 
-    Nine tenths of delta pay for the zCDP conversion, one tenth is kept for thresholded discoveries: together the
-    budget guarantees (epsilon, delta).
+    Raises ``UsageError`` unless epsilon is positive and at most 1e6 and delta lies between 1e-300 and 1.
     """
+    rho = rho_of_epsilon(epsilon, delta)
+    if rho == 0:
+        return Fraction(0)
+    exact, goal = _decimal(epsilon), _decimal(delta)
+
+    def step(mu: Decimal) -> Decimal:
+        c, value = normal.CONTEXT, _gaussian_delta(exact, mu)
+        slope = normal.density(_arguments(exact, mu)[0])
+        return c.subtract(mu, c.divide(c.multiply(value, c.ln(c.divide(value, goal))), slope))
+
+    proved = _FLOOR.multiply(normal.CONTEXT.sqrt(_decimal(2 * rho)), normal.BELOW)
+    near = _bisected(lambda mu: _float_delta(float(epsilon), mu) <= float(delta), float(proved), 10 * float(proved))
+    mu = _nearest(step, near, proved, lambda mu: _gaussian_delta(exact, mu) <= goal)
+    squared = _FLOOR.multiply(_FLOOR.multiply(mu, mu), Decimal(UNITS))
+    return max(Fraction(int(squared), UNITS), 2 * rho)
+
+
+def _arguments(epsilon: Decimal, mu: Decimal) -> tuple[Decimal, Decimal]:
+    """epsilon/mu − mu/2, not above, and epsilon/mu + mu/2, not below their exact values."""
+    half = _CEILING.divide(mu, Decimal(2))
+    return _FLOOR.subtract(_FLOOR.divide(epsilon, mu), half), _CEILING.add(_CEILING.divide(epsilon, mu), half)
+
+
+def _gaussian_delta(epsilon: Decimal, mu: Decimal) -> Decimal:
+    """An upper bound, tight to 40 digits, of the delta of mu-GDP: Phi(−e/mu + mu/2) − exp(e) Phi(−e/mu − mu/2)."""
+    near, far = _arguments(epsilon, mu)
+    factor = _FLOOR.multiply(normal.CONTEXT.exp(epsilon), normal.BELOW)
+    return _CEILING.subtract(normal.upper_tail(near)[1], _FLOOR.multiply(factor, normal.upper_tail(far)[0]))
+
+
+def _float_delta(epsilon: float, mu: float) -> float:
+    """The same in floats: good for a start."""
+
+    def tail(x: float) -> float:
+        return math.erfc(x / math.sqrt(2)) / 2
+
+    far = tail(epsilon / mu + mu / 2)
+    return tail(epsilon / mu - mu / 2) - (math.exp(epsilon + math.log(far)) if far > 0 else 0.0)
+
+
+def _bisected(holds: Callable[[float], bool], good: float, bad: float) -> Decimal:
+    """About where ``holds`` ends between a value that holds and one that need not."""
+    for _ in range(60):
+        middle = (good + bad) / 2
+        good, bad = (middle, bad) if holds(middle) else (good, middle)
+    return Decimal(good)
+
+
+def _nearest(
+    step: Callable[[Decimal], Decimal], near: Decimal, proved: Decimal, holds: Callable[[Decimal], bool]
+) -> Decimal:
+    """Newton's limit from ``near``, moved towards ``proved`` until it ``holds``; ``proved`` itself if it never does."""
+    c, value = normal.CONTEXT, near
+    for _ in range(_MOST_STEPS):
+        previous, value = value, step(value)
+        if value <= 0:
+            return proved
+        if c.abs(c.subtract(value, previous)) <= c.multiply(_CONVERGED, value):
+            break
+    for power in range(24, 5, -1):
+        moved = c.multiply(value, c.add(Decimal(1), c.scaleb(Decimal(1 if proved > value else -1), -power)))
+        if holds(moved):
+            return moved
+    return proved
+
+
+def _root_above(value: Fraction) -> Decimal:
+    """A decimal just above the square root of an exact fraction."""
+    ratio = _CEILING.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return normal.CONTEXT.multiply(normal.CONTEXT.sqrt(ratio), normal.ABOVE)
+
+
+def budget_of(epsilon: Fraction, delta: Fraction, governor: Governor = Governor.ZCDP) -> PrivacyLoss:
+    """The budget (cap or reservation) that (epsilon, delta) buys in the governor's currency, rounded down.
+
+    Nine tenths of delta pay for the conversion, one tenth is kept for thresholded discoveries: together the budget
+    guarantees (epsilon, delta). Pure epsilon needs no conversion, and its delta is 0. The other currencies hold what
+    the governed one affords at most; nothing is compared with them.
+    """
+    if governor is Governor.PURE:
+        _check_epsilon(epsilon)
+        if delta != 0:
+            raise UsageError("a budget of pure epsilon has a delta of 0", hint="Ask --delta 0.")
+        return replace(pure_loss(epsilon), epsilon=PrivacyLoss.budget(epsilon=epsilon).epsilon)
     _check_delta(delta)
     conversion = delta * DELTA_CONVERSION
-    return PrivacyLoss.budget(
-        rho_of_epsilon(epsilon, conversion), mu2_of_epsilon(epsilon, conversion), delta - conversion
-    )
+    kept = PrivacyLoss.budget(delta=delta - conversion).delta
+    if governor is Governor.GDP:
+        mu2 = mu2_of_epsilon(epsilon, conversion)
+        return PrivacyLoss.charge(mu2 / 2 * MAP_ROUNDING, mu2) + PrivacyLoss(delta=kept)
+    rho = rho_of_epsilon(epsilon, conversion)
+    return PrivacyLoss.charge(rho, 8 * RANGE_MU2 * rho) + PrivacyLoss(delta=kept)
+
+
+def epsilon_of(loss: PrivacyLoss, delta: Fraction, governor: Governor) -> Decimal:
+    """The epsilon that a loss amounts to in a pool of this governor and total delta, rounded up at the 12th digit.
+
+    The conversion uses nine tenths of ``delta``; a pure loss converts to itself.
+    """
+    if governor is Governor.PURE:
+        return Context(prec=12, rounding=ROUND_CEILING).divide(Decimal(loss.epsilon), Decimal(UNITS))
+    convert = epsilon_of_mu2 if governor is Governor.GDP else epsilon_of_rho
+    return convert(governor.amount(loss), delta * DELTA_CONVERSION)
+
+
+def exact_from_record(text: Any) -> Fraction:
+    """The number written as ``7`` or ``7/10``, at most 200 digits a part; ``FileFormatError`` if it is not one."""
+    if not isinstance(text, str) or not _EXACT.fullmatch(text):
+        raise FileFormatError("an exact number is malformed")
+    return Fraction(text)
 
 
 def _check_delta(delta: Fraction) -> None:

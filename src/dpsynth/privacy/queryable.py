@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dpsynth.domain import Clique, Domain
 from dpsynth.privacy.answers import NoisyMarginal, Selection
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
 
@@ -43,6 +44,11 @@ class Queryable(Protocol):
         ...
 
     @property
+    def governor(self) -> Governor:
+        """The currency that the reservation is spent in; public."""
+        ...
+
+    @property
     def remaining(self) -> PrivacyLoss:
         """What is left of the reservation."""
         ...
@@ -52,13 +58,16 @@ class Queryable(Protocol):
     ) -> tuple[NoisyMarginal, ...]:
         """Noisy marginals of these cliques, charged together at most ``loss``.
 
-        An integer weight w gives its marginal the scale sigma / w (up to rounding up of scales). Raises
-        ``BudgetExceededError`` without reading anything if less than ``loss`` remains.
+        An integer weight w gives its marginal the scale s / w (up to rounding up of scales). The noise is Gaussian, or
+        Laplace under pure epsilon. Raises ``BudgetExceededError`` without reading anything if less than ``loss``
+        remains.
         """
         ...
 
     def select(self, candidates: Sequence[Candidate], loss: PrivacyLoss) -> Selection:
-        """The noisy maximum of the candidates' scores (exponential mechanism), charged at most ``loss``."""
+        """The noisy maximum of the candidates' scores, charged at most ``loss``: the exponential mechanism, or
+        permute-and-flip under pure epsilon.
+        """
         ...
 
     def coarsened(self, buckets: Mapping[str, NDArray[np.int64]]) -> Queryable:

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from dpsynth.errors import FileFormatError
+from dpsynth.errors import FileFormatError, UsageError
 from dpsynth.privacy.loss import PrivacyLoss
-
-_EXACT = re.compile(r"[0-9]{1,200}(/[1-9][0-9]{0,199})?")
 
 
 def loss_record(loss: PrivacyLoss) -> dict[str, str]:
-    """The loss as JSON-able data: decimal strings of 2**-64 units, because JSON readers round large integers."""
-    return {"rho": str(loss.rho), "mu2": str(loss.mu2), "delta": str(loss.delta)}
+    """The loss as JSON-able data: decimal strings of 2**-64 units, because JSON readers round large integers.
+
+    A loss without pure epsilon does not name it: chains that are older than it keep their hashes.
+    """
+    return {name: str(units) for name, units in asdict(loss).items() if units or name != "epsilon"}
 
 
 def loss_from_record(record: Mapping[str, Any]) -> PrivacyLoss:
     """The loss that ``record`` describes; ``FileFormatError`` if it is not one."""
     try:
-        texts = [record[key] for key in ("rho", "mu2", "delta")]
-        if len(record) != 3 or not all(text.isascii() and text.isdigit() and str(int(text)) == text for text in texts):
-            raise ValueError
-        return PrivacyLoss(*(int(text) for text in texts))
-    except (KeyError, TypeError, ValueError, AttributeError):
+        loss = PrivacyLoss(**{name: int(text) for name, text in record.items()})
+    except (TypeError, ValueError, AttributeError, UsageError):
         raise FileFormatError("a privacy loss is malformed") from None
-
-
-def exact_from_record(text: Any) -> Fraction:
-    """The number written as ``7`` or ``7/10``, at most 200 digits a part; ``FileFormatError`` if it is not one."""
-    if not isinstance(text, str) or not _EXACT.fullmatch(text):
-        raise FileFormatError("an exact number is malformed")
-    return Fraction(text)
+    if loss_record(loss) != record:
+        raise FileFormatError("a privacy loss is malformed")
+    return loss
 
 
 @dataclass(frozen=True, slots=True)

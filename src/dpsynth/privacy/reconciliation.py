@@ -6,20 +6,21 @@ from collections.abc import Sequence
 
 from dpsynth.errors import LedgerError
 from dpsynth.privacy.answers import NoisyMarginal, Receipt, Selection
-from dpsynth.privacy.laws import gaussian_loss, noisy_max_loss
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.laws import LOSSES
 from dpsynth.privacy.loss import PrivacyLoss, total
 
 Answer = NoisyMarginal | Selection
 
 
 def loss_of(answer: Answer) -> PrivacyLoss:
-    """The loss of one answer from its sensitivity and scale."""
-    if isinstance(answer, NoisyMarginal):
-        return gaussian_loss(answer.sensitivity, answer.scale)
-    return noisy_max_loss(answer.sensitivity, answer.scale)
+    """The loss of one answer, in every currency, from its law, sensitivity and scale."""
+    return LOSSES[answer.law](answer.sensitivity, answer.scale)
 
 
-def reconcile(answers: Sequence[Answer], draws: Sequence[Receipt], reservation: PrivacyLoss) -> PrivacyLoss:
+def reconcile(
+    answers: Sequence[Answer], draws: Sequence[Receipt], reservation: PrivacyLoss, governor: Governor
+) -> PrivacyLoss:
     """The total loss of the answers, equal to the total of the draws and within the reservation.
 
     Every draw must be accounted for by answers whose losses add up to it exactly. Raises ``LedgerError`` otherwise:
@@ -34,6 +35,6 @@ def reconcile(answers: Sequence[Answer], draws: Sequence[Receipt], reservation: 
         if total(by_event[receipt.event]) != receipt.loss:
             raise LedgerError("what a fit spent differs from what its ledger drew; nothing was released")
     spent = total([receipt.loss for receipt in draws])
-    if spent.rho > reservation.rho or spent.delta > reservation.delta:
+    if not governor.fits(spent, reservation):
         raise LedgerError("a fit spent more than its reservation; nothing was released")
     return spent

@@ -4,6 +4,16 @@ from dpsynth.synthesizers.auto import Auto
 from dpsynth.synthesizers.independent import Independent
 from dpsynth.synthesizers.mst import MaximumSpanningTree
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Synthesizer
-from dpsynth.synthesizers.registry import NAMES, synthesizer
+from dpsynth.synthesizers.registry import NAMES, names_without_delta, synthesizer
 
-__all__ = ["NAMES", "Auto", "Independent", "MaximumSpanningTree", "Plan", "PlanStep", "Synthesizer", "synthesizer"]
+__all__ = [
+    "NAMES",
+    "Auto",
+    "Independent",
+    "MaximumSpanningTree",
+    "Plan",
+    "PlanStep",
+    "Synthesizer",
+    "names_without_delta",
+    "synthesizer",
+]

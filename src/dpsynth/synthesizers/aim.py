@@ -12,7 +12,6 @@ from fractions import Fraction
 from typing import Any, ClassVar, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import ResourceLimitError, UsageError
@@ -20,30 +19,19 @@ from dpsynth.graph import Convergence, estimate
 from dpsynth.graph.growth import ModelSize
 from dpsynth.graph.incremental import IncrementalField
 from dpsynth.graph.junction import junction_tree
-from dpsynth.graph.pooled_counts import PooledCounts
 from dpsynth.models import MarkovRandomField, Model
-from dpsynth.models.markov import Expansion
 from dpsynth.privacy.answers import NoisyMarginal, Selection
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
-from dpsynth.synthesizers.allocation import (
-    MEAN_ABSOLUTE,
-    crowded,
-    exact,
-    expected_words,
-    one_way_error,
-    scale_of_units,
-    scales_of,
-    sensitivity_of,
-    weight_of,
-)
+from dpsynth.synthesizers.allocation import MEAN_ABSOLUTE, Noise, crowded, exact, expected_words, one_way_error
 from dpsynth.synthesizers.annealing import MOST_ROUNDS, RoundBudget
-from dpsynth.synthesizers.compression import rare_buckets
+from dpsynth.synthesizers.coarse import coarse_field
 from dpsynth.synthesizers.effort import MODEL_SIZE
 from dpsynth.synthesizers.estimation import CELL_BYTES
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
-from dpsynth.synthesizers.scoring import OFFERED, Offer, Score, admitted, offer
+from dpsynth.synthesizers.scoring import OFFERED, Offer, Score, admitted, check_smallest, offer
 from dpsynth.synthesizers.spanning import OneWays, measured_one_ways
 from dpsynth.synthesizers.workload import Workload, plain_workload
 
@@ -83,6 +71,7 @@ class AdaptiveIterative:
     max_model_size: int = MODEL_SIZE
     sweeps: int = 3
     name: ClassVar[str] = "aim"
+    without_delta: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", plain_workload(self.workload))
@@ -95,9 +84,11 @@ class AdaptiveIterative:
         if self.rounds < 1 or self.factor < 2 or self.max_model_size < 1 or self.sweeps < 1:
             raise UsageError("rounds, max_model_size and sweeps are at least 1, factor at least 2", where=self.name)
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
         """The price. ``ResourceLimitError`` when the workload names a clique that no model within the limit holds."""
-        return _Prices(self, domain, self.workload_of(domain), loss, sensitivity_of(unit)).plan(rows_guess)
+        return _Prices(self, domain, self.workload_of(domain), loss, Noise.planned(unit, governor)).plan(rows_guess)
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model; the last round takes exactly what is left."""
@@ -114,18 +105,8 @@ class AdaptiveIterative:
                 where="workload",
                 hint=f"Set max_model_size to at least {needed}, or use fewer bins.",
             )
-        self._check_smallest(size, workload)
+        check_smallest(domain, workload, self.max_model_size)
         return workload
-
-    def _check_smallest(self, size: ModelSize, workload: Workload) -> None:
-        """Refuse a limit that not even the smallest candidate fits into."""
-        least = min((size.cells(clique, math.inf) for clique in workload.closure), default=0) * CELL_BYTES
-        if least > self.max_model_size:
-            raise ResourceLimitError(
-                f"no two columns fit into a model of {self.max_model_size:,} bytes",
-                where="max_model_size",
-                hint=f"Set it to at least {least}.",
-            )
 
     def most_rounds(self, domain: Domain) -> int:
         """T of the paper: as many equal rounds would share what the one-way marginals leave."""
@@ -158,18 +139,19 @@ class _Prices:
     domain: Domain
     workload: Workload
     loss: PrivacyLoss
-    sensitivity: int
+    noise: Noise
 
     def plan(self, rows_guess: int | None) -> Plan:
         one_way = exact(self.settings.one_way) if self.workload.closure else Fraction(1)
         spent = self.loss.share(one_way)
-        scales = scales_of(spent, [weight_of(size) for size in self.domain.sizes], self.sensitivity)
+        weights = [self.noise.weight_of(size) for size in self.domain.sizes]
+        scales = self.noise.joint(spent, weights)
         steps = [PlanStep("one-way marginals", one_way, spent.rho_exact, len(self.domain), max(scales))]
         if self.workload.closure:
             again = exact(self.settings.refine)
             if again:
                 looked = self.loss.share(again)
-                scale = max(scales_of(looked, [weight_of(size) for size in self.domain.sizes], self.sensitivity))
+                scale = max(self.noise.joint(looked, weights))
                 steps.append(
                     PlanStep("one-way marginals again (at most)", again, looked.rho_exact, len(self.domain), scale)
                 )
@@ -191,12 +173,12 @@ class _Prices:
         select = exact(self.settings.select)
         most = self.settings.most_rounds(self.domain)
         left = self.loss.share(rest)
-        first = RoundBudget.first(left, most, select)
-        shares = ("selections", rest * select, first.select), ("selected marginals", rest * (1 - select), first.measure)
-        return [
-            PlanStep(name, share, self.loss.share(share).rho_exact, most, scale_of_units(each.rho, self.sensitivity))
-            for name, share, each in shares
-        ]
+        first = RoundBudget.first(left, most, select, self.noise.governor)
+        steps = (
+            ("selections", rest * select, self.noise.selected(first.select)),
+            ("selected marginals", rest * (1 - select), self.noise.measured(first.measure)),
+        )
+        return [PlanStep(name, share, self.loss.share(share).rho_exact, most, scale) for name, share, scale in steps]
 
     def _warnings(self, rows: int | None) -> list[str]:
         closure, warnings = self.workload.closure, []
@@ -207,7 +189,7 @@ class _Prices:
                 f"each round offers {OFFERED:,} of {len(closure):,} sets of columns at most: they take turns"
             )
         if rows and closure:
-            least = scale_of_units(self.loss.share(1 - exact(self.settings.one_way)).rho, self.sensitivity)
+            least = self.noise.measured(self.loss.share(1 - exact(self.settings.one_way)))
             if MEAN_ABSOLUTE * least * min(self.domain.cells(clique) for clique in closure) > rows:
                 warnings.append("this budget suffices for one-way marginals only: all else drowns in noise")
         return warnings
@@ -234,12 +216,16 @@ class _Fit:
             tree, convergence = estimate(domain, self.measured)
             return self._model(MarkovRandomField(tree), convergence)
         ones = self.initialized()
-        table, expansions, field = self._compressed(ones)
+        settings = self.settings
+        table, expansions, field = coarse_field(
+            self.fine, ones, self.measured, threshold=settings.compress, shrink=settings.shrink
+        )
         rounds = self.settings.most_rounds(domain)
-        budget = RoundBudget.first(self.fine.remaining, rounds, self.select)
+        budget = RoundBudget.first(self.fine.remaining, rounds, self.select, self.fine.governor)
         turn = 0
-        # An only candidate is measured once: there is nothing to adapt to.
-        while len(self.workload.closure) > 1 and not budget.is_last(self.fine.remaining):
+        # An only candidate is measured once: there is nothing to adapt to. A round may cost less than its budget (GDP
+        # has a smallest scale), so rounds are counted as well.
+        while len(self.workload.closure) > 1 and turn < rounds and not budget.is_last(self.fine.remaining):
             budget = self.round(table, field, budget, turn)
             turn += 1
         self.round(table, field, budget.all_of(self.fine.remaining, self.select), turn)
@@ -268,7 +254,7 @@ class _Fit:
         """
         domain = self.fine.domain
         shares = {clique: 1 / domain.cells(clique) for clique in self.workload.closure}
-        left = 2 * float(self.fine.remaining.rho_exact) / ones.sensitivity**2 / sum(shares.values())
+        left = Noise(self.fine.governor, ones.sensitivity).measured(self.fine.remaining) ** -2 / sum(shares.values())
         precisions = {name: scale**-2 for name, scale in ones.scales.items()}
         for clique, share in shares.items():
             for name in clique:
@@ -277,36 +263,21 @@ class _Fit:
         scales = [math.sqrt((1 - 1 / domain[name]) / precisions[name]) for name in domain]
         return one_way_error([ones.counts[name] for name in domain], scales, ones.total)
 
-    def _compressed(self, ones: OneWays) -> tuple[Queryable, tuple[Expansion, ...], IncrementalField]:
-        """The table with values that noise hides merged, how to spread them again, and the first model."""
-        buckets: dict[str, NDArray[np.int64]] = {}
-        if self.settings.compress:
-            buckets = rare_buckets(ones.counts, ones.scales, self.settings.compress)
-        table = self.fine.coarsened(buckets) if buckets else self.fine
-        counts = PooledCounts(table.domain)
-        for answer in self.measured:
-            name = answer.clique[0]
-            counts.add_fine(name, answer.values.astype(np.float64), answer.scale**2, buckets.get(name))
-        expansions = tuple(
-            Expansion(name, codes, ones.counts[name] / np.bincount(codes, weights=ones.counts[name])[codes])
-            for name, codes in buckets.items()
-        )
-        return table, expansions, IncrementalField(table.domain, counts, shrink=self.settings.shrink)
-
     def round(self, table: Queryable, field: IncrementalField, budget: RoundBudget, turn: int) -> RoundBudget:
         """Lines 6 to 11 of Algorithm 2; returns the budget of the next round."""
-        spent = 1 - self.fine.remaining.rho / self.loss.rho
-        last = budget.rho >= self.fine.remaining.rho
+        units = self.fine.governor.units
+        spent = 1 - units(self.fine.remaining) / units(self.loss)
+        last = budget.units >= units(self.fine.remaining)
         limit = self.settings.max_model_size / CELL_BYTES * (1.0 if last else spent)
-        cliques = admitted(field, self.workload, limit, turn, self.refused) or self._smallest(field)
+        cliques = admitted(field, self.workload.closure, limit, turn, self.refused) or self._smallest(field)
         sensitivity = max(answer.sensitivity for answer in self.measured)
-        scale = scale_of_units(budget.measure.rho, sensitivity)
+        scale = Noise(self.fine.governor, sensitivity).measured(budget.measure)
         offered = offer(field, cliques, self.workload, scale, self.settings.score)
         index = self._chosen(table, offered, budget)
         loss = self.fine.remaining if last else budget.measure
         (answer,) = table.measure([offered.cliques[index]], loss)
         self.measured.append(answer)
-        field.learn(answer.clique, answer.values.astype(np.float64), answer.scale**2)
+        field.learn(answer.clique, answer.values.astype(np.float64), answer.deviation**2)
         sweeps = min(self.settings.sweeps, max(1, _ROUND_CELLS // field.tree.cells))
         field.fit(sweeps, start=answer.clique)
         return self.annealed(field, offered, index, budget)

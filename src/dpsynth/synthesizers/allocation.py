@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,15 @@ from numpy.typing import NDArray
 
 from dpsynth.domain import Domain
 from dpsynth.errors import UsageError
-from dpsynth.privacy.laws import scale_of_rho
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.laws import (
+    LEAST_GDP_SCALE,
+    deviation,
+    gaussian_mu2,
+    measured_parts,
+    measured_scales,
+    selection_scale,
+)
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
 
@@ -19,37 +28,71 @@ MEAN_ABSOLUTE = math.sqrt(2 / math.pi)
 """E|X| of a standard normal."""
 
 _LEAST_UNITS = 1 << 20
-"""The fewest units of 2**-64 per equally weighted question: weights then leave every question more than none."""
+"""The fewest units of 2**-64 that a question is planned with."""
 
 _RESOLUTION = 16
 
 
-def weight_of(cells: float) -> int:
-    """The integer weight of a marginal with this many cells that stand out of the noise: ∝ cells^(1/3).
+def weight_of(cells: float, governor: Governor = Governor.ZCDP) -> int:
+    """The integer weight of a marginal with this many cells that stand out of the noise.
 
-    With scales ∝ 1/weight at a fixed loss Σ 1/scale², the expected L1 error Σ cells · scale is smallest at this power
-    (PrivSyn, Zhang et al. 2021, section 4.3).
+    With scales ∝ 1/weight the expected L1 error Σ cells · scale is smallest, at a fixed loss Σ 1/scale², for weights
+    ∝ cells^(1/3) (PrivSyn, Zhang et al. 2021, section 4.3); under pure epsilon, Σ 1/scale, for cells^(1/2).
     """
-    return round(_RESOLUTION * math.cbrt(max(cells, 1.0)))
+    cells = max(cells, 1.0)
+    return round(_RESOLUTION * (math.sqrt(cells) if governor is Governor.PURE else math.cbrt(cells)))
 
 
-def scales_of(loss: PrivacyLoss, weights: Sequence[int], sensitivity: int) -> list[float]:
-    """The scale of every marginal of one joint measurement: the room's own rule.
+@dataclass(frozen=True)
+class Noise:
+    """What a loss buys in a pool of this governor, for answers of this sensitivity: the room's own rules.
 
-    Raises ``UsageError`` when the loss is too small for this many marginals.
+    Every method raises ``UsageError`` when the loss is too small for what is asked.
     """
-    norm = sum(weight**2 for weight in weights)
-    return [scale_of_units(loss.rho * weight**2 // norm, sensitivity) for weight in weights]
 
+    governor: Governor
+    sensitivity: int
 
-def scale_of_units(units: int, sensitivity: int) -> float:
-    """The scale of one question that may cost this many units of rho; ``UsageError`` when they are too few."""
-    if units < _LEAST_UNITS:
-        raise UsageError(
-            "the budget is too small to be split over this many columns",
-            hint="Ask for a larger epsilon, or use --method independent.",
-        )
-    return scale_of_rho(sensitivity, units)
+    @staticmethod
+    def planned(unit: Unit, governor: Governor) -> Noise:
+        """For a plan: without preprocessing that multiplies rows."""
+        return Noise(governor, unit.max_rows)
+
+    def measured(self, loss: PrivacyLoss) -> float:
+        """The standard deviation of the noise in a cell of one marginal that is measured for this loss."""
+        return self.joint(loss, (1,))[0]
+
+    def joint(self, loss: PrivacyLoss, weights: Sequence[int]) -> list[float]:
+        """The standard deviations in the cells of marginals that are measured together, by their integer weights."""
+        self._check(min(measured_parts(self.governor, loss, weights)))
+        law = "laplace" if self.governor is Governor.PURE else "gaussian"
+        return [deviation(law, scale) for scale in measured_scales(self.governor, self.sensitivity, loss, weights)]
+
+    def fixed_mu2(self, loss: PrivacyLoss, weights: Sequence[int]) -> Fraction | None:
+        """mu² of marginals that are measured together; ``None`` for Laplace noise and for scales below 1."""
+        if self.governor is Governor.PURE:
+            return None
+        scales = measured_scales(self.governor, self.sensitivity, loss, weights)
+        if min(scales) < LEAST_GDP_SCALE:
+            return None
+        return sum((gaussian_mu2(self.sensitivity, scale) for scale in scales), start=Fraction(0))
+
+    def selected(self, loss: PrivacyLoss) -> float:
+        """The scale of a noisy maximum of scores with weight 1 for this loss."""
+        self._check(self.governor.units(loss))
+        return selection_scale(self.governor, self.sensitivity, loss)
+
+    def weight_of(self, cells: float) -> int:
+        """``weight_of`` under this governor."""
+        return weight_of(cells, self.governor)
+
+    @staticmethod
+    def _check(units: int) -> None:
+        if units < _LEAST_UNITS:
+            raise UsageError(
+                "the budget is too small to be split over this many columns",
+                hint="Ask for a larger epsilon, or use --method independent.",
+            )
 
 
 def exact(share: float) -> Fraction:
@@ -89,8 +132,3 @@ def crowded(domain: Domain, scales: Sequence[float], rows: int | None) -> list[s
         return []
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return [f"noise exceeds the expected rows per value in {listed}: use fewer bins or a larger epsilon"]
-
-
-def sensitivity_of(unit: Unit) -> int:
-    """The L2 sensitivity of one marginal without preprocessing that multiplies rows."""
-    return unit.max_rows

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from fractions import Fraction
 
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 
 MOST_ROUNDS = 256
@@ -13,34 +14,35 @@ MOST_ROUNDS = 256
 
 @dataclass(frozen=True)
 class RoundBudget:
-    """The losses of one round: one selection and one measurement."""
+    """The losses of one round, one selection and one measurement, in the currency of ``governor``."""
 
     select: PrivacyLoss
     measure: PrivacyLoss
+    governor: Governor = Governor.ZCDP
 
     @staticmethod
-    def first(loss: PrivacyLoss, rounds: int, select: Fraction) -> RoundBudget:
+    def first(loss: PrivacyLoss, rounds: int, select: Fraction, governor: Governor = Governor.ZCDP) -> RoundBudget:
         """The budget of the first of ``rounds`` equal rounds that share a loss, ``select`` of each for choosing."""
-        return RoundBudget(loss.share(select / rounds), loss.share((1 - select) / rounds))
+        return RoundBudget(loss.share(select / rounds), loss.share((1 - select) / rounds), governor)
 
     @property
-    def rho(self) -> int:
+    def units(self) -> int:
         """The units that the round costs."""
-        return self.select.rho + self.measure.rho
+        return self.governor.units(self.select + self.measure)
 
     def raised(self, factor: int) -> RoundBudget:
         """``factor`` times the loss: noise falls by its square root, in selections and measurements alike."""
-        return RoundBudget(_times(self.select, factor), _times(self.measure, factor))
+        return replace(self, select=_times(self.select, factor), measure=_times(self.measure, factor))
 
     def is_last(self, remaining: PrivacyLoss) -> bool:
         """Whether a round would leave less than another one costs: then it takes everything."""
-        return remaining.rho < 2 * self.rho
+        return self.governor.units(remaining) < 2 * self.units
 
     def all_of(self, remaining: PrivacyLoss, select: Fraction) -> RoundBudget:
         """The final round: exactly what is left, in the same proportion."""
         choosing = remaining.share(select)
-        return RoundBudget(choosing, remaining.minus(choosing))
+        return replace(self, select=choosing, measure=remaining.minus(choosing))
 
 
 def _times(loss: PrivacyLoss, factor: int) -> PrivacyLoss:
-    return PrivacyLoss(loss.rho * factor, loss.mu2 * factor, loss.delta * factor)
+    return PrivacyLoss(*(units * factor for units in astuple(loss)))

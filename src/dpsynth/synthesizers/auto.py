@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from dpsynth.domain import Domain
 from dpsynth.errors import ResourceLimitError, UsageError
 from dpsynth.models import Model
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
@@ -42,6 +43,7 @@ class Auto:
     again: float = 0.5
     select: float = 0.03
     name: ClassVar[str] = "auto"
+    without_delta: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", plain_workload(self.workload))
@@ -55,13 +57,15 @@ class Auto:
         if self.one_way <= 0 or self.one_way + self.again + self.select >= 1:
             raise UsageError("one_way must be above 0, and together with again and select below 1", where="auto")
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
         """The price of the path that a fit will take; ``explanation`` says which one and why.
 
         ``ResourceLimitError`` (which names the smallest limit that would do) when its model may become too large.
         """
-        path, affordable = self._path(domain, loss, unit)
-        drawn = path.plan(domain, loss, rows_guess, unit)
+        path, affordable = self._path(domain, loss, unit, governor)
+        drawn = path.plan(domain, loss, rows_guess, unit, governor)
         needed = CELL_BYTES * drawn.cells
         if self.max_model_size is not None and not isinstance(path, AdaptiveIterative) and needed > self.max_model_size:
             raise ResourceLimitError(
@@ -74,18 +78,18 @@ class Auto:
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model of the path; all answers and settings are the path's own."""
-        path, _ = self._path(queryable.domain, queryable.remaining, queryable.unit)
+        path, _ = self._path(queryable.domain, queryable.remaining, queryable.unit, queryable.governor)
         model = path.fit(queryable, report)
         return replace(model, method=self.name, settings=self._settings(path, model.settings))
 
-    def _path(self, domain: Domain, loss: PrivacyLoss, unit: Unit) -> tuple[Synthesizer, bool]:
+    def _path(self, domain: Domain, loss: PrivacyLoss, unit: Unit, governor: Governor) -> tuple[Synthesizer, bool]:
         """The path that suits, from public facts alone, and whether the loss affords it: else one-way marginals only.
 
         Raises what the workload raises.
         """
         path = self._suited(domain)
         try:
-            path.plan(domain, loss, None, unit)
+            path.plan(domain, loss, None, unit, governor)
         except UsageError:
             return Independent(), False
         return path, True
@@ -123,7 +127,8 @@ class Auto:
             seconds = effort_of(self.effort).seconds(codes)
             return (
                 "the columns have too many values for fitting their joint table: as many pairs are measured as the "
-                f"noise allows, and a mixture of products is fitted to them in about {seconds:,.2g} CPU seconds"
+                f"noise allows, which serves pairs and larger sets alike; a mixture of products is fitted to them in "
+                f"about {seconds:,.2g} CPU seconds"
             )
         return (
             f"{len(domain)} columns with {codes:,} values are too many, or too few, for a mixture over all pairs: a "

@@ -13,10 +13,11 @@ import numpy as np
 from dpsynth.domain import Domain
 from dpsynth.graph.residual import fit_joint
 from dpsynth.models import MarkovRandomField, Model
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
-from dpsynth.synthesizers.allocation import crowded, expected_words, scale_of_units, sensitivity_of
+from dpsynth.synthesizers.allocation import Noise, crowded, expected_words
 from dpsynth.synthesizers.estimation import JOINT_CELLS
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 
@@ -37,6 +38,7 @@ class DenseJoint:
     """All k-way marginals at one scale with the whole loss, k from the domain alone (``best_order``)."""
 
     name: ClassVar[str] = "dense"
+    without_delta: ClassVar[bool] = False
 
     @staticmethod
     def suits(domain: Domain) -> bool:
@@ -45,11 +47,14 @@ class DenseJoint:
         most = min(JOINT_CELLS, _MEAN_CODES ** len(varying))
         return 1 < len(domain) <= _COLUMNS and max(domain.sizes) <= _CODES and math.prod(varying) <= most
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
         """The price; ``cells``: of the joint table."""
         order = best_order(domain)
         cliques = domain.cliques(order)
-        scale = scale_of_units(loss.rho // len(cliques), sensitivity_of(unit))
+        noise, weights = Noise.planned(unit, governor), [1] * len(cliques)
+        scale = max(noise.joint(loss, weights))
         cells = domain.cells(domain.attributes)
         seen = [scale * spread for spread in _one_way_spreads(domain, order)]
         return Plan(
@@ -61,6 +66,7 @@ class DenseJoint:
             workload=cliques,
             expected_error=expected_words(domain, seen, rows_guess),
             warnings=tuple(crowded(domain, seen, rows_guess)),
+            fixed_mu2=noise.fixed_mu2(loss, weights),
         )
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:

@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 from dpsynth.domain import Clique, Domain
 from dpsynth.graph.junction import junction_tree
 from dpsynth.models import Model
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.laws import WEIGHT_LIMIT
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
-from dpsynth.synthesizers.allocation import crowded, expected_words, scales_of, sensitivity_of, weight_of
+from dpsynth.synthesizers.allocation import Noise, crowded, expected_words, weight_of
 from dpsynth.synthesizers.effort import effort_of
 from dpsynth.synthesizers.estimation import CELL_BYTES, Estimator, estimated, estimator_for
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
@@ -46,6 +47,7 @@ class Direct:
     effort: str = "default"
     max_model_size: int | None = None
     name: ClassVar[str] = "direct"
+    without_delta: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "workload", plain_workload(self.workload))
@@ -53,12 +55,15 @@ class Direct:
         if self.max_model_size is not None:
             checked_size(self.max_model_size, self.name)
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
         """The price. ``ResourceLimitError`` when no model within the limit holds the marginals."""
-        asked = self._asked(domain)
+        asked = self._asked(domain, governor)
         cliques, weights = list(asked), list(asked.values())
         estimator = estimator_for(domain, cliques, max_model_size=self._limit)
-        scales = scales_of(loss, weights, sensitivity_of(unit))
+        noise = Noise.planned(unit, governor)
+        scales = noise.joint(loss, weights)
         cells, memory = self._memory(domain, cliques, estimator)
         ones = [min(scale for clique, scale in zip(cliques, scales, strict=True) if name in clique) for name in domain]
         return Plan(
@@ -71,11 +76,12 @@ class Direct:
             expected_error=expected_words(domain, ones, rows_guess),
             warnings=tuple(crowded(domain, ones, rows_guess)),
             explanation=f"the marginals ({len(cliques)}) are measured as they are; {_WORDS[estimator]}",
+            fixed_mu2=noise.fixed_mu2(loss, weights),
         )
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model; spends all that remains in one joint measurement."""
-        asked = self._asked(queryable.domain)
+        asked = self._asked(queryable.domain, queryable.governor)
         estimator_for(queryable.domain, list(asked), max_model_size=self._limit)
         answers = queryable.measure(list(asked), queryable.remaining, list(asked.values()))
         distribution, convergence = estimated(
@@ -83,18 +89,20 @@ class Direct:
         )
         return Model(distribution, answers, self.name, asdict(self), convergence)
 
-    def _asked(self, domain: Domain) -> dict[Clique, int]:
-        """Every marginal with its integer weight ∝ (weight · cells)^(1/3), which makes the weighted sum of expected L1
-        errors Σ weight · cells · scale smallest (as ``weight_of`` does for equal weights).
+    def _asked(self, domain: Domain, governor: Governor) -> dict[Clique, int]:
+        """Every marginal with its integer weight, ``weight_of`` of weight · cells, which makes the weighted sum of
+        expected L1 errors Σ weight · cells · scale smallest.
         """
         marginals = Workload.of(domain, self.workload).marginals
         least = min(marginals.values(), default=Fraction(1))
         found = {
-            clique: min(weight_of(float(min(weight / least, _MOST_RATIO)) * domain.cells(clique)), WEIGHT_LIMIT)
+            clique: min(
+                weight_of(float(min(weight / least, _MOST_RATIO)) * domain.cells(clique), governor), WEIGHT_LIMIT
+            )
             for clique, weight in marginals.items()
         }
         held = {name for clique in marginals for name in clique}
-        return found | {(name,): weight_of(domain[name]) for name in domain if name not in held}
+        return found | {(name,): weight_of(domain[name], governor) for name in domain if name not in held}
 
     @property
     def _limit(self) -> int:

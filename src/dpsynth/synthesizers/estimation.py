@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import ResourceLimitError
-from dpsynth.graph import Convergence, Zeros, estimate, pooled_one_way, pooled_total
+from dpsynth.graph import Convergence, Measurement, Zeros, estimate, pooled_one_way, pooled_total
 from dpsynth.graph.estimation import ITERATIONS, MODEL_CELLS, decomposable
 from dpsynth.graph.junction import junction_tree
 from dpsynth.graph.mixture import Goals, PairGoals, fit_mixture
@@ -23,7 +23,6 @@ from dpsynth.graph.pooling import Target, merged, projected_precision
 from dpsynth.graph.residual import fit_joint
 from dpsynth.models import MarkovRandomField, MixtureOfProducts
 from dpsynth.models.distribution import Distribution
-from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.synthesizers.candidates import FREE_COLUMNS, CandidatePairs
 from dpsynth.synthesizers.effort import MODEL_SIZE, Effort, effort_of
 from dpsynth.synthesizers.protocol import Report, unreported
@@ -75,7 +74,7 @@ def estimator_for(
 
 def estimated(
     domain: Domain,
-    answers: Sequence[NoisyMarginal],
+    answers: Sequence[Measurement],
     *,
     zeros: Zeros | None = None,
     max_model_size: int = MODEL_SIZE,
@@ -118,7 +117,7 @@ def mixture_suits(domain: Domain) -> bool:
 
 
 def estimated_mixture(
-    domain: Domain, answers: tuple[NoisyMarginal, ...], effort: Effort, report: Report = unreported
+    domain: Domain, answers: tuple[Measurement, ...], effort: Effort, report: Report = unreported
 ) -> tuple[MixtureOfProducts, Convergence]:
     """The mixture of products that meets one- and two-way answers, at least one pair among them."""
     known = _Known.of(domain, answers)
@@ -132,13 +131,13 @@ class _Known:
     """What all answers of a fit say together."""
 
     domain: Domain
-    answers: tuple[NoisyMarginal, ...]
+    answers: tuple[Measurement, ...]
     targets: tuple[Target, ...]
     one_ways: Mapping[str, NDArray[np.float64]]
     total: float
 
     @staticmethod
-    def of(domain: Domain, answers: tuple[NoisyMarginal, ...]) -> _Known:
+    def of(domain: Domain, answers: tuple[Measurement, ...]) -> _Known:
         targets = merged(domain, answers)
         total = pooled_total(targets)
         one_ways = {attribute: pooled_one_way(domain, attribute, targets, total) for attribute in domain}
@@ -158,7 +157,7 @@ class _Known:
         precision = {name: sum(projected_precision(name, target) for target in self.targets) for name in self.domain}
         return builder.goals(precision)
 
-    def _is(self, answer: NoisyMarginal, edges: set[Clique]) -> bool:
+    def _is(self, answer: Measurement, edges: set[Clique]) -> bool:
         return self.domain.canonical(answer.clique) in edges
 
 

@@ -9,22 +9,27 @@ from typing import ClassVar
 from dpsynth.domain import Domain
 from dpsynth.graph import estimate
 from dpsynth.models import MarkovRandomField, Model
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
-from dpsynth.synthesizers.allocation import crowded, expected_words, scales_of, sensitivity_of, weight_of
+from dpsynth.synthesizers.allocation import Noise, crowded, expected_words, weight_of
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 
 
 @dataclass(frozen=True)
 class Independent:
-    """One joint measurement of every one-way marginal with the whole loss, scales ∝ size^(-1/3)."""
+    """One joint measurement of every one-way marginal with the whole loss, weighted by size (``weight_of``)."""
 
     name: ClassVar[str] = "independent"
+    without_delta: ClassVar[bool] = True
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
         """The price; the model has one cell per code."""
-        scales = scales_of(loss, [weight_of(size) for size in domain.sizes], sensitivity_of(unit))
+        noise, weights = Noise.planned(unit, governor), [weight_of(size, governor) for size in domain.sizes]
+        scales = noise.joint(loss, weights)
         cells = sum(domain.sizes)
         return Plan(
             method=self.name,
@@ -35,13 +40,15 @@ class Independent:
             workload=tuple((attribute,) for attribute in domain),
             expected_error=expected_words(domain, scales, rows_guess),
             warnings=tuple(crowded(domain, scales, rows_guess)),
+            fixed_mu2=noise.fixed_mu2(loss, weights),
         )
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:
         """The model of independent columns; spends all that remains in one measurement."""
         domain = queryable.domain
         cliques = [(attribute,) for attribute in domain]
-        answers = queryable.measure(cliques, queryable.remaining, [weight_of(size) for size in domain.sizes])
+        weights = [weight_of(size, queryable.governor) for size in domain.sizes]
+        answers = queryable.measure(cliques, queryable.remaining, weights)
         tree, convergence = estimate(domain, answers)
         return Model(
             distribution=MarkovRandomField(tree),

@@ -16,18 +16,11 @@ from dpsynth.errors import UsageError
 from dpsynth.graph import estimate
 from dpsynth.models import MarkovRandomField, Model
 from dpsynth.privacy.answers import NoisyMarginal, Selection
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
-from dpsynth.synthesizers.allocation import (
-    crowded,
-    exact,
-    expected_words,
-    scale_of_units,
-    scales_of,
-    sensitivity_of,
-    weight_of,
-)
+from dpsynth.synthesizers.allocation import Noise, crowded, exact, expected_words
 from dpsynth.synthesizers.candidates import CandidatePairs
 from dpsynth.synthesizers.protocol import Plan, PlanStep, Report, unreported
 from dpsynth.synthesizers.spanning import EdgeQuestions, OneWays, measured_one_ways, refinement
@@ -51,6 +44,7 @@ class MaximumSpanningTree:
     penalty: float = 0.7
     compress: float = 3.0
     name: ClassVar[str] = "mst"
+    without_delta: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -62,10 +56,12 @@ class MaximumSpanningTree:
         if 0 < self.refine < _LEAST_SHARE:
             raise UsageError(f"refine is 0 or at least {_LEAST_SHARE}", where="mst")
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
         """The price; without a pair to choose from, the one-way marginals get everything."""
         pairs = CandidatePairs.of(domain)
-        prices = _Prices(self, domain, pairs, loss, sensitivity_of(unit))
+        prices = _Prices(self, domain, pairs, loss, Noise.planned(unit, governor))
         one_way = prices.one_way_scales()
         steps = [PlanStep("one-way marginals", *prices.priced(prices.one_way), len(domain), max(one_way))]
         if pairs.edges:
@@ -132,7 +128,7 @@ class _Prices:
     domain: Domain
     pairs: CandidatePairs
     loss: PrivacyLoss
-    sensitivity: int
+    noise: Noise
 
     @property
     def one_way(self) -> Fraction:
@@ -150,13 +146,13 @@ class _Prices:
         return share, self.loss.share(share).rho_exact
 
     def one_way_scales(self) -> list[float]:
-        weights = [weight_of(size) for size in self.domain.sizes]
-        return scales_of(self.loss.share(self.one_way), weights, self.sensitivity)
+        weights = [self.noise.weight_of(size) for size in self.domain.sizes]
+        return self.noise.joint(self.loss.share(self.one_way), weights)
 
     def select_scale(self) -> float:
-        return scale_of_units(self.loss.share(self.each_selection).rho, self.sensitivity)
+        return self.noise.selected(self.loss.share(self.each_selection))
 
     def edge_scale(self) -> float:
         """The scale of equally weighted edges after the largest possible refinement."""
         share = (self.edge - exact(self.settings.refine)) / self.pairs.edges
-        return scale_of_units(self.loss.share(share).rho, self.sensitivity)
+        return self.noise.measured(self.loss.share(share))

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import ClassVar
 
 from dpsynth.domain import Domain
 from dpsynth.models import Model
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
-from dpsynth.synthesizers.allocation import (
-    crowded,
-    exact,
-    expected_words,
-    scale_of_units,
-    scales_of,
-    sensitivity_of,
-    weight_of,
-)
+from dpsynth.synthesizers.allocation import Noise, crowded, exact, expected_words
 from dpsynth.synthesizers.candidates import CandidatePairs
 from dpsynth.synthesizers.effort import effort_of
 from dpsynth.synthesizers.estimation import estimated_mixture, mixture_suits
@@ -39,22 +33,26 @@ class PairMixture:
     again: float
     select: float
     name: ClassVar[str] = "mixture"
+    without_delta: ClassVar[bool] = False
 
     @staticmethod
     def suits(domain: Domain) -> bool:
         """Whether all pairs can be asked about and held at once, and there are pairs to choose from."""
         return mixture_suits(domain)
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
         """The price; which pairs are measured, and how many, depends on the first answers."""
         pairs, codes, effort = CandidatePairs.of(domain), sum(domain.sizes), effort_of(self.effort)
-        shares = _Shares(self, loss, sensitivity_of(unit))
-        scales = scales_of(loss.share(shares.one_way), [weight_of(size) for size in domain.sizes], shares.sensitivity)
+        shares = _Shares(self, loss, Noise.planned(unit, governor))
+        weights = [shares.noise.weight_of(size) for size in domain.sizes]
+        scales = shares.noise.joint(loss.share(shares.one_way), weights)
         steps = (
             PlanStep("one-way marginals", *shares.priced(shares.one_way), len(domain), max(scales)),
-            shares.step("one-way marginals again (at most)", shares.again, len(domain)),
-            shares.step("pair selections (at most)", shares.select, len(pairs.pairs)),
-            shares.step("pairs (at most)", shares.pairs, len(pairs.pairs)),
+            shares.step("one-way marginals again (at most)", shares.again, len(domain), shares.noise.measured),
+            shares.step("pair selections (at most)", shares.select, len(pairs.pairs), shares.noise.selected),
+            shares.step("pairs (at most)", shares.pairs, len(pairs.pairs), shares.noise.measured),
         )
         return Plan(
             method=self.name,
@@ -87,7 +85,7 @@ class _Shares:
 
     settings: PairMixture
     loss: PrivacyLoss
-    sensitivity: int
+    noise: Noise
 
     @property
     def one_way(self) -> Fraction:
@@ -109,6 +107,6 @@ class _Shares:
     def priced(self, share: Fraction) -> tuple[Fraction, Fraction]:
         return share, self.loss.share(share).rho_exact
 
-    def step(self, name: str, share: Fraction, questions: int) -> PlanStep:
-        scale = scale_of_units(self.loss.share(share / questions).rho, self.sensitivity) if share else 0.0
+    def step(self, name: str, share: Fraction, questions: int, buys: Callable[[PrivacyLoss], float]) -> PlanStep:
+        scale = buys(self.loss.share(share / questions)) if share else 0.0
         return PlanStep(name, *self.priced(share), questions, scale)

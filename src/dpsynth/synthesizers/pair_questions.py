@@ -14,7 +14,7 @@ from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.privacy.laws import COUNT_LIMIT
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Candidate, Queryable
-from dpsynth.synthesizers.allocation import MEAN_ABSOLUTE, one_way_error, scale_of_units, weight_of
+from dpsynth.synthesizers.allocation import MEAN_ABSOLUTE, Noise, one_way_error, weight_of
 from dpsynth.synthesizers.spanning import OneWays
 
 _LOOK_FROM, _LOOK_TO = 0.006, 0.07
@@ -66,7 +66,7 @@ class PairQuestions:
         The score of a pair is its L1 distance from independence less half of the error that measuring it would leave.
         """
         wanted = self._wanted(queryable)
-        if wanted >= _NEARLY_ALL * len(self.pairs) or not loss.rho:
+        if wanted >= _NEARLY_ALL * len(self.pairs) or not queryable.governor.units(loss):
             return SelectedPairs(self.pairs, ())
         noise = self._noise(queryable, wanted)
         left = {pair: self._candidate(pair, noise) for pair in self.pairs}
@@ -80,11 +80,11 @@ class PairQuestions:
     def measured(self, queryable: Queryable, pairs: Sequence[Clique]) -> tuple[NoisyMarginal, ...]:
         """These pairs by one joint measurement that takes exactly what is left.
 
-        Scales ∝ k^(-1/3) with k the number of cells that stand out of the noise.
+        Weighted by the number of cells that stand out of the noise.
         """
         noise = self._noise(queryable, len(pairs))
         above = [float(np.minimum(self.one_ways.independent(pair) / noise, 1.0).sum()) for pair in pairs]
-        return queryable.measure(pairs, queryable.remaining, [weight_of(cells) for cells in above])
+        return queryable.measure(pairs, queryable.remaining, [weight_of(cells, queryable.governor) for cells in above])
 
     def _wanted(self, queryable: Queryable) -> int:
         """How many pairs: all while their noise would leave small errors, at least as many as a tree has."""
@@ -103,7 +103,9 @@ class PairQuestions:
 
     def _noise(self, queryable: Queryable, pairs: int) -> float:
         """The scale of each pair if so many shared what is left."""
-        return scale_of_units(queryable.remaining.rho // pairs, self.one_ways.sensitivity)
+        return Noise(queryable.governor, self.one_ways.sensitivity).measured(
+            queryable.remaining.share(Fraction(1, pairs))
+        )
 
     def _candidate(self, pair: Clique, noise: float) -> Candidate:
         expected = self.one_ways.independent(pair)

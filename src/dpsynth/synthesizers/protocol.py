@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from dpsynth.domain import Clique, Domain
 from dpsynth.models import Model
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Queryable
 from dpsynth.privacy.unit import Unit
@@ -24,7 +25,8 @@ def unreported(_fraction: float) -> None:
 @dataclass(frozen=True)
 class PlanStep:
     """One kind of question: ``share`` of the loss and the ``rho`` it comes to, how many marginals or selections, and
-    the noise ``scale`` (rows; the largest one if they differ).
+    the ``scale`` of the noise: the standard deviation in a cell in rows (the largest one if they differ), or the scale
+    of the noisy maximum.
     """
 
     name: str
@@ -40,7 +42,8 @@ class Plan:
 
     ``cells``: of the largest model it can end with. ``bytes``: the peak memory of counts, estimates and model.
     ``workload``: the cliques it may ask about, so that one pass can count them all. ``expected_error``: plain words.
-    ``explanation``: why the method goes this way, when it had a choice.
+    ``explanation``: why the method goes this way, when it had a choice. ``fixed_mu2``: the mu² of all answers together
+    when nothing that is asked depends on an answer and all noise is Gaussian of scale 1 or more; else ``None``.
     """
 
     method: str
@@ -52,6 +55,7 @@ class Plan:
     expected_error: str | None
     warnings: tuple[str, ...]
     explanation: str | None = None
+    fixed_mu2: Fraction | None = None
 
 
 class Synthesizer(Protocol):
@@ -62,8 +66,18 @@ class Synthesizer(Protocol):
         """The name under which the registry knows it."""
         ...
 
-    def plan(self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit) -> Plan:
-        """The price of a fit; ``UsageError`` when the loss is too small to be split. Spends nothing."""
+    @property
+    def without_delta(self) -> bool:
+        """Whether it works in pools of pure epsilon, where a fit's delta is 0."""
+        ...
+
+    def plan(
+        self, domain: Domain, loss: PrivacyLoss, rows_guess: int | None, unit: Unit, governor: Governor = Governor.ZCDP
+    ) -> Plan:
+        """The price of a fit in a pool of this governor. Spends nothing.
+
+        ``UsageError`` when the loss is too small to be split, or is pure epsilon and the method needs a delta.
+        """
         ...
 
     def fit(self, queryable: Queryable, report: Report = unreported) -> Model:

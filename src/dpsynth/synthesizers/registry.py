@@ -12,6 +12,7 @@ from dpsynth.synthesizers.auto import Auto
 from dpsynth.synthesizers.direct import Direct
 from dpsynth.synthesizers.independent import Independent
 from dpsynth.synthesizers.mst import MaximumSpanningTree
+from dpsynth.synthesizers.privbayes import PrivBayes
 from dpsynth.synthesizers.protocol import Synthesizer
 
 _KINDS: dict[str, Callable[..., Synthesizer]] = {
@@ -20,10 +21,16 @@ _KINDS: dict[str, Callable[..., Synthesizer]] = {
     "direct": Direct,
     "independent": Independent,
     "mst": MaximumSpanningTree,
+    "privbayes": PrivBayes,
 }
 
 NAMES: tuple[str, ...] = tuple(_KINDS)
 """The names that ``synthesizer`` knows."""
+
+
+def names_without_delta() -> tuple[str, ...]:
+    """The names of the methods that work in pools of pure epsilon."""
+    return tuple(name for name in NAMES if synthesizer(name).without_delta)
 
 
 def settings_of(name: str) -> tuple[str, ...]:

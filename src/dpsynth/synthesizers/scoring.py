@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from dpsynth.domain import Clique
+from dpsynth.domain import Clique, Domain
+from dpsynth.errors import ResourceLimitError
 from dpsynth.graph.factors import Values
+from dpsynth.graph.growth import ModelSize
 from dpsynth.graph.incremental import IncrementalField
+from dpsynth.graph.junction import junction_tree
 from dpsynth.graph.sharing import SharedMarginals
 from dpsynth.privacy.laws import COUNT_LIMIT, PENALTY_LIMIT
 from dpsynth.privacy.queryable import Candidate
 from dpsynth.synthesizers.allocation import MEAN_ABSOLUTE
+from dpsynth.synthesizers.estimation import CELL_BYTES
 from dpsynth.synthesizers.workload import Workload
 
 Score = Literal["estimator", "published"]
@@ -65,17 +70,17 @@ def offer(field: IncrementalField, cliques: Sequence[Clique], workload: Workload
 
 
 def admitted(
-    field: IncrementalField, workload: Workload, limit: float, turn: int, refused: dict[Clique, int]
+    field: IncrementalField, cliques: Sequence[Clique], limit: float, turn: int, refused: dict[Clique, int]
 ) -> tuple[Clique, ...]:
-    """The candidates C_t of a round: those whose model stays within ``limit`` cells, or that the model holds already.
+    """The candidates C_t of a round: the cliques whose model stays within ``limit`` cells, or that it holds already.
 
     Above ``OFFERED`` cliques only every k-th is looked at, beginning with another one each ``turn``. ``refused`` keeps
     the cells that a clique was refused for: a model only grows, so until the limit reaches them nobody asks again.
     """
-    stride = max(-(-len(workload.closure) // OFFERED), 1)
+    stride = max(-(-len(cliques) // OFFERED), 1)
     size = field.size
     found = []
-    for clique in workload.closure[turn % stride :: stride]:
+    for clique in cliques[turn % stride :: stride]:
         if not size.holds(clique):
             if refused.get(clique, 0) > limit:
                 continue
@@ -85,3 +90,15 @@ def admitted(
                 continue
         found.append(clique)
     return tuple(found)
+
+
+def check_smallest(domain: Domain, workload: Workload, max_model_size: int) -> None:
+    """Raise ``ResourceLimitError`` for a limit in bytes that not even the smallest candidate fits into."""
+    size = ModelSize(domain, junction_tree(domain, []), ())
+    least = min((size.cells(clique, math.inf) for clique in workload.closure), default=0) * CELL_BYTES
+    if least > max_model_size:
+        raise ResourceLimitError(
+            f"no two columns fit into a model of {max_model_size:,} bytes",
+            where="max_model_size",
+            hint=f"Set it to at least {least}.",
+        )

@@ -15,7 +15,7 @@ from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.privacy.laws import COUNT_LIMIT
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.queryable import Candidate, Queryable
-from dpsynth.synthesizers.allocation import MEAN_ABSOLUTE, one_way_error, scale_of_units, weight_of
+from dpsynth.synthesizers.allocation import MEAN_ABSOLUTE, Noise, one_way_error, weight_of
 from dpsynth.synthesizers.candidates import CandidatePairs, TreeGrowth
 from dpsynth.synthesizers.compression import rare_buckets
 
@@ -24,15 +24,17 @@ _ERROR_FROM, _ERROR_TO = 0.01, 0.03
 
 
 def measured_one_ways(queryable: Queryable, loss: PrivacyLoss) -> tuple[NoisyMarginal, ...]:
-    """Every one-way marginal by one joint measurement that costs at most ``loss``, scales ∝ size^(-1/3)."""
+    """Every one-way marginal by one joint measurement that costs at most ``loss``, weighted by size."""
     domain = queryable.domain
     cliques = [(attribute,) for attribute in domain]
-    return queryable.measure(cliques, loss, [weight_of(size) for size in domain.sizes])
+    return queryable.measure(cliques, loss, [weight_of(size, queryable.governor) for size in domain.sizes])
 
 
 @dataclass(frozen=True, eq=False)
 class OneWays:
-    """The denoised one-way counts (each sums to ``total``) with the noise scale behind each, and its sensitivity."""
+    """The denoised one-way counts (each sums to ``total``) with the standard deviation of the noise behind each
+    (``scales``), and their sensitivity.
+    """
 
     domain: Domain
     counts: dict[str, NDArray[np.float64]]
@@ -46,7 +48,7 @@ class OneWays:
         tree, _ = estimate(domain, answers)
         precisions = dict.fromkeys(domain, 0.0)
         for answer in answers:
-            precisions[answer.clique[0]] += answer.scale**-2
+            precisions[answer.clique[0]] += answer.deviation**-2
         return OneWays(
             domain=domain,
             counts={attribute: tree.marginal((attribute,)) for attribute in domain},
@@ -92,8 +94,8 @@ class EdgeQuestions:
         would leave: a pair whose table drowns in noise teaches nothing.
         """
         growth = TreeGrowth(self.pairs)
-        left = queryable.remaining.rho // self.pairs.edges - each.rho
-        noise = scale_of_units(left, self.one_ways.sensitivity)
+        left = queryable.remaining.share(Fraction(1, self.pairs.edges)).minus(each)
+        noise = Noise(queryable.governor, self.one_ways.sensitivity).measured(left)
         candidates = {pair: self._candidate(pair, noise) for pair in self.pairs.pairs}
         edges: list[Clique] = []
         asked: list[Selection] = []
@@ -115,11 +117,12 @@ class EdgeQuestions:
     def measured(self, queryable: Queryable, edges: Sequence[Clique]) -> tuple[NoisyMarginal, ...]:
         """The edges by one joint measurement that takes exactly what is left, rare values merged.
 
-        Scales ∝ k^(-1/3) with k the number of cells that stand out of the noise.
+        Weighted by the number of cells that stand out of the noise.
         """
         buckets = self._buckets(edges)
-        noise = scale_of_units(queryable.remaining.rho // len(edges), self.one_ways.sensitivity)
-        weights = [self._weight(pair, buckets, noise) for pair in edges]
+        buys = Noise(queryable.governor, self.one_ways.sensitivity)
+        noise = buys.measured(queryable.remaining.share(Fraction(1, len(edges))))
+        weights = [buys.weight_of(self._above(pair, buckets, noise)) for pair in edges]
         table = queryable.coarsened(buckets) if buckets else queryable
         return table.measure(edges, queryable.remaining, weights)
 
@@ -130,10 +133,11 @@ class EdgeQuestions:
         counts = {attribute: values for attribute, values in self.one_ways.counts.items() if attribute in used}
         return rare_buckets(counts, self.one_ways.scales, self.compress)
 
-    def _weight(self, pair: Clique, buckets: dict[str, NDArray[np.int64]], noise: float) -> int:
+    def _above(self, pair: Clique, buckets: dict[str, NDArray[np.int64]], noise: float) -> float:
+        """How many cells of a pair stand out of the noise."""
         left, right = (
             np.bincount(buckets[attribute], weights=values) if attribute in buckets else values
             for attribute, values in ((attribute, self.one_ways.counts[attribute]) for attribute in pair)
         )
         expected = np.multiply.outer(left, right) / self.one_ways.total
-        return weight_of(float(np.minimum(expected / noise, 1.0).sum()))
+        return float(np.minimum(expected / noise, 1.0).sum())
