@@ -11,7 +11,8 @@ between the ends exactly as they are returned: for the cells that some answer re
 means over fits; ``error``: the mean distance of the model's own estimate from the truth; ``estimate_at_an_end``: the
 share of cells whose interval was widened to the estimate, or ends there. Cells of one fit share noise,
 so the share varies between fits: ``fits`` tells how. ``--models`` keeps the fitted models in a folder and reads those
-that are already there: intervals can then be computed again without fitting.
+that are already there: intervals can then be computed again without fitting. ``--name`` goes into the name of the
+result.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def pooled(runs: Sequence[dict[str, float]]) -> dict[str, float]:
     return shown
 
 
-def record(arguments: Sequence[str], cases: Sequence[dict[str, Any]]) -> Path:
+def record(arguments: Sequence[str], cases: Sequence[dict[str, Any]], name: str) -> Path:
     """One dated JSON file."""
     date = dt.datetime.now(dt.UTC).date().isoformat()
     content = {
@@ -178,12 +179,12 @@ def record(arguments: Sequence[str], cases: Sequence[dict[str, Any]]) -> Path:
         "machine": {"cores": os.cpu_count(), "system": platform.system(), "architecture": platform.machine()},
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("dpsynth", "opendp", "numpy", "scipy")},
+            **{library: version(library) for library in ("dpsynth", "opendp", "numpy", "scipy")},
         },
         "cases": list(cases),
     }
     RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / f"intervals-{date}.json"
+    target = RESULTS / f"intervals-{name}{date}.json"
     part = target.with_name(f".{target.name}.part")
     part.write_text(json.dumps(content, indent=2) + "\n")
     part.replace(target)
@@ -195,6 +196,7 @@ def main() -> None:
     parser.add_argument("--fits", type=int, default=40)
     parser.add_argument("--cases", default=CASES)
     parser.add_argument("--models", type=Path, default=None)
+    parser.add_argument("--name", default="")
     chosen = parser.parse_args()
     folder = Path(os.environ.get("DPSYNTH_BENCH_DATA", ""))
     wanted = [text.partition(":") for text in chosen.cases.split(",")]
@@ -212,7 +214,7 @@ def main() -> None:
             print(f"  {kind}: " + " ".join(f"{key} {value}" for key, value in values.items()), flush=True)
     # A folder of kept models is nobody else's concern.
     arguments = [word for word in sys.argv[1:] if str(chosen.models) not in word and word != "--models"]
-    print(f"wrote {record(arguments, cases).name}")
+    print(f"wrote {record(arguments, cases, chosen.name).name}")
 
 
 if __name__ == "__main__":
