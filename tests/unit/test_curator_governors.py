@@ -196,3 +196,35 @@ def test_a_scale_is_the_least_that_its_loss_affords(governor, sensitivity, units
 def test_the_deviation_of_laplace_noise_keeps_its_digits():
     assert laws.deviation("laplace", 1e8) == pytest.approx(math.sqrt(2) * 1e8, rel=1e-12)
     assert laws.deviation("gaussian", 7.5) == 7.5
+
+
+@pytest.mark.parametrize("governor", Governor)
+def test_a_noisy_maximum_that_states_nothing_in_the_pools_currency_is_refused(governor, monkeypatch):
+    curator, rows, transaction = room(governor)
+    wrong = NoisyMax(1, 5.0) if governor is Governor.PURE else PermuteAndFlip(1, 5.0)
+    if governor is not Governor.PURE:
+        wrong.loss = PrivacyLoss(epsilon=1 << 60)
+    monkeypatch.setattr("dpsynth.curator.curator.noisy_max", lambda *_: wrong)
+    estimate = np.zeros(curator.domain.shape(("a",)), dtype=np.int64)
+    with pytest.raises(NoGuaranteeError, match="currency"):
+        curator.select([Candidate(("a",), estimate)], curator.remaining)
+    assert rows.reads == 0
+    assert transaction.draws == ()
+
+
+@pytest.mark.parametrize("governor", Governor)
+def test_the_ledger_refuses_a_draw_that_states_nothing_in_the_pools_currency(governor):
+    _, _, transaction = room(governor)
+    losses = {Governor.ZCDP: PrivacyLoss(mu2=1), Governor.GDP: PrivacyLoss(rho=1), Governor.PURE: PrivacyLoss(rho=1)}
+    with pytest.raises(LedgerError, match="states no loss"):
+        transaction.draw(losses[governor], {"question": "measure"})
+    assert transaction.draws == ()
+
+
+def test_a_score_of_very_many_cells_does_not_wrap():
+    estimate = np.full(1 << 23, laws.COUNT_LIMIT, dtype=np.int64)
+    counts = np.zeros_like(estimate)
+    before = laws.score(counts, estimate, 1, 0)
+    counts[0] = 1
+    assert abs(laws.score(counts, estimate, 1, 0) - before) <= 1
+    assert laws.exact_sum(estimate) == laws.COUNT_LIMIT << 23

@@ -114,7 +114,7 @@ def test_an_abort_returns_everything(pool: Pool, reserved: Pool) -> None:
     assert apply(reserved, "ABORT", "t", {}) == pool
 
 
-@pytest.mark.parametrize("loss", [PrivacyLoss(51, 0, 0), PrivacyLoss(0, 0, 6)])
+@pytest.mark.parametrize("loss", [PrivacyLoss(51, 0, 0), PrivacyLoss(1, 0, 6)])
 def test_a_reservation_beyond_the_cap_is_refused_in_each_governed_component(reserved: Pool, loss: PrivacyLoss) -> None:
     with pytest.raises(BudgetExceededError):
         apply(reserved, "RESERVE", "u", data_of("RESERVE", loss))
@@ -127,7 +127,7 @@ def test_the_last_unit_of_the_cap_can_be_reserved_and_not_one_more(reserved: Poo
         apply(full, "RESERVE", "v", data_of("RESERVE", PrivacyLoss(1, 0, 0)))
 
 
-@pytest.mark.parametrize("loss", [PrivacyLoss(51, 0, 0), PrivacyLoss(0, 0, 6)])
+@pytest.mark.parametrize("loss", [PrivacyLoss(51, 0, 0), PrivacyLoss(1, 0, 6)])
 def test_a_draw_beyond_its_reservation_is_refused(touched: Pool, loss: PrivacyLoss) -> None:
     with pytest.raises(BudgetExceededError):
         apply(touched, "DRAW", "t", data_of("DRAW", loss))

@@ -74,7 +74,7 @@ def test_only_what_is_left_can_be_drawn(ledger: Ledger) -> None:
     transaction = reserve(ledger)
     transaction.touch()
     transaction.draw(PrivacyLoss(999, 0, 10), QUESTION)
-    for loss in (PrivacyLoss(2, 0, 0), PrivacyLoss(0, 0, 1)):
+    for loss in (PrivacyLoss(2, 0, 0), PrivacyLoss(1, 0, 1)):
         with pytest.raises(BudgetExceededError, match="nothing was read"):
             transaction.draw(loss, QUESTION)
     transaction.draw(PrivacyLoss(1, 0, 0), QUESTION)

@@ -53,7 +53,8 @@ class Learned:
 class IncrementalField:
     """Expected counts over ``domain`` as a calibrated junction tree that grows with what is learned.
 
-    Starts with independent attributes that have the ``counts`` given, and always meets the latest one-way counts.
+    Starts with independent attributes that have the ``counts`` given, and aims at the latest one-way counts, which
+    sweeps approach.
     ``shrink``: whether parameters are shrunk by noise over dispersion (empirical Bayes), or hardly at all.
     """
 

@@ -120,7 +120,7 @@ def _touch(pool: Pool, transaction: str, _: Mapping[str, Any]) -> Pool:
 
 def _draw(pool: Pool, transaction: str, data: Mapping[str, Any]) -> Pool:
     live = _expect(pool, transaction, touched=True)
-    drawn = live.drawn + loss_from_record(data["loss"])
+    drawn = live.drawn + pool.governor.stated(loss_from_record(data["loss"]))
     if not pool.governor.fits(drawn, live.reservation):
         raise BudgetExceededError("the draw exceeds what is left of the reservation", where=transaction)
     if data["draw"] != live.draws + 1:

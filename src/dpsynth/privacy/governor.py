@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from fractions import Fraction
 
-from dpsynth.errors import UsageError
+from dpsynth.errors import LedgerError, UsageError
 from dpsynth.privacy.loss import UNITS, PrivacyLoss
 
 
@@ -26,6 +26,12 @@ class Governor(StrEnum):
     def amount(self, loss: PrivacyLoss) -> Fraction:
         """The governed component of a loss as an exact fraction."""
         return Fraction(self.units(loss), UNITS)
+
+    def stated(self, loss: PrivacyLoss) -> PrivacyLoss:
+        """The loss itself; ``LedgerError`` if it states nothing in the governed component: that would be free."""
+        if not self.units(loss):
+            raise LedgerError(f"a draw states no loss in {self.symbol}, the currency of its pool")
+        return loss
 
     def fits(self, loss: PrivacyLoss, budget: PrivacyLoss) -> bool:
         """Whether the loss is within the budget: in the governed component and in delta, exactly."""

@@ -37,8 +37,12 @@ def score_sensitivity(max_weight: int, rows_per_unit: int) -> int:
 
 def score(counts: NDArray[np.int64], estimate: NDArray[np.int64], weight: int, penalty: int) -> int:
     """Weight · min(‖counts − estimate‖₁, 2**40) − penalty, exact."""
-    distance = int(np.abs(counts - estimate).sum())
-    return weight * min(distance, COUNT_LIMIT) - penalty
+    return weight * min(exact_sum(np.abs(counts - estimate)), COUNT_LIMIT) - penalty
+
+
+def exact_sum(values: NDArray[np.int64]) -> int:
+    """The sum of counts of at least 0, exact where int64 would wrap around: high and low bits are added apart."""
+    return (int((values >> 20).sum()) << 20) + int((values & 0xFFFFF).sum())
 
 
 def rho_of_scale(sensitivity: int, scale: float) -> Fraction:

@@ -42,7 +42,10 @@ MODEL_SIZE = 8_000_000
 COLUMNS = 128
 """Of more columns no network is learned: every choice looks at the whole tree, and there is one for each column."""
 
-_SWEEPS, _LAST_SWEEPS, _AT_REST = 3, 200, 5e-4
+_SWEEPS = 3
+_LAST_SWEEPS, _LEAST_LAST_SWEEPS, _LAST_CELLS, _AT_REST = 400, 20, 1 << 27, 2e-5
+"""Sweeps over the parents of many columns come to rest slowly: one-way counts need as many as large trees afford."""
+
 _LEAST_SHARE, _LARGEST, _MOST_PARENTS = 1e-3, 10**12, 4
 
 
@@ -236,7 +239,8 @@ class _Fit:
         if self.outside:
             # What the columns without parents did not need buys a second look at the families.
             self._learn(table, field, families, self.fine.remaining)
-        convergence = field.fit(_LAST_SWEEPS, _AT_REST)
+        affordable = max(_LEAST_LAST_SWEEPS, _LAST_CELLS // field.tree.cells)
+        convergence = field.fit(min(_LAST_SWEEPS, affordable), _AT_REST)
         return self._model(field.calibrated, convergence, expansions)
 
     def grown(self, table: Queryable, field: IncrementalField) -> list[Clique]:
