@@ -105,7 +105,7 @@ def test_a_refused_budget_says_what_is_left(ledger: Ledger, pool: PoolState, *, 
 
 
 def test_a_refused_delta_is_told_as_such(ledger: Ledger, pool: PoolState) -> None:
-    spend(ledger, PrivacyLoss(delta=pool.cap.delta))
+    spend(ledger, PrivacyLoss(rho=1, delta=pool.cap.delta))
     with pytest.raises(BudgetExceededError, match="refused") as caught:
         reserve(ledger, PrivacyLoss(rho=1, delta=1))
     assert "smaller --delta" in str(caught.value)

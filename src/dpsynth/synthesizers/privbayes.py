@@ -43,7 +43,7 @@ COLUMNS = 128
 """Of more columns no network is learned: every choice looks at the whole tree, and there is one for each column."""
 
 _SWEEPS = 3
-_LAST_SWEEPS, _LEAST_LAST_SWEEPS, _LAST_CELLS, _AT_REST = 400, 20, 1 << 27, 2e-5
+_LAST_SWEEPS, _LEAST_LAST_SWEEPS, _LAST_CELLS, _AT_REST = 1000, 20, 1 << 27, 2e-5
 """Sweeps over the parents of many columns come to rest slowly: one-way counts need as many as large trees afford."""
 
 _LEAST_SHARE, _LARGEST, _MOST_PARENTS = 1e-3, 10**12, 4
