@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpsynth.errors import UsageError
-from dpsynth.privacy import normal
+from dpsynth.privacy import conversions, normal
 from dpsynth.privacy.conversions import budget_of, epsilon_of_mu2, epsilon_of_rho, mu2_of_epsilon, rho_of_epsilon
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import UNITS
@@ -142,3 +142,11 @@ def test_tails_of_the_normal_lie_between_their_bounds(x: str) -> None:
         assert above - below < exact * mpmath.mpf("1e-35")
         density = mpmath.exp(-(mpmath.mpf(x) ** 2) / 2) / mpmath.sqrt(2 * mpmath.pi)
         assert abs(mpmath.mpf(str(normal.density(Decimal(x)))) / density - 1) < mpmath.mpf("1e-60")
+
+
+def test_a_search_never_decides_what_is_true() -> None:
+    """However wrong the search ends, the answer holds: the proved value, when nothing near the search's end does."""
+    wrong, proved = Decimal(5), Decimal(10)
+    assert conversions._nearest(lambda _: wrong, wrong, proved, lambda value: value >= 7) == proved
+    found = conversions._nearest(lambda _: wrong, wrong, proved, lambda value: value > wrong)
+    assert wrong < found < Decimal("5.001")

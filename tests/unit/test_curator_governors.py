@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -228,3 +229,21 @@ def test_a_score_of_very_many_cells_does_not_wrap():
     counts[0] = 1
     assert abs(laws.score(counts, estimate, 1, 0) - before) <= 1
     assert laws.exact_sum(estimate) == laws.COUNT_LIMIT << 23
+
+
+def test_every_one_of_several_charges_must_state_a_loss():
+    charged, free = laws.gaussian_loss(1, 5.0), PrivacyLoss(rho=1)
+    assert laws.stated(Governor.GDP, [charged]) == charged
+    with pytest.raises(NoGuaranteeError, match="currency"):
+        laws.stated(Governor.GDP, [charged, free])
+
+
+@pytest.mark.parametrize("governor", Governor)
+def test_a_draw_that_differs_in_the_governed_component_alone_is_not_reconciled(governor):
+    curator, _, transaction = room(governor)
+    answers = curator.measure([("a",)], curator.remaining.share(Fraction(1, 2)))
+    (draw,) = transaction.draws
+    name = {Governor.ZCDP: "rho", Governor.GDP: "mu2", Governor.PURE: "epsilon"}[governor]
+    cheaper = replace(draw, loss=replace(draw.loss, **{name: governor.units(draw.loss) - 1}))
+    with pytest.raises(LedgerError, match="differs"):
+        reconcile(answers, [cheaper], transaction.reservation, governor)

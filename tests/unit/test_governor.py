@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -243,3 +244,8 @@ def test_an_old_pool_stays_zcdp_and_is_never_cheaper_than_it_was(old: Ledger) ->
     raised = old.raise_cap("people", epsilon=Fraction(3), delta=DELTA, reason="more")
     assert (raised.governor, raised.cap.rho) == (Governor.ZCDP, budget_of(Fraction(3), DELTA).rho)
     assert old.verify(against={"people": before.head}).ok
+
+
+@pytest.mark.parametrize("epsilon", [Fraction(1, 100), Fraction(1), Fraction(7, 3)])
+def test_pure_epsilon_states_half_its_square_in_zcdp(epsilon):
+    assert pure_loss(epsilon).rho == math.ceil(epsilon**2 / 2 * UNITS)
