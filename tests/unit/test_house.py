@@ -34,7 +34,12 @@ ROOM = {
     "privacy/receipt.py",
     "ledger/machine.py",
 }
-QUESTIONS = {"curator/coarsening.py"}
+QUESTIONS = {
+    "curator/coarsening.py",
+    "curator/categories.py",
+    "curator/distinct.py",
+    "privacy/discoveries.py",
+}
 # Stands in for a sampler of OpenDP's: nothing but the law of noise.
 SAMPLER, SAMPLER_LINES = "curator/table_sampler.py", 100
 # The noise of pools without a delta, and which noise a question gets: beside the core, with limits (decision 0013).
@@ -43,6 +48,7 @@ MECHANISMS = {"curator/pure.py": 60, "curator/noise.py": 40}
 STABILITY = {
     "curator/bounding.py": (280, "bounding"),
     "curator/spill.py": (50, "bounding"),
+    "curator/keys.py": (125, "keys"),
     "curator/counting.py": (100, "ingest"),
     "curator/grouping.py": (50, "ingest"),
     "curator/sources.py": (170, "ingest"),
@@ -69,6 +75,7 @@ BESIDE = {
     "privacy/normal.py",
     "privacy/queryable.py",
     "privacy/reconciliation.py",
+    "privacy/thresholds.py",
 }
 
 # The proof page of every file of the room, and of the maths that the room and the ledger call.
@@ -80,6 +87,10 @@ PROOF_PAGES = {
     "curator/pure.py": "mechanisms",
     "curator/noise.py": "mechanisms",
     "curator/coarsening.py": "coarsening",
+    "curator/categories.py": "categories",
+    "curator/distinct.py": "distinct",
+    "privacy/discoveries.py": "categories",
+    "privacy/thresholds.py": "categories",
     "curator/table_sampler.py": "table-sampler",
     "privacy/loss.py": "loss",
     "privacy/unit.py": "bounding",
@@ -96,6 +107,8 @@ PROOF_PAGES = {
 BIRTHPLACES = {
     "NoisyMarginal": {"curator/curator.py", "curator/measure.py", "privacy/answers.py"},
     "Selection": {"curator/curator.py", "curator/select.py", "privacy/answers.py"},
+    "Categories": {"curator/categories.py", "privacy/discoveries.py"},
+    "DistinctCount": {"curator/distinct.py", "privacy/discoveries.py"},
     "ClaimedMarginal": {"pipeline/marginal_table.py", "models/claims.py"},
     "Receipt": {"ledger/transaction.py", "ledger/machine.py", "privacy/answers.py", "privacy/receipt.py"},
 }

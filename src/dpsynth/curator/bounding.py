@@ -120,12 +120,14 @@ def bounded(rows: PersonRows, max_rows: int) -> PersonRows:
 
 
 def _settled(rows: PersonRows) -> PersonRows:
-    """Sorted rows put into their exact order where hashes tie: two persons with one hash, two rows with one priority.
+    """Sorted rows put into their exact order where hashes tie: two persons with one hash, two rows with one priority
+    that stand in the wrong order.
 
     Only then are identifiers and packed rows compared; by their bytes, so the order is total.
     """
     same_hash = rows.persons[1:] == rows.persons[:-1]
-    tied = same_hash & (rows.priorities[1:] == rows.priorities[:-1]) & (rows.packed[1:] != rows.packed[:-1]).any(axis=1)
+    tied = same_hash & (rows.priorities[1:] == rows.priorities[:-1])
+    tied[tied] = _descends(rows.packed[:-1][tied], rows.packed[1:][tied])
     doubtful = tied | (same_hash & ~_same_person(rows))
     if not doubtful.any():
         return rows
@@ -136,6 +138,13 @@ def _settled(rows: PersonRows) -> PersonRows:
     order = np.arange(len(rows))
     order[place] = place[np.lexsort((by_row.reshape(-1), some.priorities, by_id, some.persons))]
     return rows.take(order)
+
+
+def _descends(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether each packed row is larger than the one after it: by the first byte in which they differ."""
+    first = (before != after).argmax(axis=1)[:, None]
+    falls: NDArray[np.bool_] = np.take_along_axis(before, first, 1)[:, 0] > np.take_along_axis(after, first, 1)[:, 0]
+    return falls
 
 
 def _same_person(rows: PersonRows) -> NDArray[np.bool_]:
@@ -214,7 +223,7 @@ def _mixed(words: _Words) -> _Words:
     return words ^ (words >> np.uint64(33))
 
 
-class _Kept:
+class Kept:
     """The rows kept so far: bounded whenever they grow, and moved to disk, by persons' hashes, when they are many."""
 
     def __init__(self, max_rows: int, state_bytes: int, width: int) -> None:
@@ -227,6 +236,7 @@ class _Kept:
         self._disk: Partitions | None = None
 
     def add(self, rows: PersonRows) -> None:
+        """Take these rows in."""
         self._parts.append(rows)
         self._bytes += rows.nbytes
         if self._bytes < self._next:
@@ -244,7 +254,7 @@ class _Kept:
             return
         self._spill()
         for batches in self._disk.drain():
-            partition = _Kept(self._max_rows, sys.maxsize, self._width)
+            partition = Kept(self._max_rows, sys.maxsize, self._width)
             for batch in batches:
                 partition.add(_from_batch(batch, self._width))
             yield from partition.results()
@@ -317,7 +327,7 @@ class BoundedSource:
     ) -> None:
         if max_rows < 1:
             raise UsageError("a unit needs max_rows of at least 1")
-        _check_identifier(reader, column)
+        check_identifier(reader, column)
         self._reader, self._schema = reader, schema
         self._column, self._max_rows = column, max_rows
         self._missing = [text.strip(" \t\r\n\f\v").encode() for text in missing]
@@ -347,7 +357,7 @@ class BoundedSource:
 
     def _bound(self) -> PackedRows:
         key = HashKey.fresh(len(self.domain))
-        kept = _Kept(self._max_rows, self._state_bytes, self._layout.width)
+        kept = Kept(self._max_rows, self._state_bytes, self._layout.width)
         rows = PackedRows(self._layout.width, self._rows_bytes)
         wanted = tuple(dict.fromkeys((self._column, *self.domain.attributes)))
         try:
@@ -369,7 +379,8 @@ class BoundedSource:
         return PersonRows(ids, persons, priorities, self._layout.pack(block, len(ids)))
 
 
-def _check_identifier(reader: TableReader, column: str) -> None:
+def check_identifier(reader: TableReader, column: str) -> None:
+    """Raise ``DataMismatchError`` when the column is absent or of a type that cannot name a person."""
     if column not in reader.names:
         raise DataMismatchError(f"the table has no column {column!r}, the unit of the guarantee", where=reader.where)
     if not _IDENTIFIER.match(reader.types[column]):

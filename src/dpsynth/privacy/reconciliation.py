@@ -6,16 +6,21 @@ from collections.abc import Sequence
 
 from dpsynth.errors import LedgerError
 from dpsynth.privacy.answers import NoisyMarginal, Receipt, Selection
+from dpsynth.privacy.discoveries import Categories, DistinctCount
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.laws import LOSSES
 from dpsynth.privacy.loss import PrivacyLoss, total
+from dpsynth.privacy.thresholds import discovery_delta
 
-Answer = NoisyMarginal | Selection
+Answer = NoisyMarginal | Selection | Categories | DistinctCount
 
 
 def loss_of(answer: Answer) -> PrivacyLoss:
-    """The loss of one answer, in every currency, from its law, sensitivity and scale."""
-    return LOSSES[answer.law](answer.sensitivity, answer.scale)
+    """The loss of one answer, in every currency, from its law, sensitivity and scale, and a threshold's delta."""
+    noise = LOSSES[answer.law](answer.sensitivity, answer.scale)
+    if isinstance(answer, Categories):
+        return noise + discovery_delta(answer.sensitivity, answer.scale, answer.threshold)
+    return noise
 
 
 def reconcile(
