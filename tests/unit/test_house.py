@@ -48,7 +48,7 @@ MECHANISMS = {"curator/pure.py": 60, "curator/noise.py": 40}
 STABILITY = {
     "curator/bounding.py": (280, "bounding"),
     "curator/spill.py": (50, "bounding"),
-    "curator/keys.py": (125, "keys"),
+    "curator/keys.py": (105, "keys"),
     "curator/counting.py": (100, "ingest"),
     "curator/grouping.py": (50, "ingest"),
     "curator/sources.py": (170, "ingest"),
@@ -60,6 +60,7 @@ STABILITY = {
     "schema/cells.py": (140, "codecs"),
     "schema/dates.py": (170, "codecs"),
     "schema/calendars.py": (50, "codecs"),
+    "schema/keys.py": (50, "keys"),
     "pipeline/fit.py": (140, "reserve-before-read"),
     "pipeline/ingest.py": (80, "reserve-before-read"),
     "pipeline/reservation.py": (90, "reserve-before-read"),
