@@ -42,6 +42,7 @@ def categories(
     if governor is Governor.PURE:
         raise UsageError("categories cannot be discovered under pure epsilon: a threshold needs a delta")
     source.check(unit, columns)
+    laws.check_affordable(governor, loss, transaction.remaining)
     rows = laws.measure_sensitivity(unit.max_rows * stability)
     scales = laws.measured_scales(governor, rows, loss, [1] * len(columns))
     thresholds = [least_threshold(rows, scale, loss.delta // len(columns)) for scale in scales]

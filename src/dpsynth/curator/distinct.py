@@ -31,6 +31,7 @@ def distinct_counts(
     """
     governor = transaction.governor
     source.check(unit, columns)
+    laws.check_affordable(governor, loss, transaction.remaining)
     rows = laws.measure_sensitivity(unit.max_rows * stability)
     scales = laws.measured_scales(governor, rows, loss, [1] * len(columns))
     mechanisms = counting_noise(governor, rows, scales, len(columns))

@@ -116,6 +116,12 @@ def stated(governor: Governor, losses: Sequence[PrivacyLoss]) -> PrivacyLoss:
     return total(losses)
 
 
+def check_affordable(governor: Governor, loss: PrivacyLoss, remaining: PrivacyLoss) -> None:
+    """Raise ``BudgetExceededError`` when a question asks for more than what is left, or for nothing."""
+    if not governor.units(loss) or not governor.fits(loss, remaining):
+        raise BudgetExceededError("a question asks for more than what is left of the reservation")
+
+
 def scale_of_rho(sensitivity: int, rho_units: int) -> float:
     """A float scale, least up to rounding, whose charge is at most ``rho_units`` · 2**-64 in exact arithmetic.
 
