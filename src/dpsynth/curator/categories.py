@@ -44,29 +44,28 @@ def categories(
     source.check(unit, columns)
     laws.check_affordable(governor, loss, transaction.remaining)
     rows = laws.measure_sensitivity(unit.max_rows * stability)
-    scales = laws.measured_scales(governor, rows, loss, [1] * len(columns))
-    thresholds = [least_threshold(rows, scale, loss.delta // len(columns)) for scale in scales]
-    mechanisms = counting_noise(governor, rows, scales, _PLANNED_KEYS)
-    losses = [discovery_loss(rows, scale, least) for scale, least in zip(scales, thresholds, strict=True)]
+    # Equal parts of the loss: one scale and one threshold for all columns.
+    scale = laws.measured_scales(governor, rows, loss, [1] * len(columns))[0]
+    threshold = least_threshold(rows, scale, loss.delta // len(columns))
+    (noise,) = counting_noise(governor, rows, [scale], _PLANNED_KEYS)
 
     receipt = transaction.draw(
-        laws.stated(governor, losses),
+        laws.stated(governor, [discovery_loss(rows, scale, threshold)] * len(columns)),
         {
             "question": "categories",
-            "law": mechanisms[0].law,
+            "law": noise.law,
             "columns": list(columns),
-            "scales": [scale.hex() for scale in scales],
-            "thresholds": thresholds,
+            "scale": scale.hex(),
+            "threshold": threshold,
             "sensitivity": rows,
-            "sampler": mechanisms[0].sampler,
+            "sampler": noise.sampler,
         },
     )
-    answers = []
-    counts = source.counts(columns)
-    for column, exact, mechanism, scale, least in zip(columns, counts, mechanisms, scales, thresholds, strict=True):
-        keys, values = _released(exact, mechanism, least)
-        answers.append(Categories(column, keys, values, least, scale, rows, receipt, mechanism.sampler, mechanism.law))
-    return tuple(answers)
+    released = [_released(counts, noise, threshold) for counts in source.counts(columns)]
+    return tuple(
+        Categories(column, keys, values, threshold, scale, rows, receipt, noise.sampler, noise.law)
+        for column, (keys, values) in zip(columns, released, strict=True)
+    )
 
 
 def _released(

@@ -33,22 +33,23 @@ def distinct_counts(
     source.check(unit, columns)
     laws.check_affordable(governor, loss, transaction.remaining)
     rows = laws.measure_sensitivity(unit.max_rows * stability)
-    scales = laws.measured_scales(governor, rows, loss, [1] * len(columns))
-    mechanisms = counting_noise(governor, rows, scales, len(columns))
+    # Equal parts of the loss: one scale for all columns.
+    scale = laws.measured_scales(governor, rows, loss, [1] * len(columns))[0]
+    (noise,) = counting_noise(governor, rows, [scale], len(columns))
 
     receipt = transaction.draw(
-        laws.stated(governor, [mechanism.loss for mechanism in mechanisms]),
+        laws.stated(governor, [noise.loss] * len(columns)),
         {
             "question": "distinct_counts",
-            "law": mechanisms[0].law,
+            "law": noise.law,
             "columns": list(columns),
-            "scales": [scale.hex() for scale in scales],
+            "scale": scale.hex(),
             "sensitivity": rows,
-            "sampler": mechanisms[0].sampler,
+            "sampler": noise.sampler,
         },
     )
-    numbers = [np.array([len(counts)], dtype=np.int64) for _, counts in source.counts(columns)]
+    values = noise(np.array([len(keys) for keys, _ in source.counts(columns)], dtype=np.int64))
     return tuple(
-        DistinctCount(column, int(mechanism(number)[0]), scale, rows, receipt, mechanism.sampler, mechanism.law)
-        for column, number, mechanism, scale in zip(columns, numbers, mechanisms, scales, strict=True)
+        DistinctCount(column, value, scale, rows, receipt, noise.sampler, noise.law)
+        for column, value in zip(columns, values.tolist(), strict=True)
     )
