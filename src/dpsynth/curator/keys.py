@@ -1,7 +1,7 @@
 """Exact counts of the distinct keys of columns whose values nobody declared. Proof page: ``docs/proofs/keys.md``.
 
-A cell has one key or none (``schema/keys.py``). A row adds one to at most
-one key of every column, and of a person at most ``max_rows`` rows count.
+A cell has one key or none (``schema/keys.py``). A row adds one to at most one key of every column, and of a person at
+most ``max_rows`` rows count.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def release_probability(rows: int, scale: float, threshold: int) -> Fraction:
 
     A unit of at most ``rows`` rows has at most ``rows`` such keys, each with at most ``rows`` rows; a noisy count
     reaches the threshold with P[N_Z(0, scale²) >= threshold − rows] at most, and that is at most the standard
-    normal's tail at (threshold − rows − 1) / scale (Canonne, Kamath & Steinke 2020, Proposition 25).
+    normal's tail at (threshold − rows − 1) / scale (Canonne, Kamath & Steinke 2020).
     """
     margin = threshold - rows - 1
     if margin < 0:
