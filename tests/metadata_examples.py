@@ -25,7 +25,7 @@ TABLE_SCHEMA = {
         {"name": "ok", "type": "boolean", "trueValues": ["Y"], "falseValues": ["N"]},
         {"name": "place", "type": "geopoint"},
         {"name": "mail", "type": "string", "constraints": {"unique": True}},
-        {"name": "blood", "type": "string", "categories": ["A", {"value": "0", "label": "none"}]},
+        {"name": "blood", "type": "string", "format": "uri", "categories": ["A", {"value": "0", "label": "none"}]},
         {"name": "beds", "type": "integer", "constraints": {"exclusiveMinimum": 0, "exclusiveMaximum": 9}},
     ],
 }

@@ -54,6 +54,7 @@ def test_frictionless_table_schemas(document: object) -> None:
         "foreignKeys",
         "constraint pattern ('zip')",
         "bareNumber: cells that need it will be null ('pay')",
+        "format ('blood')",
     )
     public, _ = taken(document, "frictionless", "by law")
     assert public.field("age").public_reason == "by law"
@@ -158,6 +159,8 @@ def test_smartnoise_names_the_person_and_bounds_of_unknown_origin() -> None:
         ("a: {type: boolean}", "TODO"),
         ("a: {type: int, private_id: true}, b: {type: int, private_id: true}", "TODO"),
         ("a: {type: boolean}, b: {type: int, private_id: true}", {"column": "b", "max_rows": 1}),
+        ("a: {type: boolean}, b: {type: int, private_id: yes}", {"column": "b", "max_rows": 1}),
+        ("a: {type: boolean, private_id: no}, row_privacy: on", "row"),
     ],
 )
 def test_the_unit_of_smartnoise_is_never_guessed(keys: str, unit: object) -> None:
@@ -209,7 +212,13 @@ def test_arx_hierarchies_give_the_values_of_one_field_each() -> None:
     assert "source" in Schema.loads(import_hierarchies(texts, "adult").text).field("age").todo
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "a\nb\n", "a;*\nb\n", "a;b;*\nc;*\n", '{"a": 2}', '"' + "x;" * 200_000])
+NO_HIERARCHY = (
+    *("", "\n\n", "a\nb\n", "a;*\nb\n", "a;b;*\nc;*\n", '{"a": 2}', 'a;*\n"b;*\n'),
+    *('"' + "x;" * 200_000, "x;*\n" * 2_100_000),
+)
+
+
+@pytest.mark.parametrize("text", NO_HIERARCHY, ids=lambda text: repr(text[:9]))
 def test_what_is_no_hierarchy(text: str) -> None:
     with pytest.raises(FileFormatError, match="field 'f'"):
         import_hierarchies({"f": text}, "t")

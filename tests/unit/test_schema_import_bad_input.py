@@ -146,3 +146,22 @@ def test_import_needs_a_known_format_and_a_reason() -> None:
         import_schema('{"a": 2}', "mbi", "t", " ")
     with pytest.raises(SchemaError, match="not valid YAML"):
         import_schema("{", "mbi", "t")
+
+
+@pytest.mark.parametrize(
+    "number", ["1" + "0" * 300, "1" + "0" * 5000, "1e400", "-1e400", "NaN", "0.5", '"x"', "[1]", "{}"]
+)
+def test_bounds_that_are_none(number: str) -> None:
+    field = f'{{"name": "a", "type": "integer", "constraints": {{"minimum": 0, "maximum": {number}}}}}'
+    texts = {
+        "frictionless": f'{{"fields": [{field}]}}',
+        "sdv": f'{{"columns": {{"a": {{"sdtype": "numerical", "range_min": 0, "range_max": {number}}}}}}}',
+        "smartnoise": f'{{"d": {{"s": {{"t": {{"a": {{"type": "int", "lower": 0, "upper": {number}}}}}}}}}}}',
+        "google": f'{{"a": {{"min_value": 0, "max_value": {number}, "dtype": "int"}}}}',
+    }
+    for kind, text in texts.items():
+        try:
+            made = import_schema(text, kind, "t", "law")
+        except DataMismatchError:
+            continue
+        assert not Schema.loads(made.text).field("a").codec

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from dpsynth.errors import FileFormatError
 from dpsynth.schema.exchange.draft import Draft
+from dpsynth.schema.yamltext import MAX_CHARACTERS
 
 _FILE = re.compile(r"(?:.*[_-])?hierarchy[_-](?P<field>.+)\.csv", re.IGNORECASE | re.DOTALL)
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -43,8 +45,10 @@ def _numbers(numbers: list[int]) -> dict[str, Any]:
 
 def _leaves(text: str, name: str) -> tuple[list[str], int]:
     """The first cell of every row, and how many cells a row has."""
+    if len(text) > MAX_CHARACTERS:
+        raise FileFormatError(f"the file is larger than {MAX_CHARACTERS:,} characters", where=f"field {name!r}")
     try:
-        rows = [row for row in csv.reader(text.splitlines(), delimiter=";") if row]
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=";", strict=True) if row]
     except csv.Error:
         rows = []
     widths = {len(row) for row in rows}

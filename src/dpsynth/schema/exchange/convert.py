@@ -41,6 +41,9 @@ EXPORTS = tuple(_WRITERS)
 """The formats that schemas go to."""
 
 
+_OF_EVERY_TABLE = ("version", "name", "population", "unit")
+
+
 @dataclass(frozen=True, slots=True)
 class Exchanged:
     """A converted text, and in words what the new format could not hold."""
@@ -91,6 +94,9 @@ def export_schema(schema: Schema, kind: str) -> Exchanged:
         raise UsageError("an unknown format", where="--to", hint=f"Known: {', '.join(EXPORTS)}.")
     schema.require_fit()
     left_out = LeftOut()
+    for key in schema.to_dict()["dpsynth"]:
+        if key not in _OF_EVERY_TABLE:
+            left_out.add(f"dpsynth.{key} of the table")
     text = _WRITERS[kind](schema, facts(schema), left_out)
     return Exchanged(text, left_out.lines())
 

@@ -68,9 +68,12 @@ class Draft:
         stated = {"constraints": constraints} if constraints else {}
         self.fields.append({"name": name, "type": kind or TODO, **told, **stated, "dpsynth": block})
 
-    def format_key(self, name: str, form: object) -> dict[str, Any]:
+    def format_key(self, name: str, form: object, kind: str | None) -> dict[str, Any]:
         """The ``format`` key of a date; TODO when a schema cannot read such a format."""
-        if not isinstance(form, str) or "%" not in form:
+        if form in (None, "default"):
+            return {}
+        if kind not in ("date", "datetime") or not isinstance(form, str) or "%" not in form:
+            self.left_out.add("format", name)
             return {}
         try:
             pattern_of(form)

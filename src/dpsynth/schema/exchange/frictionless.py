@@ -8,7 +8,7 @@ from typing import Any
 from dpsynth.schema.exchange.draft import Draft, bounds, typed
 from dpsynth.schema.exchange.facts import Facts, moment_text
 from dpsynth.schema.exchange.notes import LeftOut
-from dpsynth.schema.exchange.structure import OtherFormatError, flag, named, pick, unread
+from dpsynth.schema.exchange.structure import OtherFormatError, named, pick, truth, unread
 from dpsynth.schema.table import Schema
 
 _TYPES = {
@@ -75,15 +75,15 @@ def _field(field: dict[str, Any], draft: Draft, primary: set[str]) -> None:
     if "enum" in constraints and "enum" not in domain:
         draft.left_out.add("constraint enum", name)
     texts = {key: field[key] for key in ("title", "description") if isinstance(field.get(key), str)}
-    if name in primary or (flag(constraints.get("unique")) and not domain):
+    if name in primary or (truth(constraints.get("unique")) and not domain):
         draft.identifier(name, kind)
         draft.fields[-1].update(texts)
         return
-    keys = {**texts, **(draft.format_key(name, field.get("format")) if kind in ("date", "datetime") else {})}
+    keys = {**texts, **draft.format_key(name, field.get("format"), kind)}
     if kind == "boolean":
         spelled = {key: field.get(key) for key in ("trueValues", "falseValues")}
         keys.update({key: texts for key, texts in spelled.items() if _is_texts(texts)})
-    draft.add(name, kind, domain, required=flag(constraints.get("required")), keys=keys)
+    draft.add(name, kind, domain, required=truth(constraints.get("required")) is True, keys=keys)
 
 
 def _is_texts(value: object) -> bool:

@@ -111,6 +111,8 @@ def write(schema: Schema, fields: tuple[Facts, ...], left_out: LeftOut) -> str:
             left_out.add("fields that never enter a model", one.name)
         elif one.kind in ("date", "datetime"):
             left_out.add("dates and times, which the format does not know", one.name)
+        elif not one.listed and not one.bounded:
+            left_out.add("fields without values or bounds of their own", one.name)
         else:
             attributes[one.name] = _written(one, left_out)
     return dump(attributes, flow=False) if attributes else "{}\n"

@@ -86,7 +86,7 @@ def _described(
         form = column.get("datetime_format")
         kind = "datetime" if not isinstance(form, str) or any(one in form for one in _CLOCK) else "date"
         domain = bounds(column.get("range_min"), column.get("range_max"), kind, form)
-        return kind, domain, draft.format_key(name, form), {}
+        return kind, domain, draft.format_key(name, form, kind), {}
     if sdtype in ("categorical", "ordinal"):
         kind, domain = enumeration(column.get("range_values", column.get("order")))
         return kind, domain, {}, {}
@@ -141,7 +141,11 @@ def _written(one: Facts, left_out: LeftOut) -> dict[str, Any]:
         return {"sdtype": "datetime", "datetime_format": form, **(ends if one.bounded else {}), **nullable}
     decimals = 0 if one.kind == "integer" else one.block.get("decimals")
     digits = {} if decimals is None else {"decimal_places": decimals}
-    return {"sdtype": "numerical", "range_min": one.low, "range_max": one.high, **digits, **nullable}
+    return {"sdtype": "numerical", **(_range(one) if one.bounded else {}), **digits, **nullable}
+
+
+def _range(one: Facts) -> dict[str, Any]:
+    return {"range_min": one.low, "range_max": one.high}
 
 
 def _typed(one: Facts, column: dict[str, Any], left_out: LeftOut) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dpsynth.schema.document import TODO
 from dpsynth.schema.exchange.draft import Draft, bounds, typed
 from dpsynth.schema.exchange.facts import Facts
 from dpsynth.schema.exchange.notes import LeftOut
-from dpsynth.schema.exchange.structure import OtherFormatError, flag, pick, unread
+from dpsynth.schema.exchange.structure import OtherFormatError, pick, truth, unread
 from dpsynth.schema.table import Schema
 from dpsynth.schema.yamltext import dump
 
@@ -35,7 +35,7 @@ def read(data: dict[str, Any], draft: Draft, wanted: str | None) -> None:
         raise OtherFormatError(_SHAPE)
     for key in unread((key for key in table if key in _OPTIONS), _READ):
         draft.left_out.add(key)
-    people = [name for name, column in columns.items() if flag(column.get("private_id"))]
+    people = [name for name, column in columns.items() if truth(column.get("private_id"))]
     draft.unit = _unit(table, people)
     for name, column in columns.items():
         _column(name, column, draft)
@@ -63,7 +63,7 @@ def _map(value: object) -> dict[str, Any]:
 
 def _unit(table: dict[str, Any], people: list[str]) -> Any:
     """The row, the person that the one private_id names, or a TODO where the file does not say."""
-    if flag(table.get("row_privacy")):
+    if truth(table.get("row_privacy")):
         return "row"
     limit = table.get("max_ids", 1)
     if len(people) != 1 or type(limit) is not int:
@@ -75,12 +75,12 @@ def _column(name: str, column: dict[str, Any], draft: Draft) -> None:
     kind = _TYPES.get(str(column["type"]))
     for key in unread(column, _COLUMN):
         draft.left_out.add(key, name)
-    if flag(column.get("private_id")):
+    if truth(column.get("private_id")):
         draft.identifier(name, kind)
         return
     instead = typed(column.get("missing_value"), kind)
     part = {} if instead is None else {"null": instead}
-    required = column.get("nullable") is False
+    required = truth(column.get("nullable")) is False
     draft.add(name, kind, bounds(column.get("lower"), column.get("upper"), kind), required=required, part=part)
 
 
@@ -112,14 +112,19 @@ def _written(one: Facts, left_out: LeftOut, *, private: bool) -> dict[str, Any]:
     if private:
         return {**kept, "private_id": True}
     if one.kind in ("integer", "number"):
-        ends = (one.low, one.high) if one.bounded else (min(one.values or (0,)), max(one.values or (0,)))
-        kept.update(zip(("lower", "upper"), ends, strict=True))
+        kept.update(_ends(one))
     elif one.bounded:
         left_out.add("bounds of dates", one.name)
-    if one.kind == "string":
+    if one.kind == "string" and one.listed:
         kept["cardinality"] = len(one.values or ())
     if one.listed and one.kind != "boolean":
         left_out.add("values", one.name)
     if not one.nullable:
         kept.update({"nullable": False, "missing_value": one.block["null"]})
     return kept
+
+
+def _ends(one: Facts) -> dict[str, Any]:
+    if one.values:
+        return {"lower": min(one.values), "upper": max(one.values)}
+    return {"lower": one.low, "upper": one.high} if one.bounded else {}

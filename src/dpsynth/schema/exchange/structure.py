@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dpsynth.errors import FileFormatError, SchemaError, UsageError
-from dpsynth.schema.document import did_you_mean
 from dpsynth.schema.yamltext import MAX_CHARACTERS, parse
+
+_WORDS = {**dict.fromkeys(("true", "yes", "on"), True), **dict.fromkeys(("false", "no", "off"), False)}
 
 
 class OtherFormatError(Exception):
@@ -65,12 +66,11 @@ def _refused(constant: str) -> Any:
 
 def pick(tables: Mapping[str, Any], wanted: str | None) -> tuple[str, Any]:
     """The table that was asked for, or the only one; ``UsageError`` names those there are."""
+    shown = f"Name one of {', '.join(repr(name) for name in list(tables)[:8])}."
     if wanted is not None and wanted not in tables:
-        hint = did_you_mean(wanted, list(tables))
-        raise UsageError("the metadata describe no such table", where="--table", hint=hint)
+        raise UsageError("the metadata describe no such table", where="--table", hint=shown)
     if wanted is None and len(tables) > 1:
-        shown = ", ".join(repr(name) for name in list(tables)[:8])
-        raise UsageError(f"the metadata describe {len(tables)} tables", where="--table", hint=f"Name one: {shown}.")
+        raise UsageError(f"the metadata describe {len(tables)} tables", where="--table", hint=shown)
     name = wanted if wanted is not None else next(iter(tables))
     return name, tables[name]
 
@@ -81,9 +81,9 @@ def named(value: object) -> list[str]:
     return [one for one in listed if isinstance(one, str)]
 
 
-def flag(value: object) -> bool:
-    """Whether a YAML or JSON cell says true."""
-    return value is True
+def truth(value: object) -> bool | None:
+    """What a JSON or YAML value says, also as the words of YAML 1.1 that the other tools read; None: neither."""
+    return _WORDS.get(value.lower()) if isinstance(value, str) else value if isinstance(value, bool) else None
 
 
 def unread(keys: Iterable[str], known: Iterable[str]) -> list[str]:
