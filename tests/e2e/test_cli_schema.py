@@ -115,7 +115,7 @@ def test_metadata_that_are_none_are_refused() -> None:
         result = run("schema", "import", "domain.json", "--from", kind, "-o", "s.yaml")
         assert result.exit_code == 3
         assert not Path("s.yaml").exists()
-    assert run("schema", "import", "domain.json", "--from", "sdv", "-o", "s.yaml").exit_code == 2
+    assert run("schema", "import", "domain.json", "--from", "csvw", "-o", "s.yaml").exit_code == 2
 
 
 def test_a_draft_does_not_overwrite_and_does_not_read_first() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 
 import pyarrow as pa
 import pytest
 
-from dpsynth.errors import FileFormatError, SchemaError, UsageError
-from dpsynth.schema import Schema, confirm, import_schema, propose
+from dpsynth.errors import SchemaError, UsageError
+from dpsynth.schema import Schema, confirm, propose
 from dpsynth.schema.document import TODO
 
 TYPES = {
@@ -192,81 +191,3 @@ def test_confirm_needs_a_source() -> None:
         confirm("dpsynth: {version: 1, name: t}\nfields: [{name: a, type: boolean}]", ["a"], "law")
     with pytest.raises(UsageError, match="no such field"):
         confirm("[1]", ["a"], "law")
-
-
-def test_mbi_domains() -> None:
-    text = import_schema('{"age": 85, "income>50K": 2}', "mbi", "adult")
-    assert len(Schema.loads(text).problems()) == 2
-    schema = Schema.loads(import_schema('{"age": 85, "income>50K": 2}', "mbi", "adult", "published codes"))
-    assert schema.problems() == []
-    assert dict(zip(schema.domain.attributes, schema.domain.sizes, strict=True)) == {"age": 85, "income>50K": 2}
-
-
-PACKAGE = {
-    "resources": [
-        {
-            "schema": {
-                "missingValues": ["", "NA"],
-                "fields": [
-                    {"name": "age", "type": "integer", "constraints": {"minimum": 0, "maximum": 120, "unique": False}},
-                    {
-                        "name": "sex",
-                        "type": "string",
-                        "title": "Sex",
-                        "constraints": {"enum": ["f", "m"], "required": True},
-                    },
-                    {"name": "zip", "type": "string", "constraints": {"pattern": "[0-9]{5}"}},
-                    {"name": "pay", "type": "number", "constraints": {"minimum": 0}},
-                    {"name": "born", "type": "date", "format": "%d.%m.%Y"},
-                    {"name": "ok", "type": "boolean"},
-                    {"name": "place", "type": "geopoint"},
-                ],
-            }
-        }
-    ]
-}
-
-
-@pytest.mark.parametrize("document", [PACKAGE, PACKAGE["resources"][0]["schema"]])
-def test_frictionless_table_schemas(document: object) -> None:
-    schema = Schema.loads(import_schema(json.dumps(document), "frictionless", "t"))
-    assert [field.type for field in schema.fields] == ["integer", "string", "string", "number", "date", "boolean", None]
-    todo = {field.name: field.todo for field in schema.fields}
-    assert todo["age"] == ("source",)
-    assert todo["sex"] == ("source", "null")
-    assert todo["zip"] == ("enum", "source")
-    assert todo["pay"] == ("maximum", "source", "bins")
-    assert set(todo["place"]) == {"type", "source"}
-    assert schema.field("sex").title == "Sex"
-    public = Schema.loads(import_schema(json.dumps(document), "frictionless", "t", "by law"))
-    assert public.field("age").public_reason == "by law"
-    assert public.field("age").todo == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("[]", "mbi"),
-        ("{}", "mbi"),
-        ('{"a": 0}', "mbi"),
-        ('{"a": true}', "mbi"),
-        ('{"a": "2"}', "mbi"),
-        ("{}", "frictionless"),
-        ('{"fields": []}', "frictionless"),
-        ('{"fields": [1]}', "frictionless"),
-        ('{"fields": [{"type": "string"}]}', "frictionless"),
-        ('{"resources": ["x"]}', "frictionless"),
-    ],
-)
-def test_files_of_another_kind(text: str, kind: str) -> None:
-    with pytest.raises(FileFormatError, match=r"^meta\.json: "):
-        import_schema(text, kind, "t", where="meta.json")
-
-
-def test_import_needs_a_known_format_and_a_reason() -> None:
-    with pytest.raises(UsageError, match="frictionless"):
-        import_schema("{}", "csvw", "t")
-    with pytest.raises(UsageError, match="reason"):
-        import_schema('{"a": 2}', "mbi", "t", " ")
-    with pytest.raises(SchemaError, match="not valid YAML"):
-        import_schema("{", "mbi", "t")

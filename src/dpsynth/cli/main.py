@@ -27,6 +27,7 @@ SCHEMA = {
     "confirm": Entry("State that the domain of a field is public knowledge, and why.", "schema_confirm"),
     "check": Entry("Say in plain words whether a fit may use the schema.", "schema_check"),
     "import": Entry("Make a schema from another tool's metadata.", "schema_import"),
+    "export": Entry("Write a schema as another tool's metadata.", "schema_export"),
 }
 
 LEDGER = {
@@ -40,7 +41,7 @@ LEDGER = {
 }
 
 ENTRIES = {
-    "schema": Entry("Write, check and import the public description of a table.", entries=SCHEMA),
+    "schema": Entry("Write, check, import and export the public description of a table.", entries=SCHEMA),
     "plan": Entry("Show the price of a fit before anything is spent; reads no data.", "plan"),
     "fit": Entry("Fit a private model to a table, paid from the ledger.", "fit"),
     "sample": Entry("Draw synthetic rows from a model; costs no budget.", "sample"),

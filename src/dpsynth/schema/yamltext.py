@@ -178,7 +178,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = None if isinstance(scalar_value(value), str) else "'"
+    # A next-line character (U+0085) would be folded to a space within single quotes.
+    style = '"' if "\x85" in value else None if isinstance(scalar_value(value), str) else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
