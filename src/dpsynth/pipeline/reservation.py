@@ -27,10 +27,18 @@ class Request:
     creates_pool: bool
 
 
-def request_of(ledger: Ledger, pool: str, epsilon: Number | None, share: Number | None, delta: Number) -> Request:
+def request_of(
+    ledger: Ledger,
+    pool: str,
+    epsilon: Number | None,
+    share: Number | None,
+    delta: Number,
+    *,
+    discovers: bool = False,
+) -> Request:
     """The request for this epsilon, or for this share of the pool's cap. ``UsageError`` unless exactly one is given,
     when a share is asked of a pool that does not exist, or when one of pool and fit has a delta and the other none.
-    Spends nothing.
+    With ``discovers`` it holds the delta of one discovery. Spends nothing.
     """
     if (epsilon is None) == (share is None):
         raise UsageError("give either epsilon or a share of the pool's cap", hint="Example: --epsilon 1")
@@ -38,7 +46,7 @@ def request_of(ledger: Ledger, pool: str, epsilon: Number | None, share: Number 
     if epsilon is not None:
         exact_epsilon, exact_delta = privacy_parameters(epsilon, delta)
         governor = _governor(state, exact_delta)
-        loss = _without_discoveries(budget_of(exact_epsilon, exact_delta, governor))
+        loss = _delta_of(budget_of(exact_epsilon, exact_delta, governor), discovers=discovers)
         return Request(pool, exact_epsilon, exact_delta, loss, governor, state is None)
     if state is None:
         raise UsageError(
@@ -47,7 +55,7 @@ def request_of(ledger: Ledger, pool: str, epsilon: Number | None, share: Number 
             hint="Create it first: dpsynth ledger create POOL --epsilon E --delta D",
         )
     part = _share(share)
-    loss = _without_discoveries(state.cap.share(part))
+    loss = _delta_of(state.cap.share(part), discovers=discovers)
     statement = epsilon_of(loss, state.delta, state.governor)
     return Request(pool, Fraction(statement), state.delta, loss, state.governor, creates_pool=False)
 
@@ -98,13 +106,17 @@ def reserve(
     )
 
 
-def _without_discoveries(loss: PrivacyLoss) -> PrivacyLoss:
-    """The loss without the delta of thresholded discoveries, which no method asks for.
+DISCOVERIES = 10
+"""So many discoveries share the delta that a pool of the same cap sets aside for thresholds."""
+
+
+def _delta_of(loss: PrivacyLoss, *, discovers: bool) -> PrivacyLoss:
+    """The loss with the delta that this fit's thresholds need: none, or a tenth where it discovers its domain.
 
     Reserved whole by one fit, it would keep every other fit out of the pool while that fit runs, and for good after
     a forfeit, however much of the cap is left.
     """
-    return replace(loss, delta=0)
+    return replace(loss, delta=loss.delta // DISCOVERIES if discovers else 0)
 
 
 def _share(share: Number | None) -> Fraction:

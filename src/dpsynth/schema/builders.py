@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from dpsynth.schema.bins import Bins, DecimalBins, RealBins, WholeBins
+from dpsynth.schema.calendar_edges import calendar_edges
 from dpsynth.schema.calendars import SHORTEST, zone_exists
 from dpsynth.schema.cells import LIMIT
 from dpsynth.schema.codecs import NULL, BinnedCodec, CategoryCodec, Codec, ListedCodec
@@ -200,6 +201,8 @@ def _real_bins(edges: NDArray[np.float64], decimals: int | None) -> Bins:
 
 
 def _date(field: FieldModel, missing: tuple[str, ...]) -> Codec:
+    if isinstance(field.dpsynth.bins, BinsPart):
+        return _cut(field, DateScale("day", _pattern(field)), missing)
     unit = _unit(field, ("day", "week", "month", "quarter", "year"))
     scale = DateScale(unit, _pattern(field))
     first, last = _bounds(scale, *_given_bounds(field))
@@ -208,13 +211,20 @@ def _date(field: FieldModel, missing: tuple[str, ...]) -> Codec:
     return _binned(field, scale, WholeBins(edges), edges, missing)
 
 
+def _cut(field: FieldModel, scale: DateScale | InstantScale, missing: tuple[str, ...]) -> Codec:
+    edges = calendar_edges(scale, cast("BinsPart", field.dpsynth.bins), *_given_bounds(field))
+    return _binned(field, scale, WholeBins(edges), edges, missing)
+
+
 def _datetime(field: FieldModel, missing: tuple[str, ...]) -> Codec:
-    unit = _unit(field, ("day", "hour", "week", "month", "quarter", "year"))
     zone, decimals = field.dpsynth.zone, field.dpsynth.decimals or 0
     if zone is not None and not zone_exists(zone):
         raise WrongKey("dpsynth.zone", "is not a time zone that this machine knows", "Use an IANA name: Europe/Paris.")
     if decimals > 6:
         raise WrongKey("dpsynth.decimals", "moments have at most 6 decimals of a second")
+    if isinstance(field.dpsynth.bins, BinsPart):
+        return _cut(field, InstantScale("day", zone, decimals, _pattern(field)), missing)
+    unit = _unit(field, ("day", "hour", "week", "month", "quarter", "year"))
     scale = InstantScale(unit, zone, decimals, _pattern(field))
     first, last = _bounds(scale, *_given_bounds(field))
     _check_units((last - first) // 10**decimals, unit)

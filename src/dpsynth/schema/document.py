@@ -43,7 +43,7 @@ class BinsPart(_Part):
     """Exactly one way to cut a range of numbers."""
 
     width: int | float | None = None
-    edges: list[int | float] | None = None
+    edges: list[int | float | str] | None = None
     count: int | None = None
     log: int | None = None
 

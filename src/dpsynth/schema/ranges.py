@@ -90,7 +90,9 @@ def edge_bounds(bins: BinsPart | None, low: object, high: object) -> tuple[objec
     """Bounds that ``edges`` imply where they are not given; ``WrongKey`` when both are given and differ."""
     if bins is None or bins.edges is None:
         return low, high
-    edges = bins.edges
+    edges = [edge for edge in bins.edges if not isinstance(edge, str)]
+    if len(edges) < len(bins.edges):
+        raise WrongKey("bins.edges", "must be numbers")
     top_alone = len(edges) > 2 and edges[-1] == edges[-2] and isinstance(edges[-1], int)
     if len(edges) < 2 or any(not a < b for a, b in pairwise(edges[:-1] if top_alone else edges)):
         raise WrongKey("bins.edges", "needs at least two numbers in ascending order")

@@ -1,0 +1,263 @@
+"""Discovery of a domain under differential privacy: which questions are asked, and what is made of their answers.
+
+Only the header is public. Everything here depends on released answers alone; every answer is charged by whoever serves
+``Discoverable``. Decision record 15 explains the questions and how the shares were found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.discovery.cuts import equal_rows
+from dpsynth.discovery.findings import Finding
+from dpsynth.discovery.histograms import settled, smoothed
+from dpsynth.discovery.listing import completed, listed, rest
+from dpsynth.discovery.magnitudes import Line, Ticks, grid
+from dpsynth.discovery.purse import Purse, divided
+from dpsynth.discovery.questions import Discoverable, Partitions, ordered_partition
+from dpsynth.discovery.votes import Vote, decided, rows_of
+from dpsynth.privacy.answers import NoisyMarginal
+from dpsynth.privacy.discoveries import Categories, DistinctCount
+from dpsynth.schema.kinds import KINDS, KindCodec
+
+VOTE = Fraction(3, 100)
+VOTE_AGAIN = Fraction(12, 100)
+"""Shares of the reservation for the vote on types, and for a second one when the first left a column uncertain."""
+BINS = 64
+"""Ordered columns get about so many bins where the rows allow it, values with many rows of their own not counted."""
+BIN_NOISE = 4.0
+"""A bin holds at least so many standard deviations of the noise that its one-way count will have in the fit."""
+SINGLES = 128
+SINGLE = 3.0
+"""Up to so many values get a bin each without a question, if they hold so many of these deviations on average."""
+
+_THRESHOLD = 0.008
+_DISTINCT = 0.01
+_MAGNITUDE = 0.0015
+_GRID = 0.0014
+"""What discovery wants: a threshold of categories, and deviations of its counts, as parts of the rows."""
+_LEAST = Fraction(1, 3)
+"""The least part of its share that discovery spends: with many rows precision is cheap."""
+
+FIRST_ROUND = Fraction(3, 10)
+"""The part of what categories get that goes to the first of two rounds."""
+
+UNIQUE = 0.8
+FEW = 0.05
+"""An identifier has nearly as many different texts as rows; a code has few."""
+CODE = 1 << 16
+"""Whole numbers of which most are this large may be codes."""
+
+Answer = NoisyMarginal | Categories | DistinctCount
+Denoise = Callable[[NDArray[np.int64], float], NDArray[np.float64]]
+Report = Callable[[float], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Discovery:
+    """What was found about every column, and the answers that it rests on. ``rows``: the estimated number of rows;
+    ``threshold``: the noisy count from which a value is released, ``None`` if no values were asked for.
+    """
+
+    findings: tuple[Finding, ...]
+    rows: float
+    threshold: int | None
+    answers: tuple[Answer, ...]
+
+
+def discover(asker: Discoverable, purse: Purse, report: Report = lambda _: None) -> Discovery:
+    """The columns of the table behind ``asker``, within ``purse``. Cost: four passes over the table or fewer."""
+    return _Search(asker, purse).run(report)
+
+
+class _Search:
+    """The questions in their order. State: the answers so far."""
+
+    def __init__(self, asker: Discoverable, purse: Purse) -> None:
+        self._asker = asker
+        self._purse = purse
+        self._answers: list[Answer] = []
+        self._rows = 0.0
+        self._threshold: int | None = None
+        self._spent = Fraction(0)
+
+    def run(self, report: Report) -> Discovery:
+        votes = self._votes()
+        report(0.25)
+        shares = self._shares(votes)
+        found = self._sized(votes, shares)
+        report(0.5)
+        masses = self._magnitudes(found, shares)
+        report(0.75)
+        found = {name: _ranged(one, masses.get(name)) for name, one in found.items()}
+        found = self._named(found, masses, shares)
+        found = self._cut(found, masses, shares)
+        return Discovery(tuple(found.values()), self._rows, self._threshold, tuple(self._answers))
+
+    def _votes(self) -> dict[str, Vote]:
+        """The type vote: asked once more, with a larger share, while noise may have turned it for some column."""
+        names = self._asker.names
+        counts, weight = np.zeros((len(names), len(KINDS))), 0.0
+        votes: list[Vote] = []
+        for share in (VOTE, VOTE_AGAIN):
+            share = min(share, self._purse.most - self._spent)
+            if share <= 0:
+                break
+            asked = self._ask(dict.fromkeys(names, KindCodec()), share)
+            precision = asked[0].deviation ** -2
+            counts += precision * np.array([answer.values for answer in asked])
+            weight += precision
+            votes = [decided(row, weight**-0.5) for row in counts / weight]
+            if all(vote.certain for vote in votes):
+                break
+        self._rows = rows_of(list(counts / weight))
+        return dict(zip(names, votes, strict=True))
+
+    def _shares(self, votes: Mapping[str, Vote]) -> dict[str, Fraction]:
+        """What is left of the share on the questions to come, by what they need for so many rows."""
+        texts = sum(vote.kind in _TEXTS for vote in votes.values())
+        lines = sum(vote.line is not None for vote in votes.values())
+        rows, purse = max(self._rows, 1.0), self._purse
+        wants = {
+            "distinct": purse.share_of(len(votes), _DISTINCT * rows),
+            "magnitudes": purse.share_of(lines, _MAGNITUDE * rows),
+            "categories": purse.share_of(texts, _THRESHOLD * rows / purse.tails(max(texts, 1))),
+            "grids": purse.share_of(lines, _GRID * rows),
+        }
+        return divided(wants, _LEAST * purse.most - self._spent, purse.most - self._spent)
+
+    def _sized(self, votes: Mapping[str, Vote], shares: Mapping[str, Fraction]) -> dict[str, Finding]:
+        """Columns with the number of their different texts; identifiers and what cannot be modeled are dropped."""
+        asked = [name for name, vote in votes.items() if vote.kind in (*_TEXTS, "integer")]
+        sizes: dict[str, int] = {}
+        if asked:
+            answers = self._asker.distinct(asked, self._spend(shares["distinct"]))
+            self._answers += answers
+            sizes = {answer.column: answer.value for answer in answers}
+        deviation = max((a.deviation for a in self._answers if isinstance(a, DistinctCount)), default=0.0)
+        return {name: _kept(Finding(name, vote, sizes.get(name)), deviation) for name, vote in votes.items()}
+
+    def _magnitudes(
+        self, found: Mapping[str, Finding], shares: Mapping[str, Fraction]
+    ) -> dict[str, NDArray[np.float64]]:
+        lines = {name: one.line for name, one in found.items() if one.modeled and one.line is not None}
+        cells = {name: (line, line.magnitudes) for name, line in lines.items()}
+        return self._histograms(cells, shares["magnitudes"], settled)
+
+    def _histograms(
+        self, cells: Mapping[str, tuple[Line, Ticks]], share: Fraction, denoised: Denoise
+    ) -> dict[str, NDArray[np.float64]]:
+        """The denoised histograms over these ticks."""
+        if not cells:
+            return {}
+        parts = {name: ordered_partition(line.scale, line.edges(ticks)) for name, (line, ticks) in cells.items()}
+        asked = self._ask(parts, share)
+        return {a.clique[0]: denoised(a.values[:-1], a.deviation) for a in asked}
+
+    def _named(
+        self, found: dict[str, Finding], masses: Mapping[str, NDArray[np.float64]], shares: Mapping[str, Fraction]
+    ) -> dict[str, Finding]:
+        """Columns with their frequent values: of text, and of whole numbers that look like codes.
+
+        A first round tells which columns are complete; the others share a second, more precise one.
+        """
+        wanted = [n for n, one in found.items() if one.modeled and (one.vote.kind in _TEXTS or _coded(one, masses))]
+        answers: dict[str, list[Categories]] = {name: [] for name in wanted}
+        candidates = wanted
+        for part in (FIRST_ROUND, 1 - FIRST_ROUND):
+            if not candidates:
+                break
+            loss = self._spend(shares["categories"] * part, threshold=True)
+            for answer in self._asker.categories(candidates, replace(loss, delta=loss.delta // 2)):
+                answers[answer.column].append(answer)
+                self._answers.append(answer)
+            outcome = {name: listed(found[name], answers[name]) for name in wanted}
+            candidates = [name for name in candidates if _incomplete(outcome[name])]
+        self._threshold = min((one.threshold for each in answers.values() for one in each), default=None)
+        return found | ({name: completed(one) for name, one in outcome.items()} if wanted else {})
+
+    def _cut(
+        self, found: dict[str, Finding], masses: Mapping[str, NDArray[np.float64]], shares: Mapping[str, Fraction]
+    ) -> dict[str, Finding]:
+        """Ordered columns with their bins: one for each value where rows allow it, else cut from a finer histogram."""
+        lines = {n: one.line for n, one in found.items() if one.modeled and one.line is not None}
+        grids = {name: grid(line.magnitudes, masses[name]) for name, line in lines.items()}
+        noise = self._noise(sum(one.modeled for one in found.values()))
+        plain = {
+            n for n, (ticks, _) in grids.items() if _every_tick(ticks) and self._rows >= SINGLE * noise * len(ticks)
+        }
+        cells = {name: (line, grids[name][0]) for name, line in lines.items() if name not in plain}
+        fine = self._histograms(cells, shares["grids"], smoothed)
+        for name in lines:
+            ticks, parent = grids[name]
+            if name in plain:
+                children = np.bincount(parent, minlength=len(masses[name]))
+                found[name] = replace(found[name], ticks=ticks, counts=(masses[name] / np.maximum(children, 1))[parent])
+                continue
+            cut = equal_rows(ticks, fine[name], BINS, BIN_NOISE * noise)
+            found[name] = replace(found[name], ticks=cut.ticks, counts=cut.masses)
+        return found
+
+    def _noise(self, columns: int) -> float:
+        """About the standard deviation of a one-way count of the fit, which has what discovery leaves."""
+        return self._purse.deviation_of(max(columns, 1), (1 - self._spent) * Fraction(2, 5))
+
+    def _ask(self, partitions: Mapping[str, object], share: Fraction) -> tuple[NoisyMarginal, ...]:
+        answers = self._asker.counts(Partitions(partitions), self._spend(share))  # type: ignore[arg-type]
+        self._answers += answers
+        return answers
+
+    def _spend(self, share: Fraction, *, threshold: bool = False):
+        self._spent += share
+        return self._purse.part(share, threshold=threshold)
+
+
+_TEXTS = ("text", "digits", "mixed", "grouped number", "uuid", "email")
+
+
+def _every_tick(ticks: Ticks) -> bool:
+    return len(ticks) - 1 <= SINGLES and bool((np.diff(ticks) == 1).all())
+
+
+def _kept(one: Finding, deviation: float) -> Finding:
+    """The column, or why it is dropped: by its type and its number of different texts."""
+    kind, rows = one.vote.kind, one.vote.rows
+    if kind == "empty":
+        return one.without("nearly every cell is missing")
+    if kind == "long text":
+        return one.without("it holds free text, which no marginal can describe")
+    if one.distinct is None:
+        return one
+    sure = rows > 5 * deviation
+    if kind in (*_TEXTS, "integer") and sure and one.distinct >= UNIQUE * rows:
+        generate = {"uuid": "uuid", "integer": "sequence"}.get(kind)
+        return one.without("nearly every row has a value of its own: it identifies rows", generate)
+    if kind in ("uuid", "email") and (not sure or one.distinct > FEW * rows):
+        return one.without("it identifies people or records", "uuid" if kind == "uuid" else None)
+    return one
+
+
+def _ranged(one: Finding, masses: NDArray[np.float64] | None) -> Finding:
+    if masses is None or masses.any():
+        return one
+    return one.without("the noise hides its range; a larger epsilon or more rows would show it")
+
+
+def _coded(one: Finding, masses: Mapping[str, NDArray[np.float64]]) -> bool:
+    """Whether whole numbers may be codes: mostly large, and few different ones."""
+    if one.vote.kind != "integer" or one.distinct is None or one.distinct > FEW * one.vote.rows:
+        return False
+    starts = one.vote.line.magnitudes[:-1]
+    held = masses[one.name]
+    return float(held[starts >= CODE].sum()) >= 0.5 * float(held.sum())
+
+
+def _incomplete(one: Finding) -> bool:
+    """Whether more frequent values may be found: rows are left over, or none was frequent enough."""
+    others, doubt = rest(one)
+    return not one.texts or others > doubt

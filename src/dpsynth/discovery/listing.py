@@ -1,0 +1,56 @@
+"""Columns with categories: frequent values, asked for in two rounds, and public lists that they belong to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dpsynth.discovery.findings import Finding
+from dpsynth.privacy.discoveries import Categories
+from dpsynth.privacy.laws import deviation
+from dpsynth.schema.domains import ENUMERATIONS
+from dpsynth.schema.public_names import spelled_like
+
+WORTH = 0.05
+"""A column whose frequent values hold less of its rows than this is not modeled."""
+
+
+def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
+    """The column with the values that any of these answers released.
+
+    Whole numbers whose frequent values are not most of them stay numbers. A value released twice counts what the more
+    precise answer says.
+    """
+    counts: dict[str, int] = {}
+    for answer in sorted(answers, key=lambda answer: -answer.scale):
+        counts |= dict(zip(answer.keys, answer.values.tolist(), strict=True))
+    texts = tuple(sorted(counts))
+    covered = sum(counts.values()) / max(one.vote.rows, 1.0)
+    if one.vote.kind == "integer" and covered < 0.5:
+        return one
+    least = min(answer.threshold for answer in answers)
+    if not texts or covered < WORTH:
+        reason = f"no value is frequent enough: one is released from about {least:,} rows on"
+        return one.without(reason, "uuid" if one.vote.kind == "uuid" else None)
+    noise = math.sqrt(sum(deviation(answer.law, answer.scale) ** 2 for answer in answers) * len(texts))
+    values = np.array([counts[text] for text in texts], dtype=np.float64)
+    return replace(one, texts=texts, counts=values, noise=noise)
+
+
+def rest(one: Finding) -> tuple[float, float]:
+    """The estimated number of rows outside the column's categories, and the standard deviation of that estimate."""
+    return one.vote.rows - one.covered, math.hypot(one.noise, one.vote.deviation)
+
+
+def completed(one: Finding) -> Finding:
+    """The column with all values of the public list that its frequent values belong to, if there is such a list."""
+    found = spelled_like(one.texts, ENUMERATIONS.values()) if one.texts and one.counts is not None else None
+    if found is None or one.counts is None:
+        return one
+    title, names = found
+    known = dict(zip(one.texts, one.counts.tolist(), strict=True))
+    texts = tuple(sorted({*one.texts, *names}))
+    return replace(one, texts=texts, counts=np.array([known.get(text, 0.0) for text in texts]), listing=title)

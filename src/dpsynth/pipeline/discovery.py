@@ -1,0 +1,152 @@
+"""The discovery of a domain inside a fit, or by itself: from a touched transaction to a schema. Reads rows only through
+charged questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from dpsynth.discovery import Discovery, Purse, discover, document, smaller
+from dpsynth.errors import DpsynthError, ResourceLimitError, UsageError
+from dpsynth.ledger import Transaction
+from dpsynth.pipeline.plan import Number, Price, PricedPlan, price
+from dpsynth.pipeline.progress import Progress
+from dpsynth.pipeline.table_questions import TableQuestions
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.receipt import loss_record
+from dpsynth.privacy.unit import Unit
+from dpsynth.schema import Schema
+from dpsynth.synthesizers import Synthesizer, synthesizer
+from dpsynth.tables import TableReader
+
+DEFAULT_DISCOVER_SHARE = Fraction(1, 4)
+"""The most of a fit's loss that discovery may spend; found by measurement (decision record 15)."""
+
+HEADER = "only the header, the column names, was taken as public"
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A discovered domain: the schema, what was found about every column, and what it cost."""
+
+    schema: Schema
+    discovery: Discovery
+    spent: PrivacyLoss
+    share: Fraction
+
+    @property
+    def modeled(self) -> bool:
+        """Whether any column can be modeled."""
+        return any(one.modeled for one in self.discovery.findings)
+
+    def record(self) -> dict[str, Any]:
+        """What was learned, for the manifest: all of it released."""
+        found = self.discovery
+        return {
+            "public": HEADER,
+            "share": float(self.share),
+            "spent": loss_record(self.spent),
+            "rows": round(found.rows),
+            "threshold": found.threshold,
+            "columns": [one.record() for one in found.findings],
+            "answers": len(found.answers),
+        }
+
+
+def discover_share(share: Number | None) -> Fraction:
+    """The share as a fraction above 0 and at most 9/10; ``UsageError`` otherwise."""
+    if share is None:
+        return DEFAULT_DISCOVER_SHARE
+    try:
+        part = Fraction(str(share) if isinstance(share, float) else share)
+    except (ValueError, OverflowError, ZeroDivisionError, TypeError):
+        raise UsageError("the share of discovery is a fraction such as 1/4", where="--discover-share") from None
+    if not 0 < part <= Fraction(9, 10):
+        raise UsageError("the share of discovery lies above 0 and is at most 0.9", where="--discover-share")
+    return part
+
+
+def check_discoverable(governor: Governor) -> None:
+    """``UsageError`` under pure epsilon: which values are frequent cannot be told without a delta."""
+    if governor is Governor.PURE:
+        raise UsageError(
+            "a table without a schema needs a delta: the values of its columns are found by a threshold",
+            where="--delta",
+            hint="Leave --delta out, or give --schema.",
+        )
+
+
+def table_name(data: Any) -> str:
+    """The name of a table without a schema: its file's, or ``table``."""
+    if not isinstance(data, str | Path) or str(data) == "-":
+        return "table"
+    return Path(data).name.partition(".")[0] or "table"
+
+
+def learn(
+    reader: TableReader,
+    unit: Unit,
+    transaction: Transaction,
+    *,
+    share: Fraction,
+    stability: int,
+    name: str,
+    progress: Progress,
+) -> Learned:
+    """The domain of a table behind a touched transaction, at most ``share`` of its reservation spent."""
+    questions = TableQuestions(reader, unit, transaction, stability)
+    loss, governor = transaction.reservation, transaction.governor
+    purse = Purse(loss, governor, unit.max_rows * stability, share)
+    found = discover(questions, purse, lambda done: progress("discovering the columns", done))
+    schema = Schema.from_dict(document(found.findings, found.rows, name=name, unit=unit))
+    spent = sum((receipt.loss for receipt in transaction.draws), start=PrivacyLoss())
+    return Learned(schema, found, spent, Fraction(governor.units(spent), governor.units(loss)))
+
+
+def affordable(
+    learned: Learned, method: Synthesizer, tag: Price, *, unit: Unit, memory_limit: int
+) -> tuple[Learned, Synthesizer, PricedPlan]:
+    """The learned domain, the method and its plan, made to fit: nothing here may fail for what was learned.
+
+    A domain beyond the memory limit is made smaller, column by column: rare values join ``other``, neighboring bins
+    each other. What no size helps, such as a budget too small to be split, is left to ``independent``.
+    """
+    while True:
+        try:
+            return learned, method, _priced(learned.schema, method, tag, unit, memory_limit)
+        except UsageError:
+            if method.name == "independent":
+                raise
+            method = synthesizer("independent")
+        except ResourceLimitError:
+            found = smaller(learned.discovery)
+            if found is None and method.name == "independent":
+                raise
+            if found is None:
+                method = synthesizer("independent")
+                continue
+            head = learned.schema.document["dpsynth"]
+            made = document(found.findings, found.rows, name=head["name"], unit=unit)
+            learned = replace(learned, discovery=found, schema=Schema.from_dict(made))
+
+
+def _priced(schema: Schema, method: Synthesizer, tag: Price, unit: Unit, memory_limit: int) -> PricedPlan:
+    return price(schema, method, tag, unit=unit, rows=None, memory_limit=memory_limit)
+
+
+def nothing_learned() -> DpsynthError:
+    """The error of a discovery that found no column to model: it rests on released answers alone."""
+    return DpsynthError(
+        "no column could be learned at this epsilon: there are too few rows for its noise; the budget is spent",
+        hint="`dpsynth plan DATA --epsilon E --rows N` tells which epsilon would do; a schema costs nothing.",
+    )
+
+
+def details_of(settings: Mapping[str, Any], versions: Mapping[str, str], share: Fraction) -> dict[str, Any]:
+    """What the RESERVE event of a fit with discovery says."""
+    return {"settings": dict(settings), "versions": dict(versions), "discover_share": str(share)}
