@@ -11,15 +11,17 @@ from click.core import ParameterSource
 
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
+from dpsynth.cli.discovery import learned_words
 from dpsynth.cli.layout import at_most
 from dpsynth.cli.parameters import EPSILON, SHARE
-from dpsynth.cli.plan import describe, notes
+from dpsynth.cli.plan import announced, notes
 from dpsynth.cli.pools import pool_record, pool_words
 from dpsynth.cli.progress import progress
 from dpsynth.cli.settings import setting
 from dpsynth.errors import UsageError
 
 if TYPE_CHECKING:
+    from dpsynth.pipeline.discovery_plan import DiscoveryPlan
     from dpsynth.pipeline.fit import FitOutcome
     from dpsynth.pipeline.plan import PricedPlan
 
@@ -27,15 +29,17 @@ if TYPE_CHECKING:
 @command(
     "fit",
     "dpsynth fit adult.csv.gz --schema adult.yaml --epsilon 1 -o model.dps",
+    "dpsynth fit people.csv --epsilon 1 -o model.dps",
     "dpsynth fit visits.parquet -s visits.yaml --epsilon 0.5 --unit patient_id:4 --purpose 'pilot, ticket 17' -o m.dps",
     "dpsynth fit adult.csv.gz -s adult.yaml --share 1/5 --pool adult -o model.dps",
     "dpsynth fit adult.csv.gz -s adult.yaml --epsilon 1 --workload target:income -o model.dps",
     "zcat adult.csv.gz | dpsynth fit - -s adult.yaml --epsilon 1 -o model.dps",
 )
 @click.argument("data", type=click.Path())
-@options.schema
+@options.known_schema
 @setting("epsilon", metavar="E", type=EPSILON, help="This fit's own guarantee, such as 1 or 0.5.")
 @setting("share", metavar="FRACTION", type=SHARE, help="Instead of --epsilon: a part of the pool's cap, such as 1/5.")
+@options.discover_share
 @options.delta
 @options.method
 @options.workload
@@ -66,28 +70,40 @@ def fit(
     max_model_size: int | None,
     degree: int | None,
     theta: float | None,
+    discover_share: Fraction | None,
     **wishes: Any,
 ) -> Answer:
     """Fit a differentially private model to DATA (CSV, Parquet, Arrow, or - for CSV on stdin).
 
     The checks of 'plan' come first; then the ledger reserves the budget; only then is a row read. A pool that does
-    not exist yet is created with this fit's budget as its cap.
+    not exist yet is created with this fit's budget as its cap. Without --schema a part of the budget goes to learning
+    the domain: types, frequent values, ranges and bins; only the header is taken as public.
     """
     if target == "-":
         raise UsageError("a model is a file; it cannot go to stdout", hint="Give --output a path such as model.dps.")
     epsilon, share = _one_price(ctx, epsilon, share)
     options_given = {"effort": effort, "max_model_size": max_model_size, "degree": degree, "theta": theta}
     settings = options.method_settings(output, method, workload=workload, **options_given)
-    wishes |= {"method": method, "settings": settings}
+    wishes |= {"method": method, "settings": settings, "discovery": discover_share}
+    if discover_share is not None and wishes["schema"] is not None:
+        _check_discovery(ctx, output)
     from dpsynth.pipeline.fit import fit as run
 
-    def announce(priced: PricedPlan) -> None:
-        output.note(describe(priced))
+    def announce(priced: PricedPlan | DiscoveryPlan) -> None:
+        output.note(announced(priced))
 
     with progress(output, over_rows=True) as report:
         outcome = run(**wishes, epsilon=epsilon, share=share, output=target, announce=announce, progress=report)
     output.note(_summary(outcome, target))
     return Answer(_record(outcome, target))
+
+
+def _check_discovery(ctx: click.Context, output: Output) -> None:
+    """With a schema nothing is discovered: an option that says how is an error, a setting is left out with a note."""
+    if ctx.get_parameter_source("discover_share") is ParameterSource.COMMANDLINE:
+        hint = "Leave out one of the two."
+        raise UsageError("with a schema nothing is discovered", where="--discover-share", hint=hint)
+    output.note("Note: discover-share is set, but with a schema nothing is discovered: it is left out.")
 
 
 def _one_price(
@@ -114,7 +130,9 @@ def _summary(outcome: FitOutcome, target: str) -> str:
     chance = f", up to a chance of {at_most(priced.delta)}" if priced.delta else ""
     governor = outcome.pool.governor
     meaning = f"no outcome of this fit is more than {at_most(factor, 3)} times as likely"
+    learned = [] if outcome.learned is None else [learned_words(outcome.learned.record())]
     lines = [
+        *learned,
         f"Wrote {target}: {guarantee}. It {priced.unit.description}.",
         f"Meaning: with or without any one {whom}, {meaning}{chance}.",
         f"Spent {governor.symbol} {at_most(governor.amount(outcome.spent))} from pool '{outcome.pool.name}'.{created}",
@@ -149,6 +167,7 @@ def _record(outcome: FitOutcome, target: str) -> dict[str, object]:
         },
         "created_pool": outcome.created_pool,
         "pool": pool_record(outcome.pool),
+        "discovery": None if outcome.learned is None else outcome.learned.record(),
         "warnings": [*priced.warnings, *outcome.notes],
     }
 

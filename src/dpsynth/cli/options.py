@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dpsynth.cli.command import Output
-from dpsynth.cli.parameters import DELTA, MEMORY, PARENTS, THETA, UNIT
+from dpsynth.cli.parameters import DELTA, MEMORY, PARENTS, SHARE, THETA, UNIT
 from dpsynth.cli.settings import setting
 from dpsynth.errors import UsageError
 
@@ -17,6 +17,19 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 schema = setting(
     "schema", "-s", required=True, metavar="FILE", type=click.Path(), help="The public schema of the table."
+)
+known_schema = setting(
+    "schema",
+    "-s",
+    metavar="FILE",
+    type=click.Path(),
+    help="The public schema of the table. Without one its domain is discovered, and paid for from the same budget.",
+)
+discover_share = setting(
+    "discover-share",
+    metavar="FRACTION",
+    type=SHARE,
+    help="Without --schema: the most of the budget that learning the domain may cost, such as 1/5. Default: 1/4.",
 )
 ledger = setting(
     "ledger",

@@ -5,14 +5,20 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import click
+from click.core import ParameterSource
+
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
+from dpsynth.cli.discovery import describe_discovery, discovery_record
 from dpsynth.cli.layout import at_most, size, table
 from dpsynth.cli.parameters import COUNT, EPSILON
 from dpsynth.cli.settings import setting
+from dpsynth.errors import UsageError
 from dpsynth.privacy.unit import Unit
 
 if TYPE_CHECKING:
+    from dpsynth.pipeline.discovery_plan import DiscoveryPlan
     from dpsynth.pipeline.plan import PricedPlan
 
 
@@ -22,8 +28,10 @@ if TYPE_CHECKING:
     "dpsynth plan -s adult.yaml --epsilon 0.5 --rows 50000 --method independent",
     "dpsynth plan -s adult.yaml --epsilon 1 --workload target:income --effort max",
     "dpsynth plan -s visits.yaml --epsilon 1 --unit patient_id:4 --json",
+    "dpsynth plan people.csv --epsilon 1 --rows 20000",
 )
-@options.schema
+@click.argument("data", type=click.Path(), required=False)
+@options.known_schema
 @setting("epsilon", metavar="E", type=EPSILON, required=True, help="The guarantee's epsilon, such as 1 or 0.5.")
 @options.delta
 @options.governor
@@ -35,25 +43,45 @@ if TYPE_CHECKING:
 @options.theta
 @setting("rows", metavar="N", type=COUNT, help="Your public guess of the number of rows; adds the expected error.")
 @options.unit
+@options.discover_share
+@options.delimiter
 @options.memory_limit
 def plan(
     output: Output,
     *,
-    schema: str,
+    data: str | None,
+    schema: str | None,
     epsilon: Fraction,
     delta: Fraction,
     governor: str | None,
     method: str,
     rows: int | None,
     unit: Unit | None,
+    discover_share: Fraction | None,
+    delimiter: str | None,
     memory_limit: int,
     **wishes: Any,
 ) -> Answer:
     """Show what a fit would cost: the split of the budget, the noise, cells, memory and expected error.
 
     Spends nothing and reads no data. A fit makes the same checks before it spends. The price is that in a new pool, or
-    in one of the governor that is named.
+    in one of the governor that is named. Instead of a schema name the table DATA: of it the header alone is read, and
+    the plan is that of a fit which discovers the domain.
     """
+    if schema is None:
+        wanted: dict[str, Any] = {
+            "epsilon": epsilon,
+            "delta": delta,
+            "governor": governor,
+            "method": method,
+            "rows": rows,
+        }
+        wanted |= {"unit": unit, "share": discover_share, "delimiter": delimiter}
+        return _undescribed(output, data, wanted, wishes)
+    if discover_share is not None and click.get_current_context().get_parameter_source("discover_share") is (
+        ParameterSource.COMMANDLINE
+    ):
+        raise UsageError("with a schema nothing is discovered", where="--discover-share")
     from dpsynth.pipeline.plan import plan as price
 
     priced = price(
@@ -70,6 +98,27 @@ def plan(
     lines = [describe(priced), *notes(priced)]
     lines.append("Nothing was spent and no data was read.")
     return Answer(as_result(priced), "\n".join(lines))
+
+
+def _undescribed(output: Output, data: str | None, wanted: dict[str, Any], wishes: dict[str, Any]) -> Answer:
+    """The plan of a fit without a schema."""
+    if data is None:
+        raise UsageError("give a schema, or the table", hint="Example: dpsynth plan --schema people.yaml --epsilon 1")
+    from dpsynth.pipeline.undescribed_plan import plan_undescribed
+
+    options.method_settings(output, wanted["method"], **wishes)
+    drawn = plan_undescribed(data, **wanted)
+    return Answer(
+        discovery_record(drawn),
+        f"{describe_discovery(drawn)}\nNothing was spent; of the table only the header was read.",
+    )
+
+
+def announced(priced: PricedPlan | DiscoveryPlan) -> str:
+    """The price of a fit, with or without a schema, in words."""
+    from dpsynth.pipeline.discovery_plan import DiscoveryPlan
+
+    return describe_discovery(priced) if isinstance(priced, DiscoveryPlan) else describe(priced)
 
 
 def describe(priced: PricedPlan) -> str:

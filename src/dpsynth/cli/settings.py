@@ -20,6 +20,7 @@ KEYS = (
     "schema",
     "epsilon",
     "share",
+    "discover-share",
     "delta",
     "method",
     "workload",

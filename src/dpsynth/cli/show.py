@@ -10,6 +10,7 @@ import click
 
 from dpsynth.cli.command import Answer, Output, command
 from dpsynth.cli.counts import counts_record, counts_words, marginal_of
+from dpsynth.cli.discovery import learned_words
 from dpsynth.cli.layout import at_most, facts, table
 from dpsynth.cli.parameters import LEVEL
 from dpsynth.errors import FileFormatError, UsageError
@@ -61,6 +62,7 @@ def show(_output: Output, *, model: str, marginal: str | None, interval: float |
 def _words(model: Model, path: str) -> str:
     try:
         head = _head(model)
+        learned = [learned_words(model.provenance["discovery"])] if "discovery" in model.provenance else []
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise FileFormatError("the record of the fit is malformed", where=path) from None
     parents = _parents(model)
@@ -72,7 +74,8 @@ def _words(model: Model, path: str) -> str:
     made_of = table(("answer", "columns", "noise (rows)"), answers[:SHOWN])
     if len(answers) > SHOWN:
         made_of += f"\n... and {len(answers) - SHOWN:,} more: dpsynth show --json lists them all"
-    return "\n\n".join((facts(head), table(("column", "values", *(["given"] if parents else ())), columns), made_of))
+    parts = [facts(head), table(("column", "values", *(["given"] if parents else ())), columns), made_of]
+    return "\n\n".join([*parts, *learned])
 
 
 def _parents(model: Model) -> dict[str, tuple[str, ...]]:

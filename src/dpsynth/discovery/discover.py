@@ -23,6 +23,7 @@ from dpsynth.discovery.questions import Discoverable, Partitions, ordered_partit
 from dpsynth.discovery.votes import Vote, decided, rows_of
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.discoveries import Categories, DistinctCount
+from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.schema.kinds import KINDS, KindCodec
 
 VOTE = Fraction(3, 100)
@@ -104,8 +105,8 @@ class _Search:
         names = self._asker.names
         counts, weight = np.zeros((len(names), len(KINDS))), 0.0
         votes: list[Vote] = []
-        for share in (VOTE, VOTE_AGAIN):
-            share = min(share, self._purse.most - self._spent)
+        for wanted in (VOTE, VOTE_AGAIN):
+            share = min(wanted, self._purse.most - self._spent)
             if share <= 0:
                 break
             asked = self._ask(dict.fromkeys(names, KindCodec()), share)
@@ -212,7 +213,8 @@ class _Search:
         self._answers += answers
         return answers
 
-    def _spend(self, share: Fraction, *, threshold: bool = False):
+    def _spend(self, share: Fraction, *, threshold: bool = False) -> PrivacyLoss:
+        """This share of the reservation, written down as spent."""
         self._spent += share
         return self._purse.part(share, threshold=threshold)
 
@@ -250,9 +252,10 @@ def _ranged(one: Finding, masses: NDArray[np.float64] | None) -> Finding:
 
 def _coded(one: Finding, masses: Mapping[str, NDArray[np.float64]]) -> bool:
     """Whether whole numbers may be codes: mostly large, and few different ones."""
-    if one.vote.kind != "integer" or one.distinct is None or one.distinct > FEW * one.vote.rows:
+    line = one.vote.line
+    if line is None or one.vote.kind != "integer" or one.distinct is None or one.distinct > FEW * one.vote.rows:
         return False
-    starts = one.vote.line.magnitudes[:-1]
+    starts = line.magnitudes[:-1]
     held = masses[one.name]
     return float(held[starts >= CODE].sum()) >= 0.5 * float(held.sum())
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from dpsynth.discovery.findings import Finding
 from dpsynth.discovery.listing import rest
+from dpsynth.discovery.magnitudes import Line
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema.kinds import MISSING
-from dpsynth.schema.scales import IntegerScale, RealScale
 
 NOTICEABLE = 0.005
 """A null category or ``other`` is kept when it holds at least this part of the rows."""
@@ -29,17 +29,18 @@ def document(findings: Sequence[Finding], rows: float, *, name: str, unit: Unit)
 
 def _field(one: Finding, rows: float) -> dict[str, Any]:
     if not one.modeled:
-        part: dict[str, Any] = {"role": "direct-id"}
+        part: dict[str, Any] = {"role": "direct-id", **({"generate": one.generate} if one.generate else {})}
         return {"name": one.name, "type": "string", "description": f"Not modeled: {one.dropped}.", "dpsynth": part}
     if one.texts:
         return _categories(one, rows)
     if one.line is None:
         return _boolean(one, rows)
-    return _ordered(one, rows)
+    if one.vote.kind == "integer":
+        return _whole(one, rows)
+    return _number(one, one.line, rows) if one.vote.kind == "number" else _calendar(one, rows)
 
 
 def _categories(one: Finding, rows: float) -> dict[str, Any]:
-    assert one.counts is not None
     others, doubt = rest(one)
     common = one.texts[int(np.argmax(one.counts))]
     part: dict[str, Any] = {"source": "dp", **_null(one, rows, common)}
@@ -52,25 +53,21 @@ def _boolean(one: Finding, rows: float) -> dict[str, Any]:
     return _shaped(one.name, "boolean", {}, {"source": "dp", **_null(one, rows, value=False)})
 
 
-def _ordered(one: Finding, rows: float) -> dict[str, Any]:
-    line, ticks, counts = one.line, one.ticks, one.counts
-    assert line is not None and ticks is not None and counts is not None
-    common = int(np.argmax(counts))
-    if isinstance(line.scale, IntegerScale):
-        edges = [*ticks[:-1].tolist(), int(ticks[-1]) - 1]
-        part: dict[str, Any] = {"source": "dp", "bins": {"edges": edges}, **_null(one, rows, edges[common])}
-        if edges[0] == edges[-1]:
-            del part["bins"]
-            return _shaped(one.name, "integer", {"minimum": edges[0], "maximum": edges[0]}, part)
-        return _shaped(one.name, "integer", {}, part)
-    if isinstance(line.scale, RealScale):
-        # The upper edge lies half a step above the largest value, so that the last bin holds no further one.
-        reals = [*line.edges(ticks[:-1]).tolist(), (2 * int(ticks[-1]) - 1) / (2 * 10**line.decimals)]
-        part = {"source": "dp", "bins": {"edges": reals}, **_null(one, rows, reals[common])}
-        if one.vote.decimals is not None:
-            part["decimals"] = one.vote.decimals
-        return _shaped(one.name, "number", {}, part)
-    return _calendar(one, rows)
+def _whole(one: Finding, rows: float) -> dict[str, Any]:
+    edges = [*one.ticks[:-1].tolist(), int(one.ticks[-1]) - 1]
+    part: dict[str, Any] = {"source": "dp", **_null(one, rows, edges[int(np.argmax(one.counts))])}
+    if edges[0] == edges[-1]:
+        return _shaped(one.name, "integer", {"minimum": edges[0], "maximum": edges[0]}, part)
+    return _shaped(one.name, "integer", {}, {**part, "bins": {"edges": edges}})
+
+
+def _number(one: Finding, line: Line, rows: float) -> dict[str, Any]:
+    # The upper edge lies half a step above the largest value, so that the last bin holds no further one.
+    edges = [*line.edges(one.ticks[:-1]).tolist(), (2 * int(one.ticks[-1]) - 1) / (2 * 10**line.decimals)]
+    part = {"source": "dp", "bins": {"edges": edges}, **_null(one, rows, edges[int(np.argmax(one.counts))])}
+    if one.vote.decimals is not None:
+        part["decimals"] = one.vote.decimals
+    return _shaped(one.name, "number", {}, part)
 
 
 def _null(one: Finding, rows: float, value: object) -> dict[str, Any]:
@@ -85,14 +82,9 @@ def _shaped(name: str, kind: str, constraints: dict[str, Any], part: dict[str, A
 
 
 def _calendar(one: Finding, rows: float) -> dict[str, Any]:
-    assert one.line is not None and one.ticks is not None and one.counts is not None
-    days = [str(day) for day in one.ticks.astype("datetime64[D]").tolist()]
-    days[-1] = str((one.ticks[-1:] - 1).astype("datetime64[D]").tolist()[0])
-    part: dict[str, Any] = {
-        "source": "dp",
-        "bins": {"edges": days},
-        **_null(one, rows, days[int(np.argmax(one.counts))]),
-    }
+    days = [str(day) for day in np.append(one.ticks[:-1], one.ticks[-1:] - 1).astype("datetime64[D]")]
+    part: dict[str, Any] = {"source": "dp", "bins": {"edges": days}}
+    part |= _null(one, rows, days[int(np.argmax(one.counts))])
     if one.vote.kind == "date":
         field = _shaped(one.name, "date", {}, part)
         return field | ({"format": one.vote.format} if one.vote.format else {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,21 +16,22 @@ from dpsynth.discovery.votes import Vote
 class Finding:
     """One column on its way from a vote to a field of the schema.
 
-    Of a modeled column either ``texts`` are its categories (``counts`` their noisy rows), or ``ticks`` the edges of its
-    bins (``counts`` the estimated rows in each), or it is a boolean. ``noise``: the standard deviation of the sum of its categories' counts. ``listing``: the public list that they
-    were completed from; ``others``: whether further values were merged. ``dropped`` says why a column is not modeled, in
-    words that end a sentence about it. ``distinct`` is the noisy number of different texts, ``None`` if not asked.
+    A modeled column has ``texts``, its categories, or ``ticks``, the edges of its bins (one more than bins), or it is a
+    boolean. ``counts``: the estimated rows of each category or bin; ``noise``: the standard deviation of their sum for
+    categories. ``listing``: the public list that categories were completed from; ``others``: whether further ones were
+    merged. ``distinct``: the noisy number of different texts, ``None`` if not asked. ``dropped`` says why a column is
+    not modeled, in words that end a sentence about it, ``generate`` what invents its values after the fit.
     """
 
     name: str
     vote: Vote
     distinct: int | None = None
     texts: tuple[str, ...] = ()
-    counts: NDArray[np.float64] | None = None
+    counts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     noise: float = 0.0
     listing: str | None = None
     others: bool = False
-    ticks: Ticks | None = None
+    ticks: Ticks = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     dropped: str | None = None
     generate: str | None = None
 
@@ -47,11 +48,16 @@ class Finding:
     @property
     def covered(self) -> float:
         """The estimated number of rows that its categories or bins hold."""
-        return 0.0 if self.counts is None else float(self.counts.sum())
+        return float(self.counts.sum())
+
+    @property
+    def size(self) -> int:
+        """How many categories or bins it has."""
+        return len(self.counts)
 
     def without(self, reason: str, generate: str | None = None) -> Finding:
         """The column, dropped for this reason; ``generate``: what invents its values after the fit."""
-        return replace(self, dropped=reason, generate=generate, texts=(), counts=None, ticks=None)
+        return replace(self, dropped=reason, generate=generate, texts=(), counts=np.zeros(0), ticks=self.ticks[:0])
 
     def record(self) -> dict[str, Any]:
         """What was learned, as JSON-able data: only what was released."""
@@ -62,7 +68,7 @@ class Finding:
             "distinct": self.distinct,
             "values": len(self.texts) if self.texts else None,
             "listing": self.listing,
-            "bins": None if self.ticks is None else len(self.ticks) - 1,
+            "bins": self.size if len(self.ticks) else None,
             "dropped": self.dropped,
             "generate": self.generate,
         }

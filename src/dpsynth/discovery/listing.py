@@ -47,8 +47,8 @@ def rest(one: Finding) -> tuple[float, float]:
 
 def completed(one: Finding) -> Finding:
     """The column with all values of the public list that its frequent values belong to, if there is such a list."""
-    found = spelled_like(one.texts, ENUMERATIONS.values()) if one.texts and one.counts is not None else None
-    if found is None or one.counts is None:
+    found = spelled_like(one.texts, ENUMERATIONS.values()) if one.texts else None
+    if found is None:
         return one
     title, names = found
     known = dict(zip(one.texts, one.counts.tolist(), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -30,7 +31,7 @@ class Purse:
         """The standard deviation that this share buys for so many columns; infinite for none."""
         if share <= 0:
             return float("inf")
-        return float(self.share_of(columns, 1e6) / share) ** 0.5 * 1e6
+        return 1e6 * math.sqrt(self.share_of(columns, 1e6) / share)
 
     def part(self, share: Fraction, *, threshold: bool = False) -> PrivacyLoss:
         """This share of the reservation; with a ``threshold``, the delta of thresholded discoveries, whole."""

@@ -18,28 +18,18 @@ def smaller(found: Discovery) -> Discovery | None:
 
     ``None`` when no column is left to be halved.
     """
-    sizes = [_size(one) for one in found.findings]
-    largest = max(sizes, default=0)
+    largest = max((one.size for one in found.findings), default=0)
     if largest <= SMALLEST:
         return None
     bar = max(largest // 2, SMALLEST + 1)
-    pairs = zip(found.findings, sizes, strict=True)
-    return replace(found, findings=tuple(_halved(one) if size >= bar else one for one, size in pairs))
-
-
-def _size(one: Finding) -> int:
-    if one.texts:
-        return len(one.texts)
-    return 0 if one.ticks is None else len(one.ticks) - 1
+    return replace(found, findings=tuple(_halved(one) if one.size >= bar else one for one in found.findings))
 
 
 def _halved(one: Finding) -> Finding:
-    counts = one.counts if one.counts is not None else np.zeros(0)
+    counts = one.counts
     if one.texts:
         kept = np.sort(np.argsort(-counts, kind="stable")[: (len(counts) + 1) // 2])
         return replace(one, texts=tuple(one.texts[index] for index in kept.tolist()), counts=counts[kept], others=True)
-    if one.ticks is None:
-        return one
     starts = np.arange(0, len(counts), 2)
     ticks = np.append(one.ticks[:-1][starts], one.ticks[-1:])
     return replace(one, ticks=ticks, counts=np.add.reduceat(counts, starts))

@@ -16,32 +16,38 @@ from typing import Any
 from dpsynth.errors import DpsynthError
 from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.models import Model
-from dpsynth.pipeline.ingest import Ingest, Preprocessing, preprocessing_of
+from dpsynth.pipeline.discovery import Learned, check_discoverable, discover_share, table_name
+from dpsynth.pipeline.discovery_plan import DiscoveryPlan, plan_discovery
+from dpsynth.pipeline.ingest import Ingest, preprocessing_of
 from dpsynth.pipeline.manifest import provenance_of, versions
-from dpsynth.pipeline.observed import ASKED, ObservedQueryable
 from dpsynth.pipeline.plan import (
     DEFAULT_DELTA,
     DEFAULT_MEMORY_LIMIT,
     DEFAULT_METHOD,
     Number,
+    Price,
     PricedPlan,
     load_schema,
     price,
     unit_of,
 )
+from dpsynth.pipeline.prepared import Described, Fitted, Prepared, Undescribed, spent_of
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.reservation import Request, request_of, reserve
+from dpsynth.pipeline.table_questions import asked_columns
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.reconciliation import reconcile
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
-from dpsynth.synthesizers import Synthesizer, synthesizer
+from dpsynth.synthesizers import synthesizer
 from dpsynth.tables import atomic_write, open_table
 
 
 @dataclass(frozen=True, eq=False)
 class FitOutcome:
-    """A model with what it cost: ``spent`` is the sum of its charges, ``pool`` the state after the commit."""
+    """A model with what it cost: ``spent`` is the sum of its charges, ``pool`` the state after the commit. ``learned``:
+    the domain that was discovered, of a fit without a schema.
+    """
 
     model: Model
     priced: PricedPlan
@@ -50,11 +56,12 @@ class FitOutcome:
     transaction: str
     spent: PrivacyLoss
     notes: tuple[str, ...]
+    learned: Learned | None = None
 
 
 def fit(
     data: Any,
-    schema: Schema | str | Path,
+    schema: Schema | str | Path | None = None,
     *,
     epsilon: Number | None = None,
     share: Number | None = None,
@@ -66,91 +73,107 @@ def fit(
     purpose: str | None = None,
     ledger: Ledger | str | Path | None = None,
     memory_limit: int = DEFAULT_MEMORY_LIMIT,
+    discovery: Number | None = None,
     delimiter: str | None = None,
     output: str | Path | None = None,
     force: bool = False,
-    announce: Callable[[PricedPlan], object] = lambda _: None,
+    announce: Callable[[PricedPlan | DiscoveryPlan], object] = lambda _: None,
     progress: Progress = silent,
 ) -> FitOutcome:
     """A model of the table under (epsilon, delta), or under a share of the pool's cap, paid from the ledger.
 
-    ``announce`` is told the price before anything is spent. With ``output`` the model file is complete on disk before
-    the ledger commits, and renamed into place after. Raises the errors of ``plan`` and ``DataMismatchError`` before
-    anything is spent, and ``BudgetExceededError`` when the pool refuses; a failure after TOUCH forfeits the whole
-    reservation.
+    Without a ``schema`` the domain is discovered first, for at most the share ``discovery`` of the same reservation;
+    the header alone counts as public. ``announce`` is told the price before anything is spent. With ``output`` the
+    model file is complete on disk before the ledger commits, and renamed into place after. Raises the errors of
+    ``plan`` and ``DataMismatchError`` before anything is spent, and ``BudgetExceededError`` when the pool refuses; a
+    failure after TOUCH forfeits the whole reservation.
     """
-    loaded = load_schema(schema)
-    loaded.require_fit()
+    wish = _Wish(data, method, dict(settings or {}), unit, memory_limit, delimiter)
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
-    request = request_of(book, pool or loaded.population or loaded.name, epsilon, share, delta)
-    algorithm = synthesizer(method, **dict(settings or {}))
-    priced = price(loaded, algorithm, request, unit=unit_of(loaded, unit), rows=None, memory_limit=memory_limit)
-    preprocessing = preprocessing_of(data)
-    ingest = Ingest(open_table(data, delimiter=delimiter), loaded, priced.unit)
-    announce(priced)
-    ready = _Ready(book, request, priced, preprocessing, ingest, algorithm, loaded, progress)
+    loaded = None if schema is None else load_schema(schema)
+    if loaded is not None:
+        loaded.require_fit()
+    named = pool or (table_name(data) if loaded is None else loaded.population or loaded.name)
+    request = request_of(book, named, epsilon, share, delta, discovers=loaded is None)
+    ready = wish.undescribed(request, discover_share(discovery)) if loaded is None else wish.described(loaded, request)
+    announce(ready.announced)
     target = atomic_write(output, force=force) if output is not None else nullcontext(None)
     with target as partial_file:
-        model, transaction = _spend(ready, purpose, partial_file)
-    return _outcome(ready, model, transaction)
+        paid = _spend(book, request, ready, purpose, partial_file, progress)
+    return paid
 
 
 @dataclass(frozen=True, eq=False)
-class _Ready:
-    """Everything that was decided before the reservation."""
+class _Wish:
+    """What was asked for, apart from its price."""
 
-    book: Ledger
-    request: Request
-    priced: PricedPlan
-    preprocessing: Preprocessing
-    ingest: Ingest
-    algorithm: Synthesizer
-    schema: Schema
-    progress: Progress
+    data: Any
+    method: str
+    settings: dict[str, Any]
+    unit: Unit | str | None
+    memory_limit: int
+    delimiter: str | None
+
+    def described(self, schema: Schema, request: Request) -> Described:
+        """The fit with this schema; everything that can be refused is refused here."""
+        algorithm = synthesizer(self.method, **self.settings)
+        unit = unit_of(schema, self.unit)
+        priced = price(schema, algorithm, request, unit=unit, rows=None, memory_limit=self.memory_limit)
+        preprocessing = preprocessing_of(self.data)
+        ingest = Ingest(open_table(self.data, delimiter=self.delimiter), schema, priced.unit)
+        return Described(priced, algorithm, ingest, schema, preprocessing)
+
+    def undescribed(self, request: Request, share: Any) -> Undescribed:
+        """The fit that discovers its domain; refused under pure epsilon."""
+        check_discoverable(request.governor)
+        algorithm = synthesizer(self.method, **self.settings)
+        unit = Unit.parse(self.unit) if isinstance(self.unit, str) else self.unit or Unit()
+        preprocessing = preprocessing_of(self.data)
+        reader = open_table(self.data, delimiter=self.delimiter)
+        columns = asked_columns(reader, unit)
+        tag = Price(request.epsilon, request.delta, request.loss, request.governor)
+        drawn = plan_discovery(tag, columns=len(columns), unit=unit, method=algorithm.name, share=share, rows=None)
+        return Undescribed(drawn, algorithm, reader, table_name(self.data), preprocessing, self.memory_limit)
 
 
-def _spend(ready: _Ready, purpose: str | None, partial_file: Path | None) -> tuple[Model, Transaction]:
+def _spend(
+    book: Ledger,
+    request: Request,
+    ready: Prepared,
+    purpose: str | None,
+    partial_file: Path | None,
+    progress: Progress,
+) -> FitOutcome:
     """Reserve, ask, reconcile, write and commit, in this order."""
-    priced, method = ready.priced, ready.algorithm.name
-    details = {"settings": priced.plan.settings, "versions": versions()}
-    with reserve(
-        ready.book, ready.request, unit=priced.unit, purpose=purpose, method=method, details=details
-    ) as transaction:
-        fitted = _ask(transaction, ready)
+    details = {"settings": ready.settings, "versions": versions()}
+    with reserve(book, request, unit=ready.unit, purpose=purpose, method=ready.method, details=details) as transaction:
+        fitted = _ask(transaction, ready, progress)
         spent = reconcile(fitted.answers, transaction.draws, transaction.reservation, transaction.governor)
-        labels = [*ready.preprocessing.labels, *ready.ingest.labels]
-        facts = provenance_of(priced, ledger=ready.book, transaction=transaction, spent=spent, labels=labels)
-        model = replace(fitted, schema=ready.schema, provenance=facts)
+        facts = provenance_of(fitted.priced, ledger=book, transaction=transaction, spent=spent, labels=fitted.labels)
+        if fitted.learned is not None:
+            facts["discovery"] = fitted.learned.record()
+        model = replace(fitted.model, schema=fitted.schema, provenance=facts)
         if partial_file is not None:
             model.write(partial_file)
-        transaction.commit({"answers": len(model.answers), "method": method})
-    return model, transaction
-
-
-def _outcome(ready: _Ready, model: Model, transaction: Transaction) -> FitOutcome:
-    ready.progress("done", 1.0)
+        transaction.commit({"answers": len(fitted.answers), "method": fitted.priced.plan.method})
+    progress("done", 1.0)
     return FitOutcome(
         model=model,
-        priced=ready.priced,
+        priced=fitted.priced,
         pool=transaction.pool,
-        created_pool=ready.request.creates_pool,
+        created_pool=request.creates_pool,
         transaction=transaction.id,
-        spent=sum((receipt.loss for receipt in transaction.draws), start=PrivacyLoss()),
+        spent=spent_of(transaction),
         notes=ready.preprocessing.notes,
+        learned=fitted.learned,
     )
 
 
-def _ask(transaction: Transaction, ready: _Ready) -> Model:
-    """The synthesizer's model. From here on a fault is constant text: the causes of others may quote cells."""
+def _ask(transaction: Transaction, ready: Prepared, progress: Progress) -> Fitted:
+    """The fit itself. From here on a fault is constant text: the causes of others may quote cells."""
     try:
         transaction.touch()
-        ready.progress("counting", 0.0)
-        plan = ready.priced.plan
-        curator = ready.ingest.curator(transaction, plan.workload, ready.preprocessing.stability)
-        return ready.algorithm.fit(
-            ObservedQueryable(curator, plan, ready.progress),
-            lambda done: ready.progress("fitting the model", ASKED + (1 - ASKED) * done),
-        )
+        return ready.ask(transaction, progress)
     except DpsynthError:
         raise
     except MemoryError:

@@ -1,0 +1,39 @@
+"""The journey of a plan without a schema: the header of the table, and public arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dpsynth.errors import UsageError
+from dpsynth.pipeline.discovery import check_discoverable, discover_share
+from dpsynth.pipeline.discovery_plan import DiscoveryPlan, discovery_loss, plan_discovery
+from dpsynth.pipeline.plan import Number, Price, privacy_parameters
+from dpsynth.pipeline.table_questions import asked_columns
+from dpsynth.privacy.governor import Governor, governor_of
+from dpsynth.privacy.unit import Unit
+from dpsynth.tables import open_table
+
+
+def plan_undescribed(
+    data: Any,
+    *,
+    epsilon: Number,
+    delta: Number,
+    governor: Governor | str | None,
+    method: str,
+    rows: int | None,
+    unit: Unit | None,
+    share: Number | None,
+    delimiter: str | None,
+) -> DiscoveryPlan:
+    """The plan of a fit that discovers its domain. Reads the header of the table, and nothing else of it."""
+    exact_epsilon, exact_delta = privacy_parameters(epsilon, delta)
+    governed = governor_of(exact_delta, governor)
+    check_discoverable(governed)
+    loss = discovery_loss(exact_epsilon, exact_delta, governed)
+    if governed.units(loss) == 0:
+        raise UsageError("epsilon and delta are too small: they buy no budget at all")
+    whom = unit or Unit()
+    columns = asked_columns(open_table(data, delimiter=delimiter), whom)
+    tag = Price(exact_epsilon, exact_delta, loss, governed)
+    return plan_discovery(tag, columns=len(columns), unit=whom, method=method, share=discover_share(share), rows=rows)
