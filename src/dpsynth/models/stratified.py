@@ -93,8 +93,8 @@ class Stratified:
         sums = [np.zeros(self.domain.shape(clique)) for clique in cliques]
         for part in self._parts():
             if part.total > 0:
-                for total, values in zip(sums, part.marginals(cliques), strict=True):
-                    total += self.scale * values
+                for held, values in zip(sums, part.marginals(cliques), strict=True):
+                    held += self.scale * values  # noqa: PLW2901  (in place)
         return sums
 
     def conditioned(self, evidence: Mapping[str, ArrayLike]) -> Stratified:
@@ -123,7 +123,7 @@ class Stratified:
         if len(alive) == 1:
             yield from self._part(int(alive[0])).sample_blocks(n, rng, method)
             return
-        shares = self.masses / self.masses.sum()
+        shares = self.masses[alive] / self.total
         stock = _rounded(shares, n, rng) if method == "rounding" else None
         stretches = -(-n // STRETCH_ROWS)
         for stretch in range(stretches):
@@ -133,14 +133,15 @@ class Stratified:
             else:
                 counts = _share_of(stock, size, rng)
                 stock -= counts
-            yield from self._stretch(counts, rng, method)
+            yield from self._mixed(dict(zip(alive.tolist(), counts.tolist(), strict=True)), rng, method)
 
-    def _stretch(self, counts: Counts, rng: np.random.Generator, method: Method) -> Iterator[dict[str, Codes]]:
-        size = int(counts.sum())
+    def _mixed(self, counts: Mapping[int, int], rng: np.random.Generator, method: Method) -> Iterator[dict[str, Codes]]:
+        """So many rows of each stratum, in random order."""
+        size = sum(counts.values())
         rows = {name: np.empty(size, dtype=np.min_scalar_type(self.domain[name] - 1)) for name in self.domain}
         end = 0
-        for index in np.flatnonzero(counts).tolist():
-            for block in self._part(index).sample_blocks(int(counts[index]), rng, method):
+        for index in (index for index, count in counts.items() if count):
+            for block in self._part(index).sample_blocks(counts[index], rng, method):
                 start, end = end, end + len(next(iter(block.values())))
                 for name, codes in block.items():
                     rows[name][start:end] = codes
@@ -172,12 +173,12 @@ def _rounded(shares: NDArray[np.float64], n: int, rng: np.random.Generator) -> C
     (systematic rounding); a share of 0 gets none.
     """
     running = np.round(np.cumsum(shares) / shares.sum() * n, 6)
-    edges = np.minimum(np.floor(running + rng.random() * (1 - _SLACK)), n).astype(np.int64)
-    return np.diff(edges, prepend=0)
+    edges: Counts = np.minimum(np.floor(running + rng.random() * (1 - _SLACK)), n).astype(np.int64)
+    return edges - np.append(0, edges[:-1])
 
 
 def _share_of(stock: Counts, size: int, rng: np.random.Generator) -> Counts:
     """A systematic share of the stock of ``size`` rows, exact in integers."""
     total = int(stock.sum())
-    edges = (np.cumsum(stock) * size + int(rng.integers(total))) // total
-    return np.diff(edges, prepend=0)
+    edges: Counts = (np.cumsum(stock) * size + int(rng.integers(total))) // total
+    return edges - np.append(0, edges[:-1])

@@ -40,6 +40,14 @@ class AllowedSet:
     boxes: tuple[Box, ...]
     groups: tuple[tuple[str, ...], ...]
 
+    @property
+    def description(self) -> str:
+        """In words: how many parts there are and of which columns."""
+        columns = [name for group in self.groups for name in group]
+        shown = ", ".join(columns[:5]) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
+        parts = "1 part" if len(self.boxes) == 1 else f"{len(self.boxes)} parts (at most {BOX_LIMIT})"
+        return f"kept exactly; they cut the table into {parts} by {shown}"
+
     def possible(self, clique: Sequence[str], shape: Sequence[int]) -> Mask:
         """Which cells of a marginal may hold rows: bool, axes in clique order. Cost: boxes times cells."""
         found = np.zeros(tuple(shape), dtype=np.bool_)
@@ -68,8 +76,8 @@ class _Constraint:
 def build_constraints(rules: Sequence[RulePart], fields: Sequence[Field], where: str) -> AllowedSet | None:
     """What the rules allow; ``None`` without rules, or while a field that they name is incomplete.
 
-    Raises ``SchemaError`` for a rule of another shape, an unknown or unmodeled column, a value outside a domain, a bound
-    inside a bin, a rule that forbids nothing, rules that leave a value impossible, and more than ``BOX_LIMIT`` boxes.
+    Raises ``SchemaError`` for a rule of another shape, an unknown or unmodeled column, a value outside a domain, a
+    bound inside a bin, a rule that forbids nothing, rules that leave a value impossible, more than ``BOX_LIMIT`` boxes.
     """
     known = {one.name: one for one in fields}
     read = [_read(rule, f"constraint {index}", where) for index, rule in enumerate(rules, start=1)]
@@ -180,10 +188,8 @@ def _mask(name: str, condition: Condition, codec: Codec, where: str) -> Mask:
 
 def _missing_edges(condition: Condition, codec: BinnedCodec) -> Iterator[str]:
     """The edges between bins that the condition needs and the field does not have, as the schema writes them."""
-    if condition.kind == "range":
-        lows, highs = ((text,) if text else () for text in condition.texts)
-    else:
-        lows = highs = tuple(text for text in condition.texts if text != NULL)
+    ends = [condition.texts[:1], condition.texts[1:]] if condition.kind == "range" else [condition.texts] * 2
+    lows, highs = ([text for text in texts if text not in ("", NULL)] for texts in ends)
     bins, scale = codec.bins, codec.scale
     step = 0 if isinstance(bins, RealBins) else 10**-bins.decimals if isinstance(bins, DecimalBins) else 1
     wanted = [*(scale.interval(text)[0] for text in lows), *(scale.interval(text)[1] + step for text in highs)]

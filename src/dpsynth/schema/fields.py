@@ -31,7 +31,8 @@ class UnitSpec:
 class Field:
     """One column: what may stand in it, where that is known from, and how it is written.
 
-    ``todo`` lists the keys that a person must still fill in; such a field, and one that is not modeled has no ``codec``.
+    ``todo`` lists the keys that a person must still fill in; such a field, or one that is not modeled, has no
+    ``codec``.
     ``dtype`` is the declared output dtype of frames, None for the default of the type.
     """
 

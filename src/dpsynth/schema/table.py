@@ -138,6 +138,12 @@ class Schema:
             found.append("every field is a direct-id or a weight: there is nothing to model.")
         return found
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever uses a model of this table should know, in words: columns of weights that are not carried."""
+        weights = [one.name for one in self.fields if one.role == "weight"]
+        return tuple(f"column {name!r} is ignored: counts are of rows, not weighted" for name in weights)
+
     def require_fit(self) -> None:
         """``SchemaError`` while a TODO is left or nothing is modeled; ``NoGuaranteeError`` for ``source: data``."""
         if self.todo:
