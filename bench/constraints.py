@@ -1,0 +1,142 @@
+"""Constraints as exact zeros: violations in a million sampled rows, and what they add to a fit and a sample.
+
+    DPSYNTH_BENCH_DATA=FOLDER python bench/constraints.py [--methods mst,privbayes] [--more]
+
+FOLDER holds adult.csv.gz; the schema is that of `dpsynth demo`. Per method one fit with and one without constraints,
+each with a sample of a million rows as Arrow batches: CPU seconds of this process and its threads. `--more` adds the
+functional dependency education -> education-num, which multiplies the parts by 16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import dpsynth
+from dpsynth.schema import Schema
+
+RESULTS = Path(__file__).resolve().parent / "results"
+ROWS = 1_000_000
+LIMIT = 1.3
+METHODS = ("mst", "aim", "auto", "dense", "privbayes", "direct")
+FEW = ("age", "sex", "marital-status", "relationship", "income")
+"""The columns whose full joint table `auto` estimates; more of them make it choose a mixture."""
+RULES: list[dict[str, object]] = [
+    {"if": "relationship = Husband", "then": "sex = Male"},
+    {"if": "relationship = Wife", "then": "sex = Female"},
+    {"if": "age ..17", "then": "marital-status = Never-married"},
+]
+CLIQUES = [["relationship", "sex"], ["age", "marital-status"], ["income", "education-num"]]
+
+
+def schema_of(rules: Sequence[dict[str, object]], *, few: bool) -> Schema:
+    """The schema of the demo with these constraints, all its columns or few."""
+    text = resources.files("dpsynth.demo_data").joinpath("schema.yaml").read_text(encoding="utf-8")
+    document = Schema.loads(text).to_dict()
+    if few:
+        document["fields"] = [field for field in document["fields"] if field["name"] in FEW]
+    if rules:
+        document["dpsynth"]["constraints"] = list(rules)
+    return Schema.from_dict(document)
+
+
+def coded_education() -> list[dict[str, object]]:
+    """Every education and its number, in the order of the schema."""
+    field = next(one for one in schema_of((), few=False).to_dict()["fields"] if one["name"] == "education")
+    labels = field["constraints"]["enum"]
+    return [
+        {"if": f"education = {label}", "then": f"education-num = {number}"} for number, label in enumerate(labels, 1)
+    ]
+
+
+def violations(batch: pa.RecordBatch, *, more: bool) -> int:
+    """The rows that break a rule, from their values alone."""
+    kin, sex, age, marital = (batch[name] for name in ("relationship", "sex", "age", "marital-status"))
+    wrong = pc.or_(
+        pc.and_(pc.equal(kin, "Husband"), pc.not_equal(sex, "Male")),
+        pc.and_(pc.equal(kin, "Wife"), pc.not_equal(sex, "Female")),
+    )
+    wrong = pc.or_(wrong, pc.and_(pc.less_equal(age, 17), pc.not_equal(marital, "Never-married")))
+    if more:
+        labels = schema_of((), few=False).codec("education").labels
+        number = pc.add(pc.index_in(batch["education"], value_set=pa.array(labels)), 1)
+        wrong = pc.or_(wrong, pc.not_equal(number, pc.cast(batch["education-num"], pa.int32())))
+    return len(wrong) - int(wrong.false_count)
+
+
+def run(method: str, rules: Sequence[dict[str, object]], data: Path, *, more: bool) -> dict[str, float]:
+    """One fit and one sample: their CPU seconds, the violations, the parts."""
+    schema = schema_of(rules, few=method == "dense")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"workload": CLIQUES} if method == "direct" else {}
+        start = time.process_time()
+        model = dpsynth.fit(
+            str(data / "adult.csv.gz"),
+            schema,
+            epsilon=1,
+            method="auto" if method == "dense" else method,
+            ledger=Path(folder) / "ledger.db",
+            **settings,
+        )
+        middle = time.process_time()
+    rows = broken = 0
+    for batch in model.sample_batches(ROWS, seed=1):
+        rows += batch.num_rows
+        broken += violations(batch, more=more)
+    end = time.process_time()
+    return {
+        "rows": rows,
+        "fit_cpu_seconds": round(middle - start, 2),
+        "sample_cpu_seconds": round(end - middle, 2),
+        "violations": broken,
+        "parts": len(schema.allowed.boxes) if schema.allowed else 1,
+    }
+
+
+def main() -> None:
+    """Run the methods, print and write the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--more", action="store_true")
+    options = parser.parse_args()
+    if "DPSYNTH_BENCH_DATA" not in os.environ:
+        sys.exit("set DPSYNTH_BENCH_DATA to a folder that holds adult.csv.gz")
+    data = Path(os.environ["DPSYNTH_BENCH_DATA"])
+    rules = RULES + (coded_education() if options.more else [])
+    found = {}
+    for method in options.methods.split(","):
+        plain = run(method, (), data, more=options.more and method != "dense")
+        held = run(method, rules, data, more=options.more and method != "dense")
+        spent = [one["fit_cpu_seconds"] + one["sample_cpu_seconds"] for one in (plain, held)]
+        found[method] = {"without": plain, "with": held, "ratio": round(spent[1] / spent[0], 2)}
+        print(method, json.dumps(found[method]), flush=True)
+    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
+    name = f"constraints{'-more' if options.more else ''}-{today}.json"
+    record = {
+        "benchmark": "constraints",
+        "date": today,
+        "command": f"python bench/constraints.py {' '.join(sys.argv[1:])}".strip(),
+        "rows": ROWS,
+        "rules": rules,
+        "limits": {"violations": 0, "ratio": LIMIT},
+        "versions": {package: version(package) for package in ("dpsynth", "numpy", "pyarrow")},
+        "load_average_at_the_end": [round(load, 2) for load in os.getloadavg()],
+        "methods": found,
+    }
+    (RESULTS / name).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
