@@ -12,6 +12,7 @@ from dpsynth.errors import UsageError
 from dpsynth.models import MarkovRandomField, MixtureOfProducts, Model, load, stratified
 from dpsynth.models.constrained import constrained
 from dpsynth.models.stratified import Stratified
+from dpsynth.pipeline.evaluate import evaluate
 from dpsynth.schema import Schema
 from dpsynth.schema.constraints import AllowedSet
 from model_examples import answered, counts, people, random_field, random_mixture, random_network
@@ -250,6 +251,16 @@ def test_a_model_without_constraints_is_left_as_it_is():
     model = people()
     assert model.constrained is model.distribution
     assert isinstance(model.constrained, MarkovRandomField)
+
+
+def test_an_evaluation_compares_with_the_constrained_model():
+    """Rows of the model lie next to it (the seed is fixed); the model without constraints lies further away."""
+    model = constrained_people()
+    rows = model.sample(100_000, seed=0, output="pyarrow")
+    loose = replace(model, schema=people().schema)
+    near, far = (evaluate(rows, one, ways=(2,)).ways[0] for one in (model, loose))
+    assert near.worst < 0.02
+    assert far.worst > 0.05
 
 
 def test_intervals_of_cells_that_cannot_occur_are_zero():

@@ -79,6 +79,9 @@ def test_constraints_hold_in_balanced_samples():
     document = model.schema.to_dict()
     document["dpsynth"]["constraints"] = [{"never": ["sex = M", "age 90.."]}]
     held = replace(model, schema=Schema.from_dict(document))
+    flat = balanced(held.constrained, "age", held.codecs["age"])
+    assert flat.base is model.distribution
+    assert len(flat.strata) == 19  # ten ages of women, nine of men
     table = held.sample(2_000, seed=0, balance="age")
     assert set((table["age"] // 10).value_counts()) == {200}
     assert (table.loc[table["age"] >= 90, "sex"] == "F").all()

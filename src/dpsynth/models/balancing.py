@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,17 +17,19 @@ from dpsynth.schema.codecs import Codec
 
 def balanced(source: Distribution, column: str, codec: Codec | CodeNumbers) -> Distribution:
     """``source`` given each value (or bin) of the column, in equal shares; without nulls, and without values that
-    ``source`` has no rows of. The total is that of the rows with these values, weighted: at most that of ``source``.
+    ``source`` has no rows of. Its total is as many times that of the rarest value as there are values.
 
-    Raises ``UsageError`` if no value has rows.
+    Raises ``UsageError`` if no value has rows. Cost of every operation: a conditioning per value and stratum of
+    ``source``.
     """
     expected = source.marginal((column,))
     present = np.flatnonzero(_values(codec) & (expected > 0))
     if not len(present):
         raise UsageError("the model has no rows with a value of this column", where="balance")
     least = expected[present].min()
-    strata = tuple({column: _only(code, expected, least)} for code in present.tolist())
-    return Stratified(source, strata)
+    cut = Stratified.of(source)
+    each = (cut.conditioned({column: _only(code, expected, least)}).strata for code in present.tolist())
+    return Stratified(cut.base, tuple(chain.from_iterable(each)), cut.scale)
 
 
 def absent(source: Distribution, column: str, codec: Codec | CodeNumbers) -> tuple[str, ...]:

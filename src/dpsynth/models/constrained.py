@@ -42,7 +42,7 @@ def constrained(base: Distribution, allowed: AllowedSet) -> Distribution:
     found = Stratified(base, tuple({**factors, **box} for box in boxes))
     if not found.total > 0:
         return _uniform(base.domain, base.total, allowed)
-    return replace(found, scale=base.total / found.total)
+    return Stratified(base, found.strata, base.total / found.total)
 
 
 def with_known_zeros(interval: MarginalInterval, possible: NDArray[np.bool_]) -> MarginalInterval:

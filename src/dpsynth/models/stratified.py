@@ -41,6 +41,11 @@ class Stratified:
     strata: tuple[Weights, ...]
     scale: float = 1.0
 
+    @staticmethod
+    def of(source: Distribution) -> Stratified:
+        """The same distribution in strata: its own, or a single one."""
+        return source if isinstance(source, Stratified) else Stratified(source, ({},))
+
     @property
     def kind(self) -> str:
         """That of the distribution it is cut from."""
@@ -115,9 +120,9 @@ class Stratified:
     ) -> Iterator[dict[str, Codes]]:
         """``n`` rows as blocks, in random order over the strata.
 
-        With ``rounding`` every stratum gets its expected rows up to one, and follows its distribution as that does by
-        itself, in stretches of at most ``STRETCH_ROWS`` rows; ``iid`` draws every row independently. Memory: a stretch
-        and one stratum.
+        With ``rounding`` every stratum, and every run of neighbors among them, gets its expected rows up to one; within
+        a stratum rows follow its distribution as they do by itself, in stretches of at most ``STRETCH_ROWS`` rows.
+        ``iid`` draws every row independently. Memory: a stretch and one stratum.
         """
         alive = np.flatnonzero(self.masses > 0)
         if len(alive) == 1:
@@ -136,19 +141,19 @@ class Stratified:
             yield from self._mixed(dict(zip(alive.tolist(), counts.tolist(), strict=True)), rng, method)
 
     def _mixed(self, counts: Mapping[int, int], rng: np.random.Generator, method: Method) -> Iterator[dict[str, Codes]]:
-        """So many rows of each stratum, in random order."""
-        size = sum(counts.values())
-        rows = {name: np.empty(size, dtype=np.min_scalar_type(self.domain[name] - 1)) for name in self.domain}
+        """So many rows of each stratum, in random order: a stratum's own order is random, so only turns are drawn."""
+        turns = np.repeat(np.arange(len(counts), dtype=np.min_scalar_type(len(counts))), list(counts.values()))
+        rng.shuffle(turns)
+        places = np.argsort(turns, kind="stable")
+        rows = {name: np.empty(len(turns), dtype=np.min_scalar_type(self.domain[name] - 1)) for name in self.domain}
         end = 0
         for index in (index for index, count in counts.items() if count):
             for block in self._part(index).sample_blocks(counts[index], rng, method):
                 start, end = end, end + len(next(iter(block.values())))
                 for name, codes in block.items():
-                    rows[name][start:end] = codes
-        order = rng.permutation(size)
-        for start in range(0, size, BLOCK_ROWS):
-            chosen = order[start : start + BLOCK_ROWS]
-            yield {name: codes[chosen] for name, codes in rows.items()}
+                    rows[name][places[start:end]] = codes
+        for start in range(0, len(turns), BLOCK_ROWS):
+            yield {name: codes[start : start + BLOCK_ROWS] for name, codes in rows.items()}
 
     def sample_codes(
         self,
@@ -174,11 +179,13 @@ def _rounded(shares: NDArray[np.float64], n: int, rng: np.random.Generator) -> C
     """
     running = np.round(np.cumsum(shares) / shares.sum() * n, 6)
     edges: Counts = np.minimum(np.floor(running + rng.random() * (1 - _SLACK)), n).astype(np.int64)
-    return edges - np.append(0, edges[:-1])
+    counts: Counts = edges - np.append(0, edges[:-1])
+    return counts
 
 
 def _share_of(stock: Counts, size: int, rng: np.random.Generator) -> Counts:
     """A systematic share of the stock of ``size`` rows, exact in integers."""
     total = int(stock.sum())
     edges: Counts = (np.cumsum(stock) * size + int(rng.integers(total))) // total
-    return edges - np.append(0, edges[:-1])
+    counts: Counts = edges - np.append(0, edges[:-1])
+    return counts
