@@ -204,7 +204,8 @@ def _missing_edges(condition: Condition, codec: BinnedCodec) -> Iterator[str]:
 def _boxes(constraints: Sequence[_Constraint], where: str) -> tuple[Box, ...]:
     boxes: list[Box] = [{}]
     for constraint in constraints:
-        boxes = _merged([piece for box in boxes for piece in _allowed_pieces(box, constraint)])
+        boxes = [piece for box in boxes for piece in _allowed_pieces(box, constraint)]
+        boxes = _merged(boxes) if len(boxes) > BOX_LIMIT else boxes
         if not boxes:
             what = f"{constraint.name}: together with those before it, it leaves nothing that is allowed"
             raise SchemaError(what, where=where)
@@ -212,7 +213,7 @@ def _boxes(constraints: Sequence[_Constraint], where: str) -> tuple[Box, ...]:
             what = f"{constraint.name}: the constraints so far cut the table into more than {BOX_LIMIT} parts"
             hint = "Each constraint on columns of its own doubles the parts: keep those that matter."
             raise SchemaError(what, where=where, hint=hint)
-    return tuple(boxes)
+    return tuple(_merged(boxes))
 
 
 def _allowed_pieces(box: Box, constraint: _Constraint) -> Iterator[Box]:
