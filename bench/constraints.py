@@ -45,7 +45,7 @@ RULES: list[dict[str, object]] = [
 SETTINGS: dict[str, dict[str, Any]] = {
     "direct": {"workload": [["relationship", "sex"], ["age", "marital-status"], ["income", "education-num"]]},
     "auto": {"effort": "fast"},
-    "aim": {"effort": "fast"},
+    "aim": {"max_model_size": 1_000_000, "sweeps": 1},
 }
 
 

@@ -45,8 +45,7 @@ class AllowedSet:
         """In words: how many parts there are and of which columns."""
         columns = [name for group in self.groups for name in group]
         shown = ", ".join(columns[:5]) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
-        parts = "1 part" if len(self.boxes) == 1 else f"{len(self.boxes)} parts (at most {BOX_LIMIT})"
-        return f"kept exactly; they cut the table into {parts} by {shown}"
+        return f"kept exactly; they cut the table into {len(self.boxes)} parts (at most {BOX_LIMIT}) by {shown}"
 
     def possible(self, clique: Sequence[str], shape: Sequence[int]) -> Mask:
         """Which cells of a marginal may hold rows: bool, axes in clique order. Cost: boxes times cells."""
