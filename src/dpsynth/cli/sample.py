@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     "dpsynth sample model.dps -o synthetic.parquet",
     "dpsynth sample model.dps -n 1000 --seed 7 -o synthetic.csv",
     'dpsynth sample model.dps -n 20 --where "sex=Female" --where "age 18..29" -o -',
+    "dpsynth sample model.dps -n 10000 --balance income -o balanced.csv",
 )
 @click.argument("model", type=click.Path())
 @click.option("-n", "--rows", "n", metavar="N", type=COUNT, help="How many rows. Default: the model's noisy total.")
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     metavar="CONDITION",
     multiple=True,
     help="Rows that meet the condition: 'col=value', 'col in a,b' or 'col a..b'. Repeat it to join by AND.",
+)
+@click.option(
+    "--balance",
+    metavar="COLUMN",
+    help="Draw equally many rows of each value (or bin) of COLUMN, and none without a value.",
 )
 @click.option("--seed", metavar="K", type=SEED, help="Make the same rows again. Default: fresh rows each time.")
 @click.option(
@@ -46,6 +52,7 @@ def sample(
     model: str,
     n: int | None,
     where: tuple[str, ...],
+    balance: str | None,
     seed: int | None,
     draw: Method,
     target: str,
@@ -60,12 +67,26 @@ def sample(
     from dpsynth.pipeline.sample import sample as write_sample
 
     with progress(output) as report:
-        outcome = write_sample(model, target, n=n, where=where, seed=seed, method=draw, force=force, progress=report)
+        outcome = write_sample(
+            model,
+            target,
+            n=n,
+            where=where,
+            seed=seed,
+            method=draw,
+            balance=balance,
+            force=force,
+            progress=report,
+        )
     rows = f"{outcome.written.rows:,} synthetic row{'' if outcome.written.rows == 1 else 's'}"
     output.note(f"Wrote {rows} to {'stdout' if target == '-' else target}; this cost no budget.")
-    return Answer(
-        {"path": target, "rows": outcome.written.rows, "sha256": outcome.written.sha256, "seed": outcome.seed}
-    )
+    if balance is not None:
+        output.note(f"Balanced by {balance!r}: its counts are not those of the table.")
+    if outcome.left_out:
+        output.note(f"Left out, for the model has no rows of them: {', '.join(outcome.left_out)}.")
+    record = {"path": target, "rows": outcome.written.rows, "sha256": outcome.written.sha256, "seed": outcome.seed}
+    balanced = {} if balance is None else {"balanced_by": balance, "left_out": list(outcome.left_out)}
+    return Answer({**record, **balanced})
 
 
 COMMAND = sample

@@ -63,7 +63,10 @@ def _words(schema: Schema, data: str | None) -> str:
     ]
     unit = "one row" if schema.unit.column is None else f"one person ({schema.unit.column})"
     fits = f" and fits {data}" if data else ""
-    return f"{table(('field', 'type', 'values', 'role'), rows)}\n\nThe schema is ready for a fit{fits}; unit: {unit}."
+    said = [f"Constraints: {schema.allowed.description}."] if schema.allowed else []
+    said += [f"Note: {remark}." for remark in schema.remarks]
+    said.append(f"The schema is ready for a fit{fits}; unit: {unit}.")
+    return "\n".join((table(("field", "type", "values", "role"), rows), "", *said))
 
 
 def _record(schema: Schema, unused: list[str]) -> dict[str, object]:
@@ -77,7 +80,14 @@ def _record(schema: Schema, unused: list[str]) -> dict[str, object]:
         for field in schema.fields
     ]
     unit = {"column": schema.unit.column, "max_rows": schema.unit.max_rows}
-    return {"name": schema.name, "population": schema.population, "unit": unit, "fields": fields, "unused": unused}
+    return {
+        "name": schema.name,
+        "population": schema.population,
+        "unit": unit,
+        "fields": fields,
+        "constrained_parts": len(schema.allowed.boxes) if schema.allowed else None,
+        "unused": unused,
+    }
 
 
 COMMAND = check

@@ -107,6 +107,8 @@ def _head(model: Model) -> list[tuple[str, str]]:
     lines.append(("distribution", f"{held.kind.replace('-', ' ')}, {held.cells:,} numbers"))
     if model.schema is not None:
         lines.append(("schema", model.schema.name))
+        if model.schema.allowed is not None:
+            lines.append(("constraints", model.schema.allowed.description))
     if model.convergence is not None:
         lines.append(("estimation", model.convergence.reason))
     lines += [(name, str(said[name])) for name in ("ledger", "pool", "transaction") if name in said]

@@ -16,8 +16,10 @@ import pyarrow as pa
 from dpsynth.domain import Clique, Domain
 from dpsynth.errors import UsageError
 from dpsynth.graph import Convergence
+from dpsynth.models.balancing import absent, balanced
 from dpsynth.models.claims import Claim, ClaimedMarginal, checked_claim, claim_of
 from dpsynth.models.code_numbers import CodeNumbers
+from dpsynth.models.constrained import constrained, with_known_zeros
 from dpsynth.models.dealing import BLOCK_ROWS, Codes
 from dpsynth.models.distribution import Distribution, Method
 from dpsynth.models.frames import Output, converted
@@ -27,6 +29,7 @@ from dpsynth.models.where import Where, evidence_of
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.schema.codecs import Codec
 from dpsynth.schema.conditions import Condition
+from dpsynth.schema.document import did_you_mean
 from dpsynth.tables import atomic_write
 
 if TYPE_CHECKING:
@@ -117,6 +120,15 @@ class Model:
         return max(round(self.total), 0)
 
     @cached_property
+    def constrained(self) -> Distribution:
+        """The distribution with the constraints of the schema as exact zeros: what samples and marginals follow.
+
+        Without constraints it is ``distribution``, as it was estimated.
+        """
+        allowed = self.schema.allowed if self.schema else None
+        return constrained(self.distribution, allowed) if allowed else self.distribution
+
+    @cached_property
     def codecs(self) -> Mapping[str, Codec | CodeNumbers]:
         """How the codes of every attribute become values."""
         schema, domain = self.schema, self.domain
@@ -144,16 +156,18 @@ class Model:
 
         A single column may be given by its name. With ``interval``, a level such as 0.95, every cell also has an
         interval for its true count, from the noisy answers or claimed tables that the model keeps: ``UsageError`` for a
-        level outside (0, 1), and for a model that keeps none.
+        level outside (0, 1), and for a model that keeps none. Cells that the schema's constraints rule out are [0, 0].
         """
         names = (clique,) if isinstance(clique, str) else tuple(clique)
         self.domain.check_clique(names)
         level = None if interval is None else checked_level(interval)
         labels = MappingProxyType({name: tuple(self.codecs[name].labels) for name in names})
+        values = self.constrained.marginal(names)
         if level is None:
-            return Marginal(names, self.distribution.marginal(names), labels)
-        answers = self._noisy_answers
-        return answers.interval(names, self.distribution.marginal(names), labels, level)
+            return Marginal(names, values, labels)
+        found = self._noisy_answers.interval(names, values, labels, level)
+        allowed = self.schema.allowed if self.schema else None
+        return with_known_zeros(found, allowed.possible(names, values.shape)) if allowed else found
 
     @overload
     def sample(
@@ -163,6 +177,7 @@ class Model:
         seed: int | None = None,
         method: Method = "rounding",
         *,
+        balance: str | None = None,
         output: Literal["pandas"] = "pandas",
     ) -> pd.DataFrame: ...
 
@@ -174,6 +189,7 @@ class Model:
         seed: int | None = None,
         method: Method = "rounding",
         *,
+        balance: str | None = None,
         output: Literal["pyarrow"],
     ) -> pa.Table: ...
 
@@ -185,6 +201,7 @@ class Model:
         seed: int | None = None,
         method: Method = "rounding",
         *,
+        balance: str | None = None,
         output: Output,
     ) -> Any: ...
 
@@ -195,17 +212,20 @@ class Model:
         seed: int | None = None,
         method: Method = "rounding",
         *,
+        balance: str | None = None,
         output: Output = "pandas",
     ) -> Any:
         """``n`` synthetic rows (default: the noisy total) in random order, as a pandas, polars or pyarrow table.
 
         ``where`` conditions the model exactly: no row is drawn and thrown away. The same seed gives the same table.
         With ``rounding`` the counts of every clique of the model stay within a few rows of their expectation; ``iid``
-        draws every row independently. Raises ``UsageError`` for a negative ``n`` or an impossible condition.
+        draws every row independently. ``balance`` names a column: each of its values (or bins) that meets the
+        conditions gets the same number of rows, nulls none. Raises ``UsageError`` for a negative ``n``, an unknown
+        column or an impossible condition.
         """
         if output not in {"pandas", "polars", "pyarrow"}:
             raise UsageError("the output is pandas, polars or pyarrow", where="output")
-        batches = list(self.sample_batches(n, where, seed, method=method))
+        batches = list(self.sample_batches(n, where, seed, method=method, balance=balance))
         return converted(pa.Table.from_batches(batches, schema=self.arrow_schema), output, self.schema)
 
     def sample_batches(
@@ -215,6 +235,8 @@ class Model:
         seed: int | None = None,
         batch_rows: int = BLOCK_ROWS,
         method: Method = "rounding",
+        *,
+        balance: str | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows of ``sample`` as record batches of at most ``batch_rows`` rows, in bounded memory.
 
@@ -226,14 +248,33 @@ class Model:
         if _integer(batch_rows, "batch_rows") < 1:
             raise UsageError("a batch needs at least 1 row", where="batch_rows")
         generator = _entropy(seed)
+        source, inside = self._given(where)
+        if balance is not None:
+            source = balanced(source, *self._balanced_column(balance))
+        if rows and not source.total > 0:
+            raise UsageError("the model describes an empty table: it has no rows to draw", where="n")
+        return self._batches(source, rows, inside, generator, batch_rows=batch_rows, method=method)
+
+    def absent_values(self, column: str, where: Where = None) -> tuple[str, ...]:
+        """The labels of the values (or bins, not null) of a column that the model has no rows of, given conditions:
+        those that a balanced sample leaves out. Raises ``UsageError`` for an unknown column.
+        """
+        return absent(self._given(where)[0], *self._balanced_column(column))
+
+    def _balanced_column(self, column: str) -> tuple[str, Codec | CodeNumbers]:
+        if column not in self.domain:
+            hint = did_you_mean(column, list(self.domain))
+            raise UsageError(f"the model has no column {column!r}", where="balance", hint=hint)
+        return column, self.codecs[column]
+
+    def _given(self, where: Where) -> tuple[Distribution, Mapping[str, Condition]]:
+        """The distribution given the conditions, and the conditions that decoding draws within."""
         evidence = evidence_of(where, self.domain, self.codecs)
-        source = self.distribution.conditioned(evidence.weights) if evidence.weights else self.distribution
+        source = self.constrained.conditioned(evidence.weights) if evidence.weights else self.constrained
         if evidence.weights and not source.total > 0:
             hint = "Each condition can be met, but in this model not all of them together."
             raise UsageError("the conditions are impossible", where="where", hint=hint)
-        if rows and not source.total > 0:
-            raise UsageError("the model describes an empty table: it has no rows to draw", where="n")
-        return self._batches(source, rows, evidence.inside, generator, batch_rows=batch_rows, method=method)
+        return source, evidence.inside
 
     def _batches(
         self,

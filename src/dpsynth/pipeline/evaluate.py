@@ -95,7 +95,7 @@ class _ModelMarginals:
 
     def marginals(self, cliques: Sequence[Clique]) -> Sequence[NDArray[np.float64]]:
         """Expected counts of each clique."""
-        return self.model.distribution.marginals(cliques)
+        return self.model.constrained.marginals(cliques)
 
 
 def _ways(ways: Sequence[int]) -> tuple[int, ...]:
@@ -122,7 +122,7 @@ def _schema(schema: Schema | str | Path | None, model: Model | None) -> Schema:
         return carried
     loaded = load_schema(schema)
     if not loaded.modeled:
-        raise SchemaError("no field is left to compare", hint="Every field has the role direct-id.")
+        raise SchemaError("no field is left to compare", hint="Every field has the role direct-id or weight.")
     if model is not None:
         _check_model(model, loaded)
     return loaded

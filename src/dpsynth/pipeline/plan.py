@@ -134,7 +134,7 @@ def price(
             f"the model would need about {_size(drawn.bytes)}, above the limit of {_size(memory_limit)}",
             hint="Use fewer bins or categories, drop columns, choose --method independent, or raise --memory-limit.",
         )
-    warnings = (*drawn.warnings, *_warnings(tag.epsilon, tag.delta, rows, unit))
+    warnings = (*drawn.warnings, *_warnings(tag.epsilon, tag.delta, rows, unit), *schema.remarks)
     return PricedPlan(drawn, tag.epsilon, tag.delta, tag.loss, tag.governor, unit, warnings)
 
 

@@ -17,11 +17,15 @@ from dpsynth.tables import Written, write_sidecar, write_table
 
 @dataclass(frozen=True)
 class SampleOutcome:
-    """What was written, and under which seed it can be repeated (``None``: fresh entropy)."""
+    """What was written, and under which seed it can be repeated (``None``: fresh entropy).
+
+    ``left_out``: the values of the balanced column that the model has no rows of.
+    """
 
     written: Written
     rows: int
     seed: int | None
+    left_out: tuple[str, ...] = ()
 
 
 def sample(
@@ -32,22 +36,26 @@ def sample(
     where: Sequence[str] | str | None = None,
     seed: int | None = None,
     method: Method = "rounding",
+    balance: str | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> SampleOutcome:
     """Write ``n`` synthetic rows (default: the noisy total) to ``output``, with a sidecar that carries their label.
 
     The label of rows names whose claim they stand under, when the tables were somebody else's, and says ``dp: false``
-    for a model that states no guarantee. Raises ``UsageError`` for a
-    negative ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if the output exists,
+    for a model that states no guarantee; of a sample balanced by a column it says that as well. Raises ``UsageError``
+    for a negative ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if the output exists,
     ``FileFormatError`` for a hostile model file.
     """
     loaded = model if isinstance(model, Model) else load(model)
     rows = loaded.default_rows if n is None else n
-    batches = _reported(loaded.sample_batches(rows, where=where, seed=seed, method=method), rows, progress)
+    drawn = loaded.sample_batches(rows, where=where, seed=seed, method=method, balance=balance)
+    left_out = () if balance is None else loaded.absent_values(balance, where)
+    batches = _reported(drawn, rows, progress)
     stamp = loaded.claim.stamp if loaded.claim else "" if loaded.dp else "false"
-    step = f"sample, dp: {stamp}" if stamp else "sample"
-    said = f"sample of a model, dp: {stamp}" if stamp else "sample of a differentially private model"
+    drawing = "sample" if balance is None else f"sample balanced by {balance!r}"
+    step = f"{drawing}, dp: {stamp}" if stamp else drawing
+    said = f"{drawing} of a model, dp: {stamp}" if stamp else f"{drawing} of a differentially private model"
     written = write_table(
         batches,
         loaded.arrow_schema,
@@ -57,7 +65,7 @@ def sample(
     )
     if str(output) != "-":
         write_sidecar(output, [str(Label(LabelKind.POST, step))], written.sha256)
-    return SampleOutcome(written, rows, seed)
+    return SampleOutcome(written, rows, seed, left_out)
 
 
 def _reported(batches: Iterator[pa.RecordBatch], rows: int, progress: Progress) -> Iterator[pa.RecordBatch]:

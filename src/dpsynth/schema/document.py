@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,7 +12,7 @@ from dpsynth.errors import SchemaError
 TODO = "TODO"
 """The mark that a template leaves where only a person can answer."""
 
-Role = Literal["direct-id", "quasi", "sensitive", "other"]
+Role = Literal["direct-id", "quasi", "sensitive", "other", "weight"]
 Source = Literal["public", "dp", "data"]
 TypeName = Literal["string", "integer", "number", "boolean", "date", "datetime"]
 Scalar = str | int | float | bool
@@ -30,6 +30,19 @@ class UnitPart(_Part):
     max_rows: int = Field(ge=1, le=1_000_000)
 
 
+_Several = Annotated[list[str], Field(min_length=1, max_length=20)]
+Conditions = Annotated[str, Field(min_length=1)] | _Several
+"""A condition as ``--where`` writes it, or several joined by AND."""
+
+
+class RulePart(_Part):
+    """One entry of the table's constraints: ``{if, then}``, or ``{never}``."""
+
+    if_: Conditions | None = Field(default=None, alias="if")
+    then: Conditions | None = None
+    never: _Several | None = None
+
+
 class TablePart(_Part):
     """The table's ``dpsynth:`` block."""
 
@@ -37,6 +50,7 @@ class TablePart(_Part):
     name: str = Field(min_length=1)
     population: str | None = Field(default=None, min_length=1)
     unit: Literal["row"] | UnitPart = "row"
+    constraints: list[RulePart] = Field(default=[], min_length=1, max_length=1000)
 
 
 class BinsPart(_Part):
@@ -154,6 +168,7 @@ def _known(keys: list[str], field: str) -> list[str]:
     parent = keys[-2] if len(keys) > 1 else None
     tops: tuple[type[_Part], type[_Part]] = (FieldModel, FieldPart) if field else (TableModel, TablePart)
     model = tops[0] if parent is None else tops[1] if parent == "dpsynth" else _KEYS.get(parent, tops[0])
+    model = RulePart if parent == "constraints" and not field else model
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
@@ -170,6 +185,7 @@ def _words(problem: Any) -> str:
         "model_type": "must be a map of keys",
         "model_attributes_type": "must be a map of keys",
         "too_short": "must not be empty",
+        "too_long": f"must have at most {context.get('max_length')} entries",
         "string_too_short": "must not be empty",
         "greater_than_equal": f"must be at least {context.get('ge')}",
         "less_than_equal": f"must be at most {context.get('le')}",

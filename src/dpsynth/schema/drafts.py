@@ -23,7 +23,7 @@ _PEEKED = """\
 # ones and write `source: public`, or state that they are public anyway: dpsynth schema confirm
 """
 _TYPES = "string | integer | number | boolean | date | datetime"
-_ROLES = "direct-id | quasi | sensitive | other"
+_ROLES = "direct-id | quasi | sensitive | other | weight"
 _BINS = {
     "integer": "needed only beyond 1000 numbers: {width: W} | {count: N} | {log: N} | {edges: [...]}",
     "number": "{width: W} | {count: N} | {log: N} | {edges: [...]}",

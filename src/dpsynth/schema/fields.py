@@ -13,6 +13,9 @@ from dpsynth.schema.document import FieldModel, Role, Source, TypeName
 from dpsynth.schema.dtypes import dtype_problem
 from dpsynth.schema.ranges import WrongKey
 
+UNMODELED: tuple[Role, ...] = ("direct-id", "weight")
+"""The roles of columns that never enter a fit and are not in its output."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnitSpec:
@@ -28,7 +31,8 @@ class UnitSpec:
 class Field:
     """One column: what may stand in it, where that is known from, and how it is written.
 
-    ``todo`` lists the keys that a person must still fill in; such a field, and a ``direct-id``, has no ``codec``.
+    ``todo`` lists the keys that a person must still fill in; such a field, or one that is not modeled, has no
+    ``codec``.
     ``dtype`` is the declared output dtype of frames, None for the default of the type.
     """
 
@@ -47,8 +51,8 @@ class Field:
 
     @property
     def modeled(self) -> bool:
-        """Whether the field may enter a fit (everything but ``direct-id``)."""
-        return self.role != "direct-id"
+        """Whether the field may enter a fit (everything but ``direct-id`` and ``weight``)."""
+        return self.role not in UNMODELED
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -57,9 +61,9 @@ class Field:
 
     @property
     def ready(self) -> Codec:
-        """The codec; ``SchemaError`` while the field is incomplete, or for a ``direct-id``."""
+        """The codec; ``SchemaError`` while the field is incomplete, or for one that is not modeled."""
         if self.codec is None:
-            what = f"fill in {', '.join(self.todo)}" if self.todo else "a direct-id field has no codec"
+            what = f"fill in {', '.join(self.todo)}" if self.todo else f"a {self.role} field has no codec"
             raise SchemaError(what, where=f"field {self.name!r}")
         return self.codec
 
@@ -91,7 +95,7 @@ def _codec(model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...]) -
     part = model.dpsynth
     if model.type is None and "type" not in todo:
         raise WrongKey("type", "is missing", "One of string, integer, number, boolean, date, datetime.")
-    if part.role == "direct-id" and "role" not in todo:
+    if part.role in UNMODELED and "role" not in todo:
         return None
     if part.source is None and "source" not in todo:
         hint = "Say where the domain is known from: public, dp or data."

@@ -17,6 +17,7 @@ import pyarrow as pa
 from dpsynth.domain import Domain
 from dpsynth.errors import DataMismatchError, FileFormatError, NoGuaranteeError, SchemaError, UsageError
 from dpsynth.schema.codecs import Codec
+from dpsynth.schema.constraints import AllowedSet, build_constraints
 from dpsynth.schema.document import TODO, TableModel, did_you_mean, validate
 from dpsynth.schema.fields import Field, UnitSpec, build_field
 from dpsynth.schema.physical import accepts
@@ -27,6 +28,7 @@ _ORDER = (
     *("dpsynth", "version", "name", "population", "unit", "type", "title", "description", "format"),
     *("trueValues", "falseValues", "missingValues", "constraints", "required", "enum", "minimum", "maximum"),
     *("role", "source", "public_reason", "domain", "bins", "decimals", "zone", "null", "overflow", "dtype"),
+    *("if", "then", "never"),
     *("column", "max_rows", "width", "edges", "count", "log", "fields"),
 )
 
@@ -37,6 +39,7 @@ class Schema:
 
     Two schemas are equal when their documents are. A schema may be incomplete (``TODO`` left by ``schema init``) or
     rest on the data (``source: data``): ``problems`` says so in words, ``require_fit`` refuses.
+    ``allowed`` is what its constraints allow; None without constraints, or while a field they name is incomplete.
     """
 
     document: Mapping[str, Any] = field(repr=False)
@@ -45,6 +48,7 @@ class Schema:
     unit: UnitSpec = field(compare=False)
     fields: tuple[Field, ...] = field(compare=False, repr=False)
     todo: tuple[str, ...] = field(compare=False, repr=False)
+    allowed: AllowedSet | None = field(compare=False, repr=False, default=None)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -95,7 +99,7 @@ class Schema:
 
     @cached_property
     def modeled(self) -> tuple[Field, ...]:
-        """The fields that may enter a fit: all but ``direct-id``."""
+        """The fields that may enter a fit: all but ``direct-id`` and ``weight``."""
         return tuple(one for one in self.fields if one.modeled)
 
     @cached_property
@@ -131,8 +135,14 @@ class Schema:
             for one in self._from_data()
         ]
         if not self.modeled:
-            found.append("every field is a direct-id: there is nothing to model.")
+            found.append("every field is a direct-id or a weight: there is nothing to model.")
         return found
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever uses a model of this table should know, in words: columns of weights that are not carried."""
+        weights = [one.name for one in self.fields if one.role == "weight"]
+        return tuple(f"column {name!r} is ignored: counts are of rows, not weighted" for name in weights)
 
     def require_fit(self) -> None:
         """``SchemaError`` while a TODO is left or nothing is modeled; ``NoGuaranteeError`` for ``source: data``."""
@@ -141,7 +151,7 @@ class Schema:
             what = f"fill in {'; '.join(self.todo[:3])}{more} ({TODO})"
             raise SchemaError(what, where=self.name, hint="See `dpsynth schema check`.")
         if not self.modeled:
-            raise SchemaError("every field is a direct-id: there is nothing to model", where=self.name)
+            raise SchemaError("every field is a direct-id or a weight: there is nothing to model", where=self.name)
         if names := [one.name for one in self._from_data()]:
             raise NoGuaranteeError(
                 f"the domain of {_some(names)} was copied from the data (source: data)",
@@ -218,7 +228,8 @@ def _build(document: Any, where: str) -> Schema:
         [".".join(map(str, place)) for place in places if place[0] != "fields" or len(place) < 3]
         + [f"{', '.join(one.todo)} of field {one.name!r}" for one in fields if one.todo]
     )
-    return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo)
+    allowed = build_constraints(model.dpsynth.constraints, fields, where)
+    return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo, allowed)
 
 
 def _check_table(model: TableModel, fields: tuple[Field, ...], unit: UnitSpec, where: str) -> None:
