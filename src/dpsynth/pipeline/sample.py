@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dpsynth.models import Model, load
 from dpsynth.models.distribution import Method
+from dpsynth.models.regeneration import invented
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.tables import Written, write_sidecar, write_table
@@ -38,13 +39,14 @@ def sample(
     """Write ``n`` synthetic rows (default: the noisy total) to ``output``, with a sidecar that carries their label.
 
     The label of rows names whose claim they stand under, when the tables were somebody else's, and says ``dp: false``
-    for a model that states no guarantee. Raises ``UsageError`` for a
+    for a model that states no guarantee; it names the columns whose values are invented. Raises ``UsageError`` for a
     negative ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if the output exists,
     ``FileFormatError`` for a hostile model file.
     """
     loaded = model if isinstance(model, Model) else load(model)
     rows = loaded.default_rows if n is None else n
     batches = _reported(loaded.sample_batches(rows, where=where, seed=seed, method=method), rows, progress)
+    made_up = "".join(["; invented: ", ", ".join(names)] if (names := invented(loaded.schema)) else [])
     stamp = loaded.claim.stamp if loaded.claim else "" if loaded.dp else "false"
     step = f"sample, dp: {stamp}" if stamp else "sample"
     said = f"sample of a model, dp: {stamp}" if stamp else "sample of a differentially private model"
@@ -53,10 +55,10 @@ def sample(
         loaded.arrow_schema,
         str(output),
         force=force,
-        metadata={"dpsynth": f"{LabelKind.POST} {said}"},
+        metadata={"dpsynth": f"{LabelKind.POST} {said}{made_up}"},
     )
     if str(output) != "-":
-        write_sidecar(output, [str(Label(LabelKind.POST, step))], written.sha256)
+        write_sidecar(output, [str(Label(LabelKind.POST, step + made_up))], written.sha256)
     return SampleOutcome(written, rows, seed)
 
 
