@@ -162,7 +162,7 @@ class _Reader:
         end = self.pattern.find("}", self.at)
         low, comma, high = self.pattern[self.at : end].partition(",") if end >= 0 else ("", "", "")
         high = high if comma else low
-        if not (low.isascii() and low.isdigit() and high.isascii() and high.isdigit() and len(low + high) <= 8):
+        if not (low.isascii() and low.isdigit() and high.isascii() and high.isdigit() and len(low + high) <= 12):
             raise PatternError("has a repeat that is neither {n} nor {m,n}")
         if int(low) > int(high):
             raise PatternError("has a repeat {m,n} with m above n")

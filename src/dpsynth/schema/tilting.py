@@ -54,9 +54,14 @@ class TiltedBins:
     def share(self, intervals: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
         """For each bin, the probability that a draw from it falls into the closed intervals."""
         plain = self.base.share(intervals)
-        found = self._ranks.share(self._ranked(self.base.allowed(intervals)))
+        allowed, widths = self.base.allowed(intervals), np.diff(self.base.edges)
+        found = np.zeros(self.count)
+        for low, end in zip(allowed.lows, self._ends(allowed), strict=True):
+            first, last = (np.clip(point - self.base.edges[:-1], 0, widths) for point in (low, end))
+            # The difference of the distribution function, in the form that keeps the share of a single value.
+            found += (last - first) / widths * (1 + self.tilts * ((first + last) / widths - 1))
         # A share of nothing and of everything is exact, whatever rounding does between them.
-        return np.where((plain <= 0) | (plain >= 1), plain, np.clip(found, 1e-300, 1 - 1e-16))
+        return np.where((plain <= 0) | (plain >= 1), plain, np.minimum(found, 1 - 1e-16))
 
     def draw(
         self,
@@ -93,8 +98,11 @@ class TiltedBins:
 
     def _ranked(self, allowed: Allowed) -> list[tuple[float, float]]:
         """The allowed values as intervals of ranks."""
-        ends = allowed.highs + 1 if isinstance(self.base, WholeBins) else allowed.highs
-        return list(zip(self._rank(allowed.lows).tolist(), self._rank(ends).tolist(), strict=True))
+        return list(zip(self._rank(allowed.lows).tolist(), self._rank(self._ends(allowed)).tolist(), strict=True))
+
+    def _ends(self, allowed: Allowed) -> NDArray[Any]:
+        """Where each allowed interval ends: behind its last whole number, or at its last real one."""
+        return allowed.highs + 1 if isinstance(self.base, WholeBins) else allowed.highs
 
     def _rank(self, points: NDArray[Any]) -> NDArray[np.float64]:
         codes = np.clip(np.searchsorted(self.base.edges, points, side="right") - 1, 0, self.count - 1)
