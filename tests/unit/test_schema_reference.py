@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from dpsynth.schema import Schema
-from dpsynth.schema.document import BinsPart, ConstraintsPart, FieldModel, FieldPart, TableModel, TablePart, UnitPart
+from dpsynth.schema.document import (
+    BinsPart,
+    ConstraintsPart,
+    FieldModel,
+    FieldPart,
+    GeneratePart,
+    SequencePart,
+    TableModel,
+    TablePart,
+    UnitPart,
+)
 from dpsynth.schema.domains import NAMES
 from dpsynth.schema.dtypes import allowed_dtypes, dtype_problem
 
@@ -41,6 +51,7 @@ def test_examples_have_the_codes_that_the_page_lists() -> None:
 
 def test_the_page_names_every_key_and_public_domain() -> None:
     models = (TableModel, TablePart, UnitPart, FieldModel, FieldPart, ConstraintsPart, BinsPart)
+    models += (GeneratePart, SequencePart)
     keys = {info.alias or name for model in models for name, info in model.model_fields.items()}
     assert not [key for key in keys | set(NAMES) if not re.search(rf"\b{key}\b", PAGE)]
 
