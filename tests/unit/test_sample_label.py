@@ -50,7 +50,7 @@ def test_invented_columns_are_not_compared(tmp_path: Path) -> None:
     real = pd.DataFrame({"a": [0] * 30 + [1] * 40})
     assert model.schema is not None
     compared = evaluate(real, path, model.schema)
-    assert [column.distance.name for column in compared.columns] == ["a"]
+    assert [column.distance.attribute for column in compared.columns] == ["a"]
 
 
 def _identified() -> Model:

@@ -212,8 +212,10 @@ class Model:
         """``n`` synthetic rows (default: the noisy total) in random order, as a pandas, polars or pyarrow table.
 
         ``where`` conditions the model exactly: no row is drawn and thrown away. The same seed gives the same table.
+        Columns that the schema invents (``generate``) stand among the others; nobody's values are in them.
         With ``rounding`` the counts of every clique of the model stay within a few rows of their expectation; ``iid``
-        draws every row independently. Raises ``UsageError`` for a negative ``n`` or an impossible condition.
+        draws every row independently. Raises ``UsageError`` for a negative ``n``, an impossible condition, and more
+        rows than a unique column has values.
         """
         if output not in {"pandas", "polars", "pyarrow"}:
             raise UsageError("the output is pandas, polars or pyarrow", where="output")

@@ -1,4 +1,4 @@
-"""Bins: consecutive intervals of a public range, and the uniform law inside each of them.
+"""Bins: consecutive intervals of a public range, and the uniform law inside each (``tilting.py`` has others).
 
 ``locate`` places values, ``share`` weighs each bin by an allowed set, ``draw`` draws uniformly from a bin, or from
 the part of it that is allowed. Whole numbers are exact; real numbers are uniform up to floating-point rounding.
@@ -44,7 +44,7 @@ class Allowed:
 
 
 class Bins(Protocol):
-    """Consecutive intervals and the uniform law inside each."""
+    """Consecutive intervals and a law inside each, uniform in this module."""
 
     @property
     def count(self) -> int:
@@ -62,12 +62,12 @@ class Bins(Protocol):
         """The bin of each value; all values lie in ``low .. high``."""
 
     def share(self, intervals: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-        """For each bin, the probability that a uniform draw from it falls into the closed intervals."""
+        """For each bin, the probability that a draw from it falls into the closed intervals."""
 
     def draw(
         self, codes: NDArray[np.int64], rng: np.random.Generator, intervals: Sequence[tuple[float, float]] | None
     ) -> NDArray[Any]:
-        """One uniform draw from the (allowed part of the) bin of each code; a bin with no allowed part gives all."""
+        """One draw from the (allowed part of the) bin of each code; a bin with no allowed part gives all."""
 
 
 @dataclass(frozen=True, eq=False)
