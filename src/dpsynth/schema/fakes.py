@@ -14,7 +14,7 @@ from dpsynth.schema.identifiers import Fake, Identifier
 
 
 class FakeValues:
-    """The values of one provider, one call per row: about 20 to 100 microseconds each."""
+    """The values of one provider, one call per row: about 10 to 200 microseconds each."""
 
     def __init__(self, rule: Fake, name: str, rng: np.random.Generator) -> None:
         """Raises ``UsageError`` when Faker is not installed, or has no such provider of text."""
