@@ -1,4 +1,4 @@
-"""Identifying columns, invented after a sample: no value of them was ever in a model, or in the table behind it."""
+"""Identifying columns, invented after a sample: none of their values comes from a model or from the table behind it."""
 
 from __future__ import annotations
 
