@@ -112,7 +112,7 @@ def test_dependencies_are_those_that_are_imported() -> None:
     homes = packages_distributions()
     needed = {homes[name][0].lower() for name in imported - sys.stdlib_module_names - {"dpsynth"} if name in homes}
     declared = {re.split(r"[<>=!~ \[]", requirement)[0].lower() for requirement in PROJECT["dependencies"]}
-    optional = {"polars"}
+    optional = {"polars", "faker"}
     assert needed - optional == declared
 
 

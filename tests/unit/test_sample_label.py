@@ -1,8 +1,10 @@
 """What the rows of a sample say about the guarantee of their model."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 
 from dpsynth import Schema
@@ -10,6 +12,7 @@ from dpsynth.domain import Domain
 from dpsynth.graph.calibrated import independent_tree
 from dpsynth.graph.junction import junction_tree
 from dpsynth.models import MarkovRandomField, Model
+from dpsynth.pipeline.evaluate import evaluate
 from dpsynth.pipeline.sample import sample
 
 
@@ -29,6 +32,33 @@ def test_rows_of_a_model_without_a_guarantee_say_so(tmp_path: Path) -> None:
     said = _written(tmp_path, dp=False)
     assert "POST sample of a model, dp: false" in said
     assert "POST sample, dp: false" in said
+
+
+def test_invented_columns_are_named(tmp_path: Path) -> None:
+    model, path = _identified(), tmp_path / "rows.parquet"
+    sample(model, path, n=3)
+    said = json.loads(Path(f"{path}.dpsynth.json").read_text(encoding="utf-8"))
+    assert said["labels"] == ["POST sample; invented: id"]
+    assert pq.read_schema(path).metadata[b"dpsynth"].endswith(b"model; invented: id")
+    assert pq.read_table(path)["id"].to_pylist() == [1, 2, 3]
+
+
+def test_invented_columns_are_not_compared(tmp_path: Path) -> None:
+    model, path = _identified(), tmp_path / "rows.csv"
+    sample(model, path, n=70, seed=1)
+    assert path.read_text(encoding="utf-8").startswith("id,a\n1,")
+    real = pd.DataFrame({"a": [0] * 30 + [1] * 40})
+    assert model.schema is not None
+    compared = evaluate(real, path, model.schema)
+    assert [column.distance.attribute for column in compared.columns] == ["a"]
+
+
+def _identified() -> Model:
+    document = Schema.from_domain({"a": 2}, public="made up").to_dict()
+    number = {"name": "id", "type": "integer", "dpsynth": {"role": "direct-id", "generate": "sequence"}}
+    schema = Schema.from_dict(document | {"primaryKey": "id", "fields": [number, *document["fields"]]})
+    tree = independent_tree(junction_tree(Domain(("a",), (2,)), []), {"a": np.array([30.0, 40.0])}, 70.0)
+    return Model(MarkovRandomField(tree), (), "none", {}, schema=schema, provenance={"dp": True})
 
 
 def test_rows_of_a_fitted_model_do_not(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from dpsynth.schema.document import (
     ConstraintsPart,
     FieldModel,
     FieldPart,
+    GeneratePart,
     RulePart,
+    SequencePart,
     TableModel,
     TablePart,
     UnitPart,
@@ -50,6 +52,7 @@ def test_examples_have_the_codes_that_the_page_lists() -> None:
 
 def test_the_page_names_every_key_and_public_domain() -> None:
     models = (TableModel, TablePart, UnitPart, FieldModel, FieldPart, ConstraintsPart, BinsPart, RulePart)
+    models += (GeneratePart, SequencePart)
     keys = {info.alias or name for model in models for name, info in model.model_fields.items()}
     assert not [key for key in keys | set(NAMES) if not re.search(rf"\b{key}\b", PAGE)]
 

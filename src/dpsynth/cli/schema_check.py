@@ -12,7 +12,7 @@ from dpsynth.cli.layout import table
 from dpsynth.errors import DpsynthError
 
 if TYPE_CHECKING:
-    from dpsynth.schema import Schema
+    from dpsynth.schema import Field, Schema
 
 
 @command(
@@ -57,16 +57,19 @@ def _compare(schema: Schema, data: str, delimiter: str | None) -> list[str]:
 
 
 def _words(schema: Schema, data: str | None) -> str:
-    rows = [
-        (field.name, field.type or "", f"{field.ready.size:,}" if field.modeled else "not modeled", field.role)
-        for field in schema.fields
-    ]
+    rows = [(field.name, field.type or "", _size(field), field.role) for field in schema.fields]
     unit = "one row" if schema.unit.column is None else f"one person ({schema.unit.column})"
     fits = f" and fits {data}" if data else ""
     said = [f"Constraints: {schema.allowed.description}."] if schema.allowed else []
     said += [f"Note: {remark}." for remark in schema.remarks]
     said.append(f"The schema is ready for a fit{fits}; unit: {unit}.")
     return "\n".join((table(("field", "type", "values", "role"), rows), "", *said))
+
+
+def _size(field: Field) -> str:
+    if field.modeled:
+        return f"{field.ready.size:,}"
+    return "not modeled" if field.identifier is None else "invented"
 
 
 def _record(schema: Schema, unused: list[str]) -> dict[str, object]:

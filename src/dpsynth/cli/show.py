@@ -109,6 +109,8 @@ def _head(model: Model) -> list[tuple[str, str]]:
         lines.append(("schema", model.schema.name))
         if model.schema.allowed is not None:
             lines.append(("constraints", model.schema.allowed.description))
+        if made_up := list(model.schema.regenerated):
+            lines.append(("invented", f"{', '.join(made_up)} (no value of these is a real one)"))
     if model.convergence is not None:
         lines.append(("estimation", model.convergence.reason))
     lines += [(name, str(said[name])) for name in ("ledger", "pool", "transaction") if name in said]
@@ -143,6 +145,7 @@ def _record(model: Model) -> dict[str, object]:
         "distribution": {"kind": model.distribution.kind, "cells": model.distribution.cells},
         "network": [{"column": name, "given": given} for name, given in _parents(model).items()] or None,
         "columns": {name: model.domain[name] for name in model.domain},
+        "invented": list(model.schema.regenerated) if model.schema else [],
         "schema": model.schema.to_dict() if model.schema else None,
         "answers": [{"kind": kind, "columns": clique, "scale": scale} for kind, clique, scale in _answers(model)],
         "provenance": dict(model.provenance),

@@ -47,33 +47,35 @@ def _pandas(table: pa.Table, schema: Schema) -> pd.DataFrame:
     columns = {}
     for name in table.column_names:
         field = schema.field(name)
-        columns[name] = _series(table.column(name), field.ready, field.dtype)
+        columns[name] = _series(table.column(name), field.codec, field.dtype)
     return pd.DataFrame(columns, columns=table.column_names)
 
 
-def _series(column: pa.ChunkedArray, codec: Codec, dtype: str | None) -> Any:
+def _series(column: pa.ChunkedArray, codec: Codec | None, dtype: str | None) -> Any:
+    """The column of a codec, or without one of invented values, which are never null."""
     import pandas as pd
 
+    nullable = codec is not None and codec.nullable
     if dtype is not None and dtype.endswith(_ARROW) and dtype != "string[pyarrow]":
         return _arrow_backed(column, dtype)
     if dtype == "category":
-        listed = isinstance(codec, CategoryCodec | ListedCodec)
-        kind = pd.CategoricalDtype(_default(codec_values(codec), nullable=False).array) if listed else "category"
-        return _default(column, nullable=codec.nullable).astype(kind)
+        kind: Any = "category"
+        if isinstance(codec, CategoryCodec | ListedCodec):
+            kind = pd.CategoricalDtype(_default(codec_values(codec), nullable=False).array)
+        return _default(column, nullable=nullable).astype(kind)
     if dtype == "object":
         return pd.Series(column.to_pylist(), dtype=object)
     if dtype == "str" and pd.__version__.startswith("2."):
         dtype = None  # pandas 2 has no such dtype: its text columns are objects
     if dtype is not None and dtype.startswith("datetime64"):
         return _moments(column, dtype)
-    series = _default(column, nullable=codec.nullable)
+    series = _default(column, nullable=nullable)
     return series if dtype is None else series.astype(dtype)
 
 
-def codec_values(codec: CategoryCodec | ListedCodec | Codec) -> pa.ChunkedArray:
+def codec_values(codec: CategoryCodec | ListedCodec) -> pa.ChunkedArray:
     """The cell of every category of an enumeration, in schema order."""
-    values = codec.values if isinstance(codec, CategoryCodec | ListedCodec) else []
-    return pa.chunked_array([pa.array(values, codec.arrow_type)])
+    return pa.chunked_array([pa.array(codec.values, codec.arrow_type)])
 
 
 def _default(column: pa.ChunkedArray, *, nullable: bool) -> Any:

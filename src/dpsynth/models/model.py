@@ -21,15 +21,18 @@ from dpsynth.models.claims import Claim, ClaimedMarginal, checked_claim, claim_o
 from dpsynth.models.code_numbers import CodeNumbers
 from dpsynth.models.constrained import constrained, with_known_zeros
 from dpsynth.models.dealing import BLOCK_ROWS, Codes
+from dpsynth.models.decoding import decoders
 from dpsynth.models.distribution import Distribution, Method
 from dpsynth.models.frames import Output, converted
 from dpsynth.models.intervals import MarginalInterval, NoisyAnswers, checked_level
+from dpsynth.models.regeneration import Regeneration, invented
 from dpsynth.models.rounding import Expected
 from dpsynth.models.where import Where, evidence_of
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.schema.codecs import Codec
 from dpsynth.schema.conditions import Condition
 from dpsynth.schema.document import did_you_mean
+from dpsynth.schema.identifiers import arrow_type
 from dpsynth.tables import atomic_write
 
 if TYPE_CHECKING:
@@ -139,7 +142,16 @@ class Model:
     def arrow_schema(self) -> pa.Schema:
         """The Arrow types of every sampled batch."""
         codecs = self.codecs
-        return pa.schema([pa.field(name, codecs[name].arrow_type, codecs[name].nullable) for name in self.domain])
+        modeled = {name: pa.field(name, codecs[name].arrow_type, codecs[name].nullable) for name in self.domain}
+        if self.schema is None:
+            return pa.schema(list(modeled.values()))
+        added = {name: pa.field(name, arrow_type(one), nullable=False) for name, one in self.schema.regenerated.items()}
+        found = modeled | added
+        return pa.schema([found[one.name] for one in self.schema.output if one.name in found])
+
+    @cached_property
+    def _decoders(self) -> Mapping[str, Codec | CodeNumbers]:
+        return decoders(self.codecs, self.schema, self.distribution)
 
     @cached_property
     def _noisy_answers(self) -> NoisyAnswers:
@@ -218,10 +230,11 @@ class Model:
         """``n`` synthetic rows (default: the noisy total) in random order, as a pandas, polars or pyarrow table.
 
         ``where`` conditions the model exactly: no row is drawn and thrown away. The same seed gives the same table.
+        Columns that the schema invents (``generate``) stand among the others; nobody's values are in them.
         With ``rounding`` the counts of every clique of the model stay within a few rows of their expectation; ``iid``
         draws every row independently. ``balance`` names a column: each of its values (or bins) that meets the
         conditions gets the same number of rows, nulls none. Raises ``UsageError`` for a negative ``n``, an unknown
-        column or an impossible condition.
+        column, an impossible condition, and more rows than a unique column has values.
         """
         if output not in {"pandas", "polars", "pyarrow"}:
             raise UsageError("the output is pandas, polars or pyarrow", where="output")
@@ -253,7 +266,8 @@ class Model:
             source = balanced(source, *self._balanced_column(balance))
         if rows and not source.total > 0:
             raise UsageError("the model describes an empty table: it has no rows to draw", where="n")
-        return self._batches(source, rows, inside, generator, batch_rows=batch_rows, method=method)
+        added = Regeneration(self.schema, rows, generator)
+        return self._batches(source, rows, inside, generator, added, batch_rows=batch_rows, method=method)
 
     def absent_values(self, column: str, where: Where = None) -> tuple[str, ...]:
         """The labels of the values (or bins, not null) of a column that the model has no rows of, given conditions:
@@ -269,7 +283,7 @@ class Model:
 
     def _given(self, where: Where) -> tuple[Distribution, Mapping[str, Condition]]:
         """The distribution given the conditions, and the conditions that decoding draws within."""
-        evidence = evidence_of(where, self.domain, self.codecs)
+        evidence = evidence_of(where, self.domain, self._decoders, invented(self.schema))
         source = self.constrained.conditioned(evidence.weights) if evidence.weights else self.constrained
         if evidence.weights and not source.total > 0:
             hint = "Each condition can be met, but in this model not all of them together."
@@ -282,20 +296,26 @@ class Model:
         rows: int,
         inside: Mapping[str, Condition],
         generator: np.random.Generator,
+        added: Regeneration,
         *,
         batch_rows: int,
         method: Method,
     ) -> Iterator[pa.RecordBatch]:
         for codes in source.sample_blocks(rows, generator, method) if rows else ():
-            block = self._decoded(codes, inside, generator)
+            block = self._decoded(codes, inside, generator, added)
             for start in range(0, block.num_rows, batch_rows):
                 yield block.slice(start, batch_rows)
 
     def _decoded(
-        self, codes: Mapping[str, Codes], inside: Mapping[str, Condition], generator: np.random.Generator
+        self,
+        codes: Mapping[str, Codes],
+        inside: Mapping[str, Condition],
+        generator: np.random.Generator,
+        added: Regeneration,
     ) -> pa.RecordBatch:
-        columns = [self.codecs[name].decode(codes[name], generator, inside.get(name)) for name in self.domain]
-        return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
+        columns = {name: self._decoders[name].decode(codes[name], generator, inside.get(name)) for name in self.domain}
+        columns |= added.columns(len(next(iter(columns.values()))))
+        return pa.RecordBatch.from_arrays([columns[name] for name in self.arrow_schema.names], schema=self.arrow_schema)
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write the model file to ``path`` itself, which may exist; the same model gives the same bytes."""

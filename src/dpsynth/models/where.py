@@ -31,8 +31,14 @@ class Evidence:
     inside: Mapping[str, Condition]
 
 
-def evidence_of(where: Where, domain: Domain, codecs: Mapping[str, Codec | CodeNumbers]) -> Evidence:
-    """The evidence of these conditions, joined by AND, several on one column included: exact under uniform bins.
+def evidence_of(
+    where: Where,
+    domain: Domain,
+    codecs: Mapping[str, Codec | CodeNumbers],
+    invented: Sequence[str] = (),
+) -> Evidence:
+    """The evidence of these conditions, joined by AND, several on one column included: exact under the law of the
+    codecs inside bins. ``invented`` names columns that a sample holds and no condition may name.
 
     Raises ``UsageError`` for a text that is no condition, a column the model does not have, a value that cannot be
     read, or conditions that no value of a column can meet.
@@ -40,6 +46,9 @@ def evidence_of(where: Where, domain: Domain, codecs: Mapping[str, Codec | CodeN
     grouped: dict[str, list[Condition]] = {}
     for condition in _conditions(where):
         name = condition.column
+        if name in invented:
+            hint = "Its values say nothing about a row: choose rows by other columns."
+            raise UsageError(f"{name!r} is invented after the sample", where="where", hint=hint)
         if name not in domain:
             hint = f"It has: {', '.join(domain.attributes[:20])}{' …' if len(domain) > 20 else ''}."
             raise UsageError(f"the model has no column {name!r}", where="where", hint=hint)

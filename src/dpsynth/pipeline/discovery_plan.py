@@ -54,7 +54,10 @@ def plan_discovery(
     vote, threshold = _precision(tag.loss, tag.governor, columns, unit, share)
     needed = None
     if rows is not None and not _does(vote, threshold, rows):
-        needed = next((e for e in _TRIED if e > tag.epsilon and _would(e, tag, columns, unit, share, rows)), None)
+        for epsilon in (one for one in _TRIED if one > tag.epsilon):
+            loss = discovery_loss(epsilon, tag.delta, tag.governor)
+            if needed is None and _does(*_precision(loss, tag.governor, columns, unit, share), rows):
+                needed = epsilon
     return DiscoveryPlan(tag, unit, method, columns, share, vote, threshold, rows, needed)
 
 
@@ -73,11 +76,6 @@ def _precision(
 
 def _does(vote: float, threshold: int | None, rows: int) -> bool:
     return threshold is not None and rows >= CERTAIN * vote and rows >= FREQUENT * threshold
-
-
-def _would(epsilon: Fraction, tag: Price, columns: int, unit: Unit, share: Fraction, rows: int) -> bool:
-    loss = discovery_loss(epsilon, tag.delta, tag.governor)
-    return _does(*_precision(loss, tag.governor, columns, unit, share), rows)
 
 
 def discovery_loss(epsilon: Fraction, delta: Fraction, governor: Governor) -> PrivacyLoss:

@@ -31,7 +31,7 @@ from dpsynth.pipeline.plan import (
     price,
     unit_of,
 )
-from dpsynth.pipeline.prepared import Described, Fitted, Prepared, Undescribed, spent_of
+from dpsynth.pipeline.prepared import Described, Fitted, Prepared, Undescribed
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.reservation import Request, request_of, reserve
 from dpsynth.pipeline.table_questions import asked_columns
@@ -99,8 +99,7 @@ def fit(
     announce(ready.announced)
     target = atomic_write(output, force=force) if output is not None else nullcontext(None)
     with target as partial_file:
-        paid = _spend(book, request, ready, purpose, partial_file, progress)
-    return paid
+        return _spend(_Payment(book, request, purpose), ready, partial_file, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,17 +135,22 @@ class _Wish:
         return Undescribed(drawn, algorithm, reader, table_name(self.data), preprocessing, self.memory_limit)
 
 
-def _spend(
-    book: Ledger,
-    request: Request,
-    ready: Prepared,
-    purpose: str | None,
-    partial_file: Path | None,
-    progress: Progress,
-) -> FitOutcome:
+@dataclass(frozen=True, eq=False)
+class _Payment:
+    """Who pays, how much and why."""
+
+    book: Ledger
+    request: Request
+    purpose: str | None
+
+
+def _spend(payment: _Payment, ready: Prepared, partial_file: Path | None, progress: Progress) -> FitOutcome:
     """Reserve, ask, reconcile, write and commit, in this order."""
+    book, request = payment.book, payment.request
     details = {"settings": ready.settings, "versions": versions()}
-    with reserve(book, request, unit=ready.unit, purpose=purpose, method=ready.method, details=details) as transaction:
+    with reserve(
+        book, request, unit=ready.unit, purpose=payment.purpose, method=ready.method, details=details
+    ) as transaction:
         fitted = _ask(transaction, ready, progress)
         spent = reconcile(fitted.answers, transaction.draws, transaction.reservation, transaction.governor)
         facts = provenance_of(fitted.priced, ledger=book, transaction=transaction, spent=spent, labels=fitted.labels)
@@ -163,7 +167,7 @@ def _spend(
         pool=transaction.pool,
         created_pool=request.creates_pool,
         transaction=transaction.id,
-        spent=spent_of(transaction),
+        spent=spent,
         notes=ready.preprocessing.notes,
         learned=fitted.learned,
     )

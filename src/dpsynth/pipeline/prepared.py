@@ -19,7 +19,6 @@ from dpsynth.pipeline.observed import ASKED, ObservedQueryable
 from dpsynth.pipeline.plan import Price, PricedPlan
 from dpsynth.pipeline.progress import Progress
 from dpsynth.privacy.labels import Label, LabelKind
-from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.reconciliation import Answer
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
@@ -181,8 +180,3 @@ def _fitted(priced: PricedPlan, algorithm: Synthesizer, curator: Curator, progre
         ObservedQueryable(curator, priced.plan, progress),
         lambda done: progress("fitting the model", ASKED + (1 - ASKED) * done),
     )
-
-
-def spent_of(transaction: Transaction) -> PrivacyLoss:
-    """The sum of a transaction's charges."""
-    return sum((receipt.loss for receipt in transaction.draws), start=PrivacyLoss())

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dpsynth.models import Model, load
 from dpsynth.models.distribution import Method
+from dpsynth.models.regeneration import invented
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.tables import Written, write_sidecar, write_table
@@ -43,8 +44,9 @@ def sample(
     """Write ``n`` synthetic rows (default: the noisy total) to ``output``, with a sidecar that carries their label.
 
     The label of rows names whose claim they stand under, when the tables were somebody else's, and says ``dp: false``
-    for a model that states no guarantee; of a sample balanced by a column it says that as well. Raises ``UsageError``
-    for a negative ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if the output exists,
+    for a model that states no guarantee; it names the columns whose values are invented, and the one that a sample is
+    balanced by. Raises ``UsageError`` for a
+    negative ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if the output exists,
     ``FileFormatError`` for a hostile model file.
     """
     loaded = model if isinstance(model, Model) else load(model)
@@ -52,6 +54,7 @@ def sample(
     drawn = loaded.sample_batches(rows, where=where, seed=seed, method=method, balance=balance)
     left_out = () if balance is None else loaded.absent_values(balance, where)
     batches = _reported(drawn, rows, progress)
+    made_up = "".join(["; invented: ", ", ".join(names)] if (names := invented(loaded.schema)) else [])
     stamp = loaded.claim.stamp if loaded.claim else "" if loaded.dp else "false"
     drawing = "sample" if balance is None else f"sample balanced by {balance!r}"
     step = f"{drawing}, dp: {stamp}" if stamp else drawing
@@ -61,10 +64,10 @@ def sample(
         loaded.arrow_schema,
         str(output),
         force=force,
-        metadata={"dpsynth": f"{LabelKind.POST} {said}"},
+        metadata={"dpsynth": f"{LabelKind.POST} {said}{made_up}"},
     )
     if str(output) != "-":
-        write_sidecar(output, [str(Label(LabelKind.POST, step))], written.sha256)
+        write_sidecar(output, [str(Label(LabelKind.POST, step + made_up))], written.sha256)
     return SampleOutcome(written, rows, seed, left_out)
 
 

@@ -1,4 +1,4 @@
-"""Bins: consecutive intervals of a public range, and the uniform law inside each of them.
+"""Bins: consecutive intervals of a public range, and the uniform law inside each (``tilting.py`` has others).
 
 ``locate`` places values, ``share`` weighs each bin by an allowed set, ``draw`` draws uniformly from a bin, or from
 the part of it that is allowed. Whole numbers are exact; real numbers are uniform up to floating-point rounding.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Protocol
@@ -44,7 +44,7 @@ class Allowed:
 
 
 class Bins(Protocol):
-    """Consecutive intervals and the uniform law inside each."""
+    """Consecutive intervals and a law inside each, uniform in this module."""
 
     @property
     def count(self) -> int:
@@ -62,12 +62,12 @@ class Bins(Protocol):
         """The bin of each value; all values lie in ``low .. high``."""
 
     def share(self, intervals: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-        """For each bin, the probability that a uniform draw from it falls into the closed intervals."""
+        """For each bin, the probability that a draw from it falls into the closed intervals."""
 
     def draw(
         self, codes: NDArray[np.int64], rng: np.random.Generator, intervals: Sequence[tuple[float, float]] | None
     ) -> NDArray[Any]:
-        """One uniform draw from the (allowed part of the) bin of each code; a bin with no allowed part gives all."""
+        """One draw from the (allowed part of the) bin of each code; a bin with no allowed part gives all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ class WholeBins:
 
     def share(self, intervals: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
         """For each bin, the share of its whole numbers inside the closed intervals; exact counts."""
-        below = _whole_below(self._clipped(intervals), self.edges)
+        below = _whole_below(self.allowed(intervals), self.edges)
         return np.diff(below) / np.diff(self.edges)
 
     def draw(
@@ -120,7 +120,7 @@ class WholeBins:
         first, spans = self.edges[:-1], np.diff(self.edges)
         if intervals is None:
             return first[codes] + _below(spans[codes], rng)
-        allowed = self._clipped(intervals)
+        allowed = self.allowed(intervals)
         below = _whole_below(allowed, self.edges)
         room = np.diff(below)
         rank = below[codes] + _below(np.maximum(room, 1)[codes], rng)
@@ -129,7 +129,8 @@ class WholeBins:
         values = allowed.lows[piece] + (rank - start[piece]) if len(allowed.lows) else first[codes]
         return np.where(room[codes] > 0, values, first[codes] + _below(spans[codes], rng))
 
-    def _clipped(self, intervals: Sequence[tuple[float, float]]) -> Allowed:
+    def allowed(self, intervals: Sequence[tuple[float, float]]) -> Allowed:
+        """The whole numbers of the closed intervals that lie in ``low .. high``; int64."""
         whole = [
             (math.ceil(max(low, self.low)), math.floor(min(high, self.high)))
             for low, high in intervals
@@ -169,7 +170,7 @@ class RealBins:
             raise UsageError(
                 "an exact value of a continuous field has no weight", hint='Ask for a range: "col a..b", a < b.'
             )
-        below = _length_below(self._clipped(intervals), self.edges)
+        below = _length_below(self.allowed(intervals), self.edges)
         return np.clip(np.diff(below) / np.diff(self.edges), 0.0, 1.0)
 
     def draw(
@@ -185,7 +186,7 @@ class RealBins:
         plain = lows[codes] + uniform * (highs - lows)[codes]
         if intervals is None:
             return np.minimum(plain, last[codes])
-        allowed = self._clipped(intervals)
+        allowed = self.allowed(intervals)
         if not len(allowed.lows):
             return np.minimum(plain, last[codes])
         below = _length_below(allowed, self.edges)
@@ -197,7 +198,8 @@ class RealBins:
         values = np.clip(values, lows[codes], highs[codes])
         return np.minimum(np.where(room[codes] > 0, values, plain), last[codes])
 
-    def _clipped(self, intervals: Sequence[tuple[float, float]]) -> Allowed:
+    def allowed(self, intervals: Sequence[tuple[float, float]]) -> Allowed:
+        """What the intervals leave of ``low .. high``, single points left out; float64."""
         inside = [
             (max(low, self.low), min(high, self.high)) for low, high in intervals if low < self.high and high > self.low
         ]
@@ -205,72 +207,80 @@ class RealBins:
 
 
 @dataclass(frozen=True, eq=False)
-class DecimalBins:
-    """Real bins whose draws are multiples of ``10**-decimals``; every bin must hold at least one."""
+class StepBins:
+    """Bins of ``base`` whose draws are multiples of ``step`` (counted from 0); every bin must hold at least one.
 
-    edges: NDArray[np.float64]
-    decimals: int
-    _reals: RealBins = field(init=False, repr=False)
-    _steps: WholeBins = field(init=False, repr=False)
+    ``multiples`` are the same bins over the numbers k of the multiples k·step. A draw is the float64 nearest to k·step,
+    or an int64 where the base holds whole numbers.
+    """
 
-    def __post_init__(self) -> None:
-        steps = [self._first_step(edge) for edge in self.edges.tolist()]
-        steps[-1] = self._last_step(float(self.edges[-1])) + 1
-        object.__setattr__(self, "_reals", RealBins(self.edges))
-        object.__setattr__(self, "_steps", WholeBins(np.array(steps, dtype=np.int64)))
+    base: WholeBins | RealBins
+    step: Fraction
+    multiples: Bins
+
+    @staticmethod
+    def of(base: WholeBins | RealBins, step: Fraction) -> StepBins:
+        """The bins of ``base`` with uniform draws among their multiples of ``step`` > 0."""
+        whole = isinstance(base, WholeBins)
+        edges = base.edges.tolist()
+        firsts = [math.ceil(_exact(edge) / step) for edge in edges]
+        if not whole:
+            firsts[-1] = math.floor(_exact(edges[-1]) / step) + 1
+        return StepBins(base, step, WholeBins(np.array(firsts, dtype=np.int64)))
 
     @property
     def hollow(self) -> bool:
-        """Whether some bin holds no multiple of ``10**-decimals``."""
-        return bool((np.diff(self._steps.edges) < 1).any())
+        """Whether some bin holds no multiple of the step."""
+        return isinstance(self.multiples, WholeBins) and bool((np.diff(self.multiples.edges) < 1).any())
 
     @property
     def count(self) -> int:
         """How many bins there are."""
-        return self._reals.count
+        return self.base.count
 
     @property
     def low(self) -> float:
         """The smallest value."""
-        return self._reals.low
+        return self.base.low
 
     @property
     def high(self) -> float:
         """The largest value."""
-        return self._reals.high
+        return self.base.high
 
-    def locate(self, values: NDArray[np.float64]) -> NDArray[np.int32]:
+    def locate(self, values: NDArray[Any]) -> NDArray[np.int32]:
         """The bin of each value; all values lie in ``low .. high``."""
-        return self._reals.locate(values)
+        return self.base.locate(values)
 
     def share(self, intervals: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-        """For each bin, the share of its decimal numbers inside the closed intervals; exact counts."""
-        return self._steps.share(self._scaled(intervals))
+        """For each bin, the share of its multiples inside the closed intervals; exact counts."""
+        return self.multiples.share(self._scaled(intervals))
 
     def draw(
         self,
         codes: NDArray[np.int64],
         rng: np.random.Generator,
         intervals: Sequence[tuple[float, float]] | None = None,
-    ) -> NDArray[np.float64]:
-        """One uniform draw among the decimal numbers of the (allowed part of the) bin of each code; float64."""
-        scaled = None if intervals is None else self._scaled(intervals)
-        steps: NDArray[np.float64] = self._steps.draw(codes, rng, scaled) / float(self._scale)
-        return steps
-
-    @property
-    def _scale(self) -> int:
-        return int(10**self.decimals)
-
-    def _first_step(self, value: float) -> int:
-        return math.ceil(Fraction(repr(value)) * self._scale)
-
-    def _last_step(self, value: float) -> int:
-        return math.floor(Fraction(repr(value)) * self._scale)
+    ) -> NDArray[Any]:
+        """One draw among the multiples in the (allowed part of the) bin of each code."""
+        drawn = self.multiples.draw(codes, rng, None if intervals is None else self._scaled(intervals))
+        if isinstance(self.base, WholeBins):
+            return drawn * self.step.numerator
+        # One exact product and one division: the float64 nearest to the multiple.
+        return drawn * float(self.step.numerator) / float(self.step.denominator)
 
     def _scaled(self, intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         bounded = [(max(low, self.low), min(high, self.high)) for low, high in intervals]
-        return [(self._first_step(low), self._last_step(high)) for low, high in bounded if low <= high]
+        return [
+            (math.ceil(_exact(low) / self.step), math.floor(_exact(high) / self.step))
+            for low, high in bounded
+            if low <= high
+        ]
+
+
+def _exact(value: float) -> Fraction:
+    """The number that the shortest decimal of a float states."""
+    return Fraction(repr(value))
 
 
 def _below(spans: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

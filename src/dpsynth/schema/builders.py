@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dpsynth.schema.bins import Bins, DecimalBins, RealBins, WholeBins
+from dpsynth.schema.bins import Bins, RealBins, WholeBins
 from dpsynth.schema.calendar_edges import calendar_edges
 from dpsynth.schema.calendars import SHORTEST, zone_exists
 from dpsynth.schema.cells import LIMIT
@@ -18,6 +18,7 @@ from dpsynth.schema.dates import ISO, pattern_of
 from dpsynth.schema.document import BinsPart, FieldModel, Scalar
 from dpsynth.schema.domains import ENUMERATIONS, NAMES, RANGES
 from dpsynth.schema.ranges import MAX_CODES, WrongKey, edge_bounds, real_edges, whole_edges
+from dpsynth.schema.rounding import stepped
 from dpsynth.schema.scales import DateScale, InstantScale, IntegerScale, RealScale, Scale
 
 TRUE_TEXTS = ("true", "True", "TRUE", "1")
@@ -31,6 +32,8 @@ _APPLIES: dict[str, tuple[str, ...]] = {
     "dpsynth.domain": ("string", "integer"),
     "dpsynth.bins": ("integer", "number", "date", "datetime"),
     "dpsynth.decimals": ("number", "datetime"),
+    "dpsynth.step": ("integer", "number"),
+    "dpsynth.decode": ("integer", "number", "date", "datetime"),
     "dpsynth.zone": ("datetime",),
     "format": ("date", "datetime"),
     "trueValues": ("boolean",),
@@ -68,8 +71,9 @@ def _check_keys(field: FieldModel) -> None:
     bounded = field.constraints.minimum is not None or field.constraints.maximum is not None
     if listed + named + bounded > 1:
         raise WrongKey("constraints", "give one of enum, minimum/maximum and dpsynth.domain")
-    if listed and (field.dpsynth.bins is not None or field.dpsynth.decimals is not None):
-        raise WrongKey("dpsynth.bins", "an enum has neither bins nor decimals")
+    cut = (field.dpsynth.bins, field.dpsynth.decimals, field.dpsynth.step, field.dpsynth.decode)
+    if listed and any(value is not None for value in cut):
+        raise WrongKey("dpsynth.bins", "an enum has neither bins nor decimals, step or decode")
     if named and field.dpsynth.domain not in NAMES:
         raise WrongKey(
             "dpsynth.domain", "is not a public domain that ships with dpsynth", f"Known: {', '.join(NAMES)}."
@@ -175,7 +179,7 @@ def _integer(field: FieldModel, missing: tuple[str, ...]) -> Codec:
     if not -LIMIT < first <= last < LIMIT:
         raise WrongKey("constraints.maximum", "whole-number bounds must lie within ±10**18")
     edges = whole_edges(first, last, _bins_part(field))
-    return _binned(field, scale, WholeBins(edges), edges, missing)
+    return _binned(field, scale, stepped(WholeBins(edges), field), edges, missing)
 
 
 def _number(field: FieldModel, missing: tuple[str, ...]) -> Codec:
@@ -186,18 +190,7 @@ def _number(field: FieldModel, missing: tuple[str, ...]) -> Codec:
     if not -np.inf < first < last < np.inf:
         raise WrongKey("constraints.maximum", "a range of numbers needs finite bounds, minimum < maximum")
     edges = real_edges(first, last, _bins_part(field))
-    return _binned(field, scale, _real_bins(edges, field.dpsynth.decimals), edges, missing)
-
-
-def _real_bins(edges: NDArray[np.float64], decimals: int | None) -> Bins:
-    if decimals is None:
-        return RealBins(edges)
-    if float(np.abs(edges).max()) * 10**decimals >= 2**53:
-        raise WrongKey("dpsynth.decimals", "are finer than floating point at the field's bounds")
-    bins = DecimalBins(edges, decimals)
-    if bins.hollow:
-        raise WrongKey("dpsynth.decimals", "a bin holds no number with so few decimals")
-    return bins
+    return _binned(field, scale, stepped(RealBins(edges), field), edges, missing)
 
 
 def _date(field: FieldModel, missing: tuple[str, ...]) -> Codec:

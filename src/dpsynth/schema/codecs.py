@@ -1,7 +1,7 @@
 """Codecs: the values of one field ↔ integer codes ``0 .. size-1``.
 
 ``encode`` is a total, elementwise, data-independent map (``docs/proofs/codecs.md``): whatever stands in a cell, its
-code depends on that cell and on the public schema alone. ``decode`` draws uniformly within a bin.
+code depends on that cell and on the public schema alone. ``decode`` draws within a bin by the law of its bins.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Codec(Protocol):
     def decode(
         self, codes: NDArray[np.integer[Any]], rng: np.random.Generator, condition: Condition | None = None
     ) -> pa.Array:
-        """One cell of ``arrow_type`` per code, uniform within its bin, or within the part the condition allows."""
+        """One cell of ``arrow_type`` per code, anywhere in its bin, or in the part the condition allows."""
 
     def evidence(self, condition: Condition) -> NDArray[np.float64]:
         """For each code the share of its values that satisfy the condition; ``UsageError`` for a text of another
@@ -275,7 +275,7 @@ class BinnedCodec:
     def decode(
         self, codes: NDArray[np.integer[Any]], rng: np.random.Generator, condition: Condition | None = None
     ) -> pa.Array:
-        """One uniform draw from the bin of each code, or from the part of it that the condition allows."""
+        """One draw from the bin of each code, or from the part of it that the condition allows."""
         missing = np.asarray(codes) >= self.bins.count
         inside = np.where(missing, 0, codes).astype(np.int64)
         intervals = None if condition is None else _intervals(condition, self.scale, nullable=self.nullable)[0]

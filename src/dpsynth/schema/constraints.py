@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.errors import SchemaError, UsageError
-from dpsynth.schema.bins import DecimalBins, RealBins
+from dpsynth.schema.bins import RealBins, StepBins
 from dpsynth.schema.codecs import NULL, BinnedCodec, Codec
 from dpsynth.schema.conditions import Condition, parse_where
 from dpsynth.schema.document import RulePart, did_you_mean
@@ -190,7 +190,8 @@ def _missing_edges(condition: Condition, codec: BinnedCodec) -> Iterator[str]:
     ends = [condition.texts[:1], condition.texts[1:]] if condition.kind == "range" else [condition.texts] * 2
     lows, highs = ([text for text in texts if text not in ("", NULL)] for texts in ends)
     bins, scale = codec.bins, codec.scale
-    step = 0 if isinstance(bins, RealBins) else 10**-bins.decimals if isinstance(bins, DecimalBins) else 1
+    real = isinstance(bins.base if isinstance(bins, StepBins) else bins, RealBins)
+    step = (float(bins.step) if isinstance(bins, StepBins) else 0) if real else 1
     wanted = [*(scale.interval(text)[0] for text in lows), *(scale.interval(text)[1] + step for text in highs)]
     for edge in wanted:
         if not np.isclose(codec.edges, edge, rtol=1e-12, atol=1e-9).any() and bins.low < edge < bins.high:

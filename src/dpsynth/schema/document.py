@@ -62,10 +62,28 @@ class BinsPart(_Part):
     log: int | None = None
 
 
+class SequencePart(_Part):
+    """``sequence: {start, prefix, width}``: where numbering starts and how the numbers are written."""
+
+    start: int = Field(default=1, ge=0, le=10**18)
+    prefix: str = Field(default="", max_length=64)
+    width: int = Field(default=0, ge=0, le=18)
+
+
+class GeneratePart(_Part):
+    """Exactly one way to invent the values of an identifier."""
+
+    sequence: SequencePart | None = None
+    regex: str | None = None
+    faker: str | None = None
+    locale: str | None = None
+
+
 class ConstraintsPart(_Part):
     """The Frictionless constraints that state a domain."""
 
     required: bool = False
+    unique: bool = False
     enum: list[Scalar] | None = None
     minimum: str | int | float | None = None
     maximum: str | int | float | None = None
@@ -80,6 +98,9 @@ class FieldPart(_Part):
     domain: str | None = None
     bins: str | BinsPart | None = None
     decimals: int | None = Field(default=None, ge=0, le=12)
+    step: int | float | None = None
+    decode: Literal["uniform", "interpolated"] | None = None
+    generate: Literal["sequence", "uuid"] | GeneratePart | None = None
     zone: str | None = None
     null: Scalar | None = None
     overflow: Literal["clip", "other", "null"] | None = None
@@ -107,6 +128,7 @@ class TableModel(_Part):
     title: str | None = None
     description: str | None = None
     missingValues: list[str] = Field(default=[""])  # noqa: N815
+    primaryKey: str | list[str] | None = None  # noqa: N815
     fields_: list[FieldModel] = Field(alias="fields", min_length=1)
 
 
@@ -114,6 +136,8 @@ _KEYS: dict[str, type[_Part]] = {
     "unit": UnitPart,
     "bins": BinsPart,
     "constraints": ConstraintsPart,
+    "generate": GeneratePart,
+    "sequence": SequencePart,
 }
 
 

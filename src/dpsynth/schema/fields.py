@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from dpsynth.schema.builders import build_codec, is_nullable
 from dpsynth.schema.codecs import BinnedCodec, Codec, ListedCodec
 from dpsynth.schema.document import FieldModel, Role, Source, TypeName
 from dpsynth.schema.dtypes import dtype_problem
+from dpsynth.schema.identifiers import Identifier, arrow_type, build_identifier
 from dpsynth.schema.ranges import WrongKey
 
 UNMODELED: tuple[Role, ...] = ("direct-id", "weight")
@@ -32,8 +34,9 @@ class Field:
     """One column: what may stand in it, where that is known from, and how it is written.
 
     ``todo`` lists the keys that a person must still fill in; such a field, or one that is not modeled, has no
-    ``codec``.
-    ``dtype`` is the declared output dtype of frames, None for the default of the type.
+    ``codec``. ``dtype`` is the declared output dtype of frames, None for the default of the type. ``identifier`` says
+    how a ``direct-id`` is invented after a sample, None for one that is left out. ``interpolated``: a sample spreads
+    the values of a bin as its neighbors suggest, not evenly.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Field:
     todo: tuple[str, ...]
     title: str | None = None
     description: str | None = None
+    identifier: Identifier | None = None
+    interpolated: bool = True
 
     @property
     def modeled(self) -> bool:
@@ -56,8 +61,8 @@ class Field:
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """The type of the field's decoded columns; ``SchemaError`` while the field is incomplete."""
-        return self.ready.arrow_type
+        """The type of the field's columns in a sample; ``SchemaError`` while the field is incomplete."""
+        return self.ready.arrow_type if self.identifier is None else arrow_type(self.identifier)
 
     @property
     def ready(self) -> Codec:
@@ -68,13 +73,18 @@ class Field:
         return self.codec
 
 
-def build_field(model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...], where: str) -> Field:
-    """The field that the model describes; ``SchemaError`` names the field and the key."""
+def build_field(
+    model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...], where: str, *, key: bool = False
+) -> Field:
+    """The field that the model describes; ``SchemaError`` names the field and the key. ``key``: it is of the primary
+    key.
+    """
     try:
+        identifier = None if todo else build_identifier(model, key=key)
         codec = _codec(model, todo, missing)
     except WrongKey as wrong:
-        key = wrong.key.removeprefix("dpsynth.").removeprefix("constraints.")
-        raise SchemaError(f"field {model.name!r}: {key}: {wrong.message}", where=where, hint=wrong.hint) from None
+        place = wrong.key.removeprefix("dpsynth.").removeprefix("constraints.")
+        raise SchemaError(f"field {model.name!r}: {place}: {wrong.message}", where=where, hint=wrong.hint) from None
     return Field(
         name=model.name,
         type=model.type,
@@ -82,13 +92,30 @@ def build_field(model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ..
         source=model.dpsynth.source,
         public_reason=model.dpsynth.public_reason,
         required=model.constraints.required,
-        nullable=is_nullable(model),
+        nullable=identifier is None and is_nullable(model),
         dtype=model.dpsynth.dtype,
         codec=codec,
         todo=todo,
         title=model.title,
         description=model.description,
+        identifier=identifier,
+        interpolated=model.dpsynth.decode != "uniform",
     )
+
+
+def key_problem(key: Sequence[str], fields: Sequence[Field]) -> str | None:
+    """Why a primary key cannot be unique in a sample, in words; None when it is, or when there is no key."""
+    named = {one.name: one for one in fields}
+    if len(set(key)) != len(key):
+        return "names a column twice"
+    if unknown := [name for name in key if name not in named]:
+        return f"the schema has no field {unknown[0]!r}"
+    chosen = [named[name] for name in key]
+    if absent := [one.name for one in chosen if not one.modeled and one.identifier is None]:
+        return f"{absent[0]!r} is not in a sample: a direct-id needs a generate key"
+    if key and not any(one.identifier is not None and one.identifier.unique for one in chosen):
+        return "none of its columns is unique: give one of them role: direct-id and generate: sequence"
+    return None
 
 
 def _codec(model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...]) -> Codec | None:

@@ -19,16 +19,30 @@ from dpsynth.errors import DataMismatchError, FileFormatError, NoGuaranteeError,
 from dpsynth.schema.codecs import Codec
 from dpsynth.schema.constraints import AllowedSet, build_constraints
 from dpsynth.schema.document import TODO, TableModel, did_you_mean, validate
-from dpsynth.schema.fields import Field, UnitSpec, build_field
+from dpsynth.schema.fakes import fake_problems
+from dpsynth.schema.fields import Field, UnitSpec, build_field, key_problem
+from dpsynth.schema.identifiers import Identifier, primary_key
 from dpsynth.schema.physical import accepts
 from dpsynth.schema.yamltext import MAX_CHARACTERS, dump, parse
 
 Place = tuple[str | int, ...]
 _ORDER = (
     *("dpsynth", "version", "name", "population", "unit", "type", "title", "description", "format"),
-    *("trueValues", "falseValues", "missingValues", "constraints", "required", "enum", "minimum", "maximum"),
+    *(
+        "trueValues",
+        "falseValues",
+        "missingValues",
+        "primaryKey",
+        "constraints",
+        "required",
+        "unique",
+        "enum",
+        "minimum",
+        "maximum",
+    ),
     *("role", "source", "public_reason", "domain", "bins", "decimals", "zone", "null", "overflow", "dtype"),
     *("if", "then", "never"),
+    *("step", "decode", "generate", "sequence", "regex", "faker", "locale", "start", "prefix"),
     *("column", "max_rows", "width", "edges", "count", "log", "fields"),
 )
 
@@ -110,9 +124,19 @@ class Schema:
         return Domain(tuple(one.name for one in self.modeled), tuple(one.ready.size for one in self.modeled))
 
     @cached_property
+    def output(self) -> tuple[Field, ...]:
+        """The fields of a sample: those that are modeled and those that are regenerated."""
+        return tuple(one for one in self.fields if one.modeled or one.identifier is not None)
+
+    @cached_property
+    def regenerated(self) -> dict[str, Identifier]:
+        """How each column is invented that a sample holds beside the modeled ones, by name."""
+        return {one.name: one.identifier for one in self.fields if one.identifier is not None}
+
+    @cached_property
     def arrow_schema(self) -> pa.Schema:
-        """Names and types of a decoded table."""
-        return pa.schema([pa.field(one.name, one.arrow_type, nullable=one.nullable) for one in self.modeled])
+        """Names and types of a sample."""
+        return pa.schema([pa.field(one.name, one.arrow_type, nullable=one.nullable) for one in self.output])
 
     def field(self, name: str) -> Field:
         """The field of this name; ``UsageError`` with the nearest names if there is none."""
@@ -136,7 +160,7 @@ class Schema:
         ]
         if not self.modeled:
             found.append("every field is a direct-id or a weight: there is nothing to model.")
-        return found
+        return found + fake_problems(self.regenerated)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -152,6 +176,8 @@ class Schema:
             raise SchemaError(what, where=self.name, hint="See `dpsynth schema check`.")
         if not self.modeled:
             raise SchemaError("every field is a direct-id or a weight: there is nothing to model", where=self.name)
+        if problems := fake_problems(self.regenerated):
+            raise SchemaError(problems[0].removesuffix("."), where=self.name, hint="See `dpsynth schema check`.")
         if names := [one.name for one in self._from_data()]:
             raise NoGuaranteeError(
                 f"the domain of {_some(names)} was copied from the data (source: data)",
@@ -220,7 +246,11 @@ def _build(document: Any, where: str) -> Schema:
     model = validate(_without_todos(document), where)
     missing = tuple(dict.fromkeys(("", *(text.strip(" \t\r\n\f\v") for text in model.missingValues))))
     below = _below(places)
-    fields = tuple(build_field(one, below.get(index, ()), missing, where) for index, one in enumerate(model.fields_))
+    key = primary_key(model)
+    fields = tuple(
+        build_field(one, below.get(index, ()), missing, where, key=one.name in key)
+        for index, one in enumerate(model.fields_)
+    )
     unit = model.dpsynth.unit
     spec = UnitSpec(unit.column, unit.max_rows) if unit != "row" else UnitSpec()
     _check_table(model, fields, spec, where)
@@ -236,6 +266,8 @@ def _check_table(model: TableModel, fields: tuple[Field, ...], unit: UnitSpec, w
     names = Counter(one.name for one in model.fields_)
     if twice := sorted(name for name, times in names.items() if times > 1):
         raise SchemaError(f"two fields are named {_some(twice)}", where=where)
+    if not any(one.todo for one in fields) and (problem := key_problem(primary_key(model), fields)):
+        raise SchemaError(f"primaryKey: {problem}", where=where)
     for one in fields:
         if one.name == unit.column and one.modeled:
             hint = "Give it role: direct-id."
