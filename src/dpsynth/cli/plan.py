@@ -67,7 +67,7 @@ def plan(
         unit=unit,
         memory_limit=memory_limit,
     )
-    lines = [describe(priced), *notes(priced)]
+    lines = [describe(priced), *_max_rows(priced), *notes(priced)]
     lines.append("Nothing was spent and no data was read.")
     return Answer(as_result(priced), "\n".join(lines))
 
@@ -78,7 +78,7 @@ def describe(priced: PricedPlan) -> str:
     amount = governor.amount(priced.loss)
     head = (
         f"Price of one {drawn.method} fit: epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}.\n"
-        f"Accounting: {governor.words}: {at_most(amount)}.\nIt {priced.unit.description}."
+        f"Accounting: {governor.words}: {at_most(amount)}.\nIt {priced.protects}."
     )
     rows = [
         (
@@ -104,9 +104,31 @@ def describe(priced: PricedPlan) -> str:
     return "\n".join(parts)
 
 
+def _max_rows(priced: PricedPlan) -> list[str]:
+    """What other numbers of rows per person would cost."""
+    if not priced.max_rows_costs:
+        return []
+    rows = [
+        (
+            f"{cost.max_rows:,}{' (chosen)' if cost.chosen else ''}",
+            at_most(cost.scale, 3),
+            cost.step,
+            "-" if cost.same_noise_epsilon is None else at_most(cost.same_noise_epsilon, 3),
+        )
+        for cost in priced.max_rows_costs
+    ]
+    now = priced.unit.max_rows
+    header = ("max_rows", "noise (rows)", "of the step", f"epsilon with the noise of {now:,}")
+    return [
+        "Rows per person, at the same epsilon; rows beyond max_rows are dropped:",
+        table(header, rows, "  "),
+        "Choose max_rows from public knowledge (how often can this happen to somebody?), not by counting the table.",
+    ]
+
+
 def notes(priced: PricedPlan) -> list[str]:
     """The warnings of the plan as lines; what the unit protects stands in ``describe`` already."""
-    return [f"Note: {warning}." for warning in priced.warnings if warning != priced.unit.description]
+    return [f"Note: {warning}." for warning in priced.warnings if warning != priced.protects]
 
 
 def as_result(priced: PricedPlan) -> dict[str, object]:
@@ -132,10 +154,21 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
         "rho": float(priced.loss.rho_exact),
         "fixed_epsilon": None if priced.fixed_epsilon is None else float(priced.fixed_epsilon),
         "unit": str(priced.unit),
-        "protects": priced.unit.description,
+        "protects": priced.protects,
         "steps": steps,
         "cells": drawn.cells,
         "bytes": drawn.bytes,
+        "max_rows_costs": [
+            {
+                "max_rows": cost.max_rows,
+                "chosen": cost.chosen,
+                "step": cost.step,
+                "scale": cost.scale,
+                "same_noise_epsilon": None if cost.same_noise_epsilon is None else float(cost.same_noise_epsilon),
+                "expected_error": cost.expected_error,
+            }
+            for cost in priced.max_rows_costs
+        ],
         "explanation": drawn.explanation,
         "expected_error": drawn.expected_error,
         "warnings": list(priced.warnings),

@@ -317,7 +317,7 @@ class BoundedSource:
     ) -> None:
         if max_rows < 1:
             raise UsageError("a unit needs max_rows of at least 1")
-        _check_identifier(reader, column)
+        check_identifier(reader, column)
         self._reader, self._schema = reader, schema
         self._column, self._max_rows = column, max_rows
         self._missing = [text.strip(" \t\r\n\f\v").encode() for text in missing]
@@ -369,7 +369,8 @@ class BoundedSource:
         return PersonRows(ids, persons, priorities, self._layout.pack(block, len(ids)))
 
 
-def _check_identifier(reader: TableReader, column: str) -> None:
+def check_identifier(reader: TableReader, column: str) -> None:
+    """Raise ``DataMismatchError`` unless the column is there and of a type that can name a person."""
     if column not in reader.names:
         raise DataMismatchError(f"the table has no column {column!r}, the unit of the guarantee", where=reader.where)
     if not _IDENTIFIER.match(reader.types[column]):

@@ -37,6 +37,7 @@ class TablePart(_Part):
     name: str = Field(min_length=1)
     population: str | None = Field(default=None, min_length=1)
     unit: Literal["row"] | UnitPart = "row"
+    reshape: dict[str, Any] | None = None
 
 
 class BinsPart(_Part):

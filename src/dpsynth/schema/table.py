@@ -20,6 +20,7 @@ from dpsynth.schema.codecs import Codec
 from dpsynth.schema.document import TODO, TableModel, did_you_mean, validate
 from dpsynth.schema.fields import Field, UnitSpec, build_field
 from dpsynth.schema.physical import accepts
+from dpsynth.schema.reshape import Reshape, build_reshape
 from dpsynth.schema.yamltext import MAX_CHARACTERS, dump, parse
 
 Place = tuple[str | int, ...]
@@ -27,7 +28,8 @@ _ORDER = (
     *("dpsynth", "version", "name", "population", "unit", "type", "title", "description", "format"),
     *("trueValues", "falseValues", "missingValues", "constraints", "required", "enum", "minimum", "maximum"),
     *("role", "source", "public_reason", "domain", "bins", "decimals", "zone", "null", "overflow", "dtype"),
-    *("column", "max_rows", "width", "edges", "count", "log", "fields"),
+    *("column", "max_rows", "width", "edges", "count", "log"),
+    *("reshape", "first", "last", "order", "columns", "constant", "aggregate", "fields"),
 )
 
 
@@ -45,6 +47,7 @@ class Schema:
     unit: UnitSpec = field(compare=False)
     fields: tuple[Field, ...] = field(compare=False, repr=False)
     todo: tuple[str, ...] = field(compare=False, repr=False)
+    reshape: Reshape | None = field(default=None, compare=False, repr=False)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -214,11 +217,13 @@ def _build(document: Any, where: str) -> Schema:
     unit = model.dpsynth.unit
     spec = UnitSpec(unit.column, unit.max_rows) if unit != "row" else UnitSpec()
     _check_table(model, fields, spec, where)
+    asked = any(place[:2] == ("dpsynth", "reshape") for place in places)
+    reshape = None if asked else build_reshape(model.dpsynth.reshape, fields, spec, where)
     todo = tuple(
         [".".join(map(str, place)) for place in places if place[0] != "fields" or len(place) < 3]
         + [f"{', '.join(one.todo)} of field {one.name!r}" for one in fields if one.todo]
     )
-    return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo)
+    return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo, reshape)
 
 
 def _check_table(model: TableModel, fields: tuple[Field, ...], unit: UnitSpec, where: str) -> None:
@@ -271,7 +276,7 @@ def _below(places: list[Place]) -> dict[int, tuple[str, ...]]:
 
 def _ordered(node: Any) -> Any:
     if isinstance(node, dict):
-        known = [key for key in _ORDER if key in node]
+        known = [*(key for key in _ORDER if key in node), *(key for key in node if key not in _ORDER)]
         if "name" in known and "type" in node:
             known = ["name", *(key for key in known if key not in ("name", "dpsynth")), "dpsynth"]
         return {key: _ordered(node[key]) for key in known if key in node}
