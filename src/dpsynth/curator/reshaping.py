@@ -8,7 +8,7 @@ read can change places.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -146,12 +146,13 @@ class PersonTable:
         Cells are read as the new field reads its own; those that hold no number are left out, null where none is left.
         A sum is computed in float64, in ascending order of a person's numbers.
         """
-        numbers, valid = codec.scale.read(self._raw(made))
+        numbers, valid = _through_distinct(self._raw(made), codec.scale.read)
         for sentinel in codec.sentinels:
             valid = valid & (numbers != sentinel)
         if made.kind in ("min", "max"):
             ordered = _reversed(numbers) if made.kind == "max" else numbers
-            first = np.lexsort((ordered, ~valid, self._person))[self._starts]
+            keys = [self._person, ~valid, ordered, *_content_keys(self._raw(made))]
+            first = _sorted(keys)[self._starts]
             return self._raw(made).take(pa.array(first, mask=~valid[first]))
         persons, numbers = self._person[valid], numbers[valid].astype(np.float64)
         order = np.lexsort((numbers, persons))
@@ -175,19 +176,40 @@ class PersonTable:
 
     def _ordered(self, *, backward: bool) -> NDArray[np.intp]:
         """The rows, each person's in one piece: by the order column, missing last, then by all cells."""
-        keys = [self._person]
-        if self._reshape.order is not None:
-            keys += _order_keys(
-                self._rows.column(f"_{self._reshape.order}"), self._reshape.pattern, self._missing, backward=backward
-            )
-        for column in self._rows.columns[1:]:
-            keys += _content_keys(column)
-        return np.lexsort(keys[::-1])
+        gone, *values = self._order
+        return _sorted([self._person, gone, *(map(_reversed, values) if backward else values), *self._content])
+
+    @cached_property
+    def _order(self) -> Sequence[_Numbers]:
+        if self._reshape.order is None:
+            return [np.zeros(len(self._person), dtype=np.bool_)]
+        column, pattern, missing = self._rows.column(f"_{self._reshape.order}"), self._reshape.pattern, self._missing
+        return _through_distinct(column, lambda cells: _order_keys(cells, pattern, missing))
+
+    @cached_property
+    def _content(self) -> list[_Numbers]:
+        return [key for column in self._rows.columns[1:] for key in _content_keys(column)]
 
 
-def _order_keys(column: pa.Array, pattern: str, missing: Sequence[bytes], *, backward: bool) -> list[_Numbers]:
-    """Numbers by which rows are put in order, most important first; each is a function of the row's cell, up to a
-    monotone map. Missing cells come last. Texts: moments in order of time, then numbers, then others by their bytes.
+def _sorted(keys: Sequence[_Numbers]) -> NDArray[np.intp]:
+    """The order of rows by these keys, the most important first; constant ones only cost time."""
+    return np.lexsort([key for key in keys if not (key[:1] == key).all()][::-1] or [keys[0]])
+
+
+def _through_distinct(column: pa.Array, read: Callable[[pa.Array], Sequence[_Numbers]]) -> Sequence[_Numbers]:
+    """What an elementwise ``read`` says of every cell; each distinct text is read once."""
+    if not is_text(column.type):
+        return read(column)
+    encoded = column.dictionary_encode()
+    distinct = pa.concat_arrays([encoded.dictionary, pa.nulls(1, column.type)])
+    places = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
+    return [numbers[places] for numbers in read(distinct)]
+
+
+def _order_keys(column: pa.Array, pattern: str, missing: Sequence[bytes]) -> list[_Numbers]:
+    """Numbers by which rows are put in order, most important first: which cells are missing, which come last from
+    either end, then functions of the row's cell, up to a monotone map. Texts: moments in order of time, then numbers,
+    then others by their bytes.
     """
     gone = column.is_null().to_numpy(zero_copy_only=False)
     if is_text(column.type):
@@ -207,7 +229,7 @@ def _order_keys(column: pa.Array, pattern: str, missing: Sequence[bytes], *, bac
     else:
         numbers, numeric = reals(column)
         gone, values = gone | ~numeric, [np.where(numeric, numbers, 0.0)]
-    return [gone, *(_reversed(value) if backward else value for value in values)]
+    return [gone, *values]
 
 
 def _content_keys(column: pa.Array) -> list[_Numbers]:
