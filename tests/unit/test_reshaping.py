@@ -193,13 +193,15 @@ def cells_of(kind):
         return pa.array([5, 3, 4]).cast(kind)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return pa.array([5, 3, 4]).cast(kind)
+    if kind == pa.binary(1):
+        return pa.array([b"5", b"3", b"4"], kind)
     return pa.array(["5", "3", "4"]).cast(kind)
 
 
 KINDS = [
     *(pa.int8(), pa.uint64(), pa.float16(), pa.float64(), pa.decimal128(10, 2), pa.bool_()),
     *(pa.date32(), pa.date64(), pa.timestamp("us"), pa.timestamp("ns", "Europe/Berlin")),
-    *(pa.string(), pa.large_string(), pa.binary_view(), pa.dictionary(pa.int8(), pa.string())),
+    *(pa.string(), pa.large_string(), pa.binary_view(), pa.binary(1), pa.dictionary(pa.int8(), pa.string())),
 ]
 
 

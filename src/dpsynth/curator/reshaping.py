@@ -235,7 +235,8 @@ def _order_keys(column: pa.Array, pattern: str, missing: Sequence[bytes]) -> lis
 def _content_keys(column: pa.Array) -> list[_Numbers]:
     """Numbers that tell any two different cells of the column apart, in an order that depends on those two alone."""
     gone = column.is_null().to_numpy(zero_copy_only=False)
-    return [gone, _bits(column) if pa.types.is_primitive(column.type) else _ranks(_as_cells(column))]
+    fixed = pa.types.is_primitive(column.type) and not is_text(column.type)
+    return [gone, _bits(column) if fixed else _ranks(_as_cells(column))]
 
 
 def _bits(column: pa.Array) -> _Numbers:
