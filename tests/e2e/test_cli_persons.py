@@ -90,7 +90,7 @@ def test_every_method_protects_persons(method):
     assert "FREE at most 4 rows kept per person" in model.provenance["labels"]
     assert "patient" not in model.domain
     # Three rows each are kept on average. Were the whale's others counted, 5,900 would stand here: the noise of a total
-    # is below 100 (standard deviation), so neither side is mistaken once in 10**20.
+    # is below 60 (standard deviation), so neither side is mistaken once in 10**20.
     assert 0 < model.total < 2500
 
 

@@ -335,6 +335,8 @@ COUNT = {"aggregate": {"visits": "count"}}
         ({"frist": 2}, ("visits",), "unknown key 'frist'"),
         ({}, ("visits",), "makes no column"),
         ({"aggregate": {}}, ("visits",), "map of new columns"),
+        ({"aggregate": {7: "count"}}, ("visits",), "map of new columns"),
+        ({"aggregate": ["visits"]}, ("visits",), "map of new columns"),
         ({"aggregate": {"visits": "median"}}, ("visits",), "unknown aggregate"),
         ({"aggregate": {"visits": ["count"]}}, ("visits",), "unknown aggregate"),
         ({"aggregate": {"visits": {"count": "x"}}}, ("visits",), "takes no column"),

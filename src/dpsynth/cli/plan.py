@@ -52,7 +52,8 @@ def plan(
     """Show what a fit would cost: the split of the budget, the noise, cells, memory and expected error.
 
     Spends nothing and reads no data. A fit makes the same checks before it spends. The price is that in a new pool, or
-    in one of the governor that is named.
+    in one of the governor that is named. Where the unit is a person, it also tells what another number of rows per
+    person would cost.
     """
     from dpsynth.pipeline.plan import plan as price
 

@@ -149,7 +149,8 @@ def _constant(part: Mapping[str, Any], where: str) -> list[Made]:
 
 def _aggregates(part: Mapping[str, Any], where: str) -> list[Made]:
     aggregate = part.get("aggregate", {})
-    if not isinstance(aggregate, dict) or ("aggregate" in part and not aggregate):
+    named = isinstance(aggregate, dict) and all(isinstance(name, str) and name for name in aggregate)
+    if not named or ("aggregate" in part and not aggregate):
         raise SchemaError("aggregate: must be a map of new columns", where=where, hint="Example: {visits: count}")
     return [_aggregate(name, what, where) for name, what in aggregate.items()]
 
