@@ -159,21 +159,25 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
         "steps": steps,
         "cells": drawn.cells,
         "bytes": drawn.bytes,
-        "max_rows_costs": [
-            {
-                "max_rows": cost.max_rows,
-                "chosen": cost.chosen,
-                "step": cost.step,
-                "scale": cost.scale,
-                "same_noise_epsilon": None if cost.same_noise_epsilon is None else float(cost.same_noise_epsilon),
-                "expected_error": cost.expected_error,
-            }
-            for cost in priced.max_rows_costs
-        ],
+        "max_rows_costs": _costs_record(priced),
         "explanation": drawn.explanation,
         "expected_error": drawn.expected_error,
         "warnings": list(priced.warnings),
     }
+
+
+def _costs_record(priced: PricedPlan) -> list[dict[str, object]]:
+    return [
+        {
+            "max_rows": cost.max_rows,
+            "chosen": cost.chosen,
+            "step": cost.step,
+            "scale": cost.scale,
+            "same_noise_epsilon": None if cost.same_noise_epsilon is None else float(cost.same_noise_epsilon),
+            "expected_error": cost.expected_error,
+        }
+        for cost in priced.max_rows_costs
+    ]
 
 
 COMMAND = plan
