@@ -38,7 +38,8 @@ class FakeDiscoverable:
         totals = {name: np.zeros(partitions.domain[name], dtype=np.int64) for name in partitions.domain}
         for batch in self._reader.batches(tuple(totals)):
             for name, total in totals.items():
-                total += np.bincount(partitions.codec(name).encode(batch.column(name)), minlength=len(total))
+                codes = partitions.codec(name).encode(batch.column(name))
+                np.add(total, np.bincount(codes, minlength=len(total)), out=total)
         scale = self._scale(len(totals), loss)
         return tuple(
             NoisyMarginal((name,), self._noisy(total, scale), scale, self.unit.max_rows, receipt, "fake")

@@ -133,7 +133,7 @@ def _summary(outcome: FitOutcome, target: str) -> str:
     learned = [] if outcome.learned is None else [learned_words(outcome.learned.record())]
     lines = [
         *learned,
-        f"Wrote {target}: {guarantee}. It {priced.unit.description}.",
+        f"Wrote {target}: {guarantee}. It {priced.protects}.",
         f"Meaning: with or without any one {whom}, {meaning}{chance}.",
         f"Spent {governor.symbol} {at_most(governor.amount(outcome.spent))} from pool '{outcome.pool.name}'.{created}",
         *pool_words(outcome.pool),
@@ -158,7 +158,7 @@ def _record(outcome: FitOutcome, target: str) -> dict[str, object]:
         "epsilon": _at_least(priced.epsilon),
         "delta": float(priced.delta),
         "unit": str(priced.unit),
-        "protects": priced.unit.description,
+        "protects": priced.protects,
         "transaction": outcome.transaction,
         "governor": str(outcome.pool.governor),
         "spent": {

@@ -65,8 +65,9 @@ def plan(
     """Show what a fit would cost: the split of the budget, the noise, cells, memory and expected error.
 
     Spends nothing and reads no data. A fit makes the same checks before it spends. The price is that in a new pool, or
-    in one of the governor that is named. Instead of a schema name the table DATA: of it the header alone is read, and
-    the plan is that of a fit which discovers the domain.
+    in one of the governor that is named. Where the unit is a person, it also tells what another number of rows per
+    person would cost. Instead of a schema name the table DATA: of it the header alone is read, and the plan is that of
+    a fit which discovers the domain.
     """
     if schema is None:
         wanted: dict[str, Any] = {
@@ -95,7 +96,7 @@ def plan(
         unit=unit,
         memory_limit=memory_limit,
     )
-    lines = [describe(priced), *notes(priced)]
+    lines = [describe(priced), *_max_rows(priced), *notes(priced)]
     lines.append("Nothing was spent and no data was read.")
     return Answer(as_result(priced), "\n".join(lines))
 
@@ -127,7 +128,7 @@ def describe(priced: PricedPlan) -> str:
     amount = governor.amount(priced.loss)
     head = (
         f"Price of one {drawn.method} fit: epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}.\n"
-        f"Accounting: {governor.words}: {at_most(amount)}.\nIt {priced.unit.description}."
+        f"Accounting: {governor.words}: {at_most(amount)}.\nIt {priced.protects}."
     )
     rows = [
         (
@@ -153,9 +154,31 @@ def describe(priced: PricedPlan) -> str:
     return "\n".join(parts)
 
 
+def _max_rows(priced: PricedPlan) -> list[str]:
+    """What other numbers of rows per person would cost."""
+    if not priced.max_rows_costs:
+        return []
+    rows = [
+        (
+            f"{cost.max_rows:,}{' (chosen)' if cost.chosen else ''}",
+            at_most(cost.scale, 3),
+            cost.step,
+            "-" if cost.same_noise_epsilon is None else at_most(cost.same_noise_epsilon, 3),
+        )
+        for cost in priced.max_rows_costs
+    ]
+    now = priced.unit.max_rows
+    header = ("max_rows", "noise (rows)", "of the step", f"epsilon with the noise of {now:,}")
+    return [
+        "Rows per person, at the same epsilon; rows beyond max_rows are dropped:",
+        table(header, rows, "  "),
+        "Choose max_rows from public knowledge (how often can this happen to somebody?), not by counting the table.",
+    ]
+
+
 def notes(priced: PricedPlan) -> list[str]:
     """The warnings of the plan as lines; what the unit protects stands in ``describe`` already."""
-    return [f"Note: {warning}." for warning in priced.warnings if warning != priced.unit.description]
+    return [f"Note: {warning}." for warning in priced.warnings if warning != priced.protects]
 
 
 def as_result(priced: PricedPlan) -> dict[str, object]:
@@ -181,14 +204,29 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
         "rho": float(priced.loss.rho_exact),
         "fixed_epsilon": None if priced.fixed_epsilon is None else float(priced.fixed_epsilon),
         "unit": str(priced.unit),
-        "protects": priced.unit.description,
+        "protects": priced.protects,
         "steps": steps,
         "cells": drawn.cells,
         "bytes": drawn.bytes,
+        "max_rows_costs": _costs_record(priced),
         "explanation": drawn.explanation,
         "expected_error": drawn.expected_error,
         "warnings": list(priced.warnings),
     }
+
+
+def _costs_record(priced: PricedPlan) -> list[dict[str, object]]:
+    return [
+        {
+            "max_rows": cost.max_rows,
+            "chosen": cost.chosen,
+            "step": cost.step,
+            "scale": cost.scale,
+            "same_noise_epsilon": None if cost.same_noise_epsilon is None else float(cost.same_noise_epsilon),
+            "expected_error": cost.expected_error,
+        }
+        for cost in priced.max_rows_costs
+    ]
 
 
 COMMAND = plan

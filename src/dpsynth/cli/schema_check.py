@@ -51,14 +51,21 @@ def _compare(schema: Schema, data: str, delimiter: str | None) -> list[str]:
     from dpsynth.tables import open_table
 
     reader = open_table(data, delimiter=delimiter)
-    schema.check_columns(reader.names, reader.types)
     known = {field.name for field in schema.fields}
+    if schema.reshape is None:
+        schema.check_columns(reader.names, reader.types)
+    else:
+        types = schema.reshape.reshaped_types(reader.names, reader.types, reader.where)
+        schema.check_columns(tuple(types), types)
+        known = {schema.reshape.person, *schema.reshape.sources}
     return [name for name in reader.names if name not in known]
 
 
 def _words(schema: Schema, data: str | None) -> str:
     rows = [(field.name, field.type or "", _size(field), field.role) for field in schema.fields]
     unit = "one row" if schema.unit.column is None else f"one person ({schema.unit.column})"
+    if schema.reshape is not None:
+        unit += f", made one row ({schema.reshape.words})"
     fits = f" and fits {data}" if data else ""
     said = [f"Constraints: {schema.allowed.description}."] if schema.allowed else []
     said += [f"Note: {remark}." for remark in schema.remarks]

@@ -27,6 +27,7 @@ from dpsynth.metrics import (
 from dpsynth.models import Model, load
 from dpsynth.models.claims import STAMP
 from dpsynth.pipeline.evaluation import ColumnResult, Evaluation
+from dpsynth.pipeline.ingest import reshaped
 from dpsynth.pipeline.plan import load_schema
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.schema import Schema
@@ -64,7 +65,7 @@ def evaluate(
         raise UsageError("only one of the two tables can come from standard input")
     model = _model(synthetic)
     loaded = _schema(schema, model)
-    reader = _open(real, loaded, delimiter)
+    reader = _open(real, loaded, delimiter, raw=True)
     other = _ModelMarginals(model, loaded.domain) if model else _open(synthetic, loaded, delimiter)
     progress("reading the real table", 0.0)
     table = _coded(reader, loaded)
@@ -143,11 +144,14 @@ def _check_model(model: Model, schema: Schema) -> None:
             )
 
 
-def _open(source: Any, schema: Schema, delimiter: str | None) -> TableReader:
-    """The table, opened, with all columns that are compared; a synthetic one has no identifiers of persons."""
+def _open(source: Any, schema: Schema, delimiter: str | None, *, raw: bool = False) -> TableReader:
+    """The table, opened, with all columns that are compared; a synthetic one has no identifiers of persons, and has
+    the form that the schema gives a ``raw`` one.
+    """
     if isinstance(source, str | Path) and str(source) != "-":
         verify_sidecar(source)
     reader = open_table(source, delimiter=delimiter)
+    reader = reshaped(reader, schema) if raw else reader
     unit = schema.unit.column
     names = reader.names if unit is None or unit in reader.names else (*reader.names, unit)
     try:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dpsynth.curator.bounding import BoundedSource
 from dpsynth.curator.curator import Curator
+from dpsynth.curator.reshaping import ReshapedReader
 from dpsynth.curator.sources import MarginalSource, StreamSource
 from dpsynth.domain import Clique
 from dpsynth.errors import DataMismatchError, NoGuaranteeError
@@ -76,6 +77,7 @@ class Ingest:
     """A table that fits its schema and unit, not yet read. Raises ``DataMismatchError`` if it does not fit."""
 
     def __init__(self, reader: TableReader, schema: Schema, unit: Unit) -> None:
+        reader = reshaped(reader, schema)
         schema.check_columns(reader.names, reader.types)
         if unit.column is not None and unit.column not in reader.names:
             raise DataMismatchError(f"the table has no column {unit.column!r}, the privacy unit", where=reader.where)
@@ -87,14 +89,27 @@ class Ingest:
     def labels(self) -> tuple[str, ...]:
         """The labels of ingestion itself."""
         encoded = str(Label(LabelKind.FREE, "encoded by the public schema, row by row"))
+        if self._schema.reshape is not None:
+            done = f"reshaped: one row per person ({self._schema.reshape.words})"
+            return (str(Label(LabelKind.FREE, done)), encoded)
         if self._unit.column is None:
             return (encoded,)
-        return (encoded, str(Label(LabelKind.FREE, f"at most {self._unit.max_rows} rows kept per person")))
+        most = self._unit.max_rows
+        kept = f"at most {most} {'row' if most == 1 else 'rows'} kept per person"
+        return (encoded, str(Label(LabelKind.FREE, kept)))
 
     def curator(self, transaction: Transaction, workload: Sequence[Clique], stability: int) -> Curator:
         """The curator of this table, its workload counted in one pass. Reads rows: the transaction must be touched."""
         self._source.prefetch(workload)
         return Curator(self._source, self._unit, transaction, stability)
+
+
+def reshaped(reader: TableReader, schema: Schema) -> TableReader:
+    """The table as the schema's fields describe it: reshaped to one row per person if the schema says so.
+
+    Reads no row. Raises ``DataMismatchError`` for a table that cannot be reshaped.
+    """
+    return reader if schema.reshape is None else ReshapedReader(reader, schema, schema.reshape)
 
 
 def _source_of(reader: TableReader, schema: Schema, unit: Unit) -> MarginalSource:

@@ -41,7 +41,7 @@ def provenance_of(
             "governor": str(transaction.pool.governor),
             "neighbors": "add or remove one unit",
             "unit": str(priced.unit),
-            "protects": priced.unit.description,
+            "protects": priced.protects,
             "reservation": loss_record(transaction.reservation),
         },
         "spent": loss_record(spent),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dpsynth.errors import ResourceLimitError, UsageError
 from dpsynth.privacy.conversions import budget_of, epsilon_of_mu2
@@ -16,6 +16,9 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
 from dpsynth.synthesizers import Plan, Synthesizer, names_without_delta, synthesizer
+
+if TYPE_CHECKING:
+    from dpsynth.pipeline.max_rows import MaxRowsCost
 
 DEFAULT_DELTA = Fraction(1, 10**9)
 DEFAULT_METHOD = "auto"
@@ -28,7 +31,8 @@ Number = Fraction | float | int | str
 @dataclass(frozen=True)
 class PricedPlan:
     """A plan with its price: the guarantee (epsilon, delta), the loss it is paid from in the currency of the governor,
-    and the unit it protects.
+    and the unit it protects; ``reshaped`` says how a person's rows become one, if they do.
+    ``max_rows_costs`` compares other numbers of rows per person; only ``plan`` fills it.
     """
 
     plan: Plan
@@ -38,6 +42,15 @@ class PricedPlan:
     governor: Governor
     unit: Unit
     warnings: tuple[str, ...]
+    reshaped: str | None = None
+    max_rows_costs: tuple[MaxRowsCost, ...] = ()
+
+    @property
+    def protects(self) -> str:
+        """Plain words: what is protected, and what is not."""
+        if self.reshaped is None:
+            return self.unit.description
+        return f"protects one person (column {self.unit.column!r}) with all their rows, made one row ({self.reshaped})"
 
     @property
     def fixed_epsilon(self) -> Decimal | None:
@@ -76,8 +89,12 @@ def plan(
     epsilon, delta = privacy_parameters(epsilon, delta)
     governor = governor_of(delta, governor)
     price_tag = Price(epsilon, delta, budget_of(epsilon, delta, governor), governor)
-    algorithm = synthesizer(method, **dict(settings or {}))
-    return price(schema, algorithm, price_tag, unit=unit_of(schema, unit), rows=rows, memory_limit=memory_limit)
+    algorithm, protected = synthesizer(method, **dict(settings or {})), unit_of(schema, unit)
+    priced = price(schema, algorithm, price_tag, unit=protected, rows=rows, memory_limit=memory_limit)
+    from dpsynth.pipeline.max_rows import costs_of_max_rows
+
+    costs = costs_of_max_rows(schema, algorithm, price_tag, unit=protected, rows=rows)
+    return replace(priced, max_rows_costs=costs)
 
 
 class Priced(Protocol):
@@ -135,7 +152,8 @@ def price(
             hint="Use fewer bins or categories, drop columns, choose --method independent, or raise --memory-limit.",
         )
     warnings = (*drawn.warnings, *_warnings(tag.epsilon, tag.delta, rows, unit), *schema.remarks)
-    return PricedPlan(drawn, tag.epsilon, tag.delta, tag.loss, tag.governor, unit, warnings)
+    words = None if schema.reshape is None else schema.reshape.words
+    return PricedPlan(drawn, tag.epsilon, tag.delta, tag.loss, tag.governor, unit, warnings, words)
 
 
 def load_schema(schema: Schema | str | Path) -> Schema:
@@ -144,10 +162,18 @@ def load_schema(schema: Schema | str | Path) -> Schema:
 
 
 def unit_of(schema: Schema, unit: Unit | str | None) -> Unit:
-    """The privacy unit: the given one, else the schema's."""
+    """The privacy unit: the given one, else the schema's; ``UsageError`` for another one than a reshape's."""
+    declared = Unit(schema.unit.column, schema.unit.max_rows)
     if unit is None:
-        return Unit(schema.unit.column, schema.unit.max_rows)
-    return Unit.parse(unit) if isinstance(unit, str) else unit
+        return declared
+    given = Unit.parse(unit) if isinstance(unit, str) else unit
+    if schema.reshape is not None and given != declared:
+        raise UsageError(
+            f"the schema reshapes the table to one row per person: its unit is {declared}, not {given}",
+            where="--unit",
+            hint="Leave the unit out, or take dpsynth.reshape out of the schema.",
+        )
+    return given
 
 
 def privacy_parameters(epsilon: Number, delta: Number) -> tuple[Fraction, Fraction]:

@@ -42,4 +42,5 @@ class Unit:
         """Plain words for reports: what is protected, and what is not."""
         if self.column is None:
             return "protects one ROW; if a person may have several rows this is not a guarantee per person"
-        return f"protects one person (column {self.column!r}) with at most {self.max_rows} rows each"
+        rows = "1 row" if self.max_rows == 1 else f"{self.max_rows} rows"
+        return f"protects one person (column {self.column!r}) with at most {rows} each"

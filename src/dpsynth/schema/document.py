@@ -51,6 +51,7 @@ class TablePart(_Part):
     population: str | None = Field(default=None, min_length=1)
     unit: Literal["row"] | UnitPart = "row"
     constraints: list[RulePart] = Field(default=[], min_length=1, max_length=1000)
+    reshape: dict[str, Any] | None = None
 
 
 class BinsPart(_Part):

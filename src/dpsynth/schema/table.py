@@ -23,6 +23,7 @@ from dpsynth.schema.fakes import fake_problems
 from dpsynth.schema.fields import Field, UnitSpec, build_field, key_problem
 from dpsynth.schema.identifiers import Identifier, primary_key
 from dpsynth.schema.physical import accepts
+from dpsynth.schema.reshape import Reshape, build_reshape
 from dpsynth.schema.yamltext import MAX_CHARACTERS, dump, parse
 
 Place = tuple[str | int, ...]
@@ -43,7 +44,8 @@ _ORDER = (
     *("role", "source", "public_reason", "domain", "bins", "decimals", "zone", "null", "overflow", "dtype"),
     *("if", "then", "never"),
     *("step", "decode", "generate", "sequence", "regex", "faker", "locale", "start", "prefix"),
-    *("column", "max_rows", "width", "edges", "count", "log", "fields"),
+    *("column", "max_rows", "width", "edges", "count", "log"),
+    *("reshape", "first", "last", "order", "columns", "constant", "aggregate", "fields"),
 )
 
 
@@ -63,6 +65,7 @@ class Schema:
     fields: tuple[Field, ...] = field(compare=False, repr=False)
     todo: tuple[str, ...] = field(compare=False, repr=False)
     allowed: AllowedSet | None = field(compare=False, repr=False, default=None)
+    reshape: Reshape | None = field(default=None, compare=False, repr=False)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -254,12 +257,14 @@ def _build(document: Any, where: str) -> Schema:
     unit = model.dpsynth.unit
     spec = UnitSpec(unit.column, unit.max_rows) if unit != "row" else UnitSpec()
     _check_table(model, fields, spec, where)
+    asked = any(place[:2] == ("dpsynth", "reshape") for place in places)
+    reshape = None if asked else build_reshape(model.dpsynth.reshape, fields, spec, where)
     todo = tuple(
         [".".join(map(str, place)) for place in places if place[0] != "fields" or len(place) < 3]
         + [f"{', '.join(one.todo)} of field {one.name!r}" for one in fields if one.todo]
     )
     allowed = build_constraints(model.dpsynth.constraints, fields, where)
-    return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo, allowed)
+    return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo, allowed, reshape)
 
 
 def _check_table(model: TableModel, fields: tuple[Field, ...], unit: UnitSpec, where: str) -> None:
@@ -314,7 +319,7 @@ def _below(places: list[Place]) -> dict[int, tuple[str, ...]]:
 
 def _ordered(node: Any) -> Any:
     if isinstance(node, dict):
-        known = [key for key in _ORDER if key in node]
+        known = [*(key for key in _ORDER if key in node), *(key for key in node if key not in _ORDER)]
         if "name" in known and "type" in node:
             known = ["name", *(key for key in known if key not in ("name", "dpsynth")), "dpsynth"]
         return {key: _ordered(node[key]) for key in known if key in node}
