@@ -126,6 +126,8 @@ class Model:
     @cached_property
     def arrow_schema(self) -> pa.Schema:
         """The Arrow types of every sampled batch."""
+        if self.schema is not None:
+            return self.schema.arrow_schema
         codecs = self.codecs
         return pa.schema([pa.field(name, codecs[name].arrow_type, codecs[name].nullable) for name in self.domain])
 
@@ -226,7 +228,7 @@ class Model:
         if _integer(batch_rows, "batch_rows") < 1:
             raise UsageError("a batch needs at least 1 row", where="batch_rows")
         generator = _entropy(seed)
-        evidence = evidence_of(where, self.domain, self.codecs)
+        evidence = evidence_of(where, self.domain, self.codecs, self.schema)
         source = self.distribution.conditioned(evidence.weights) if evidence.weights else self.distribution
         if evidence.weights and not source.total > 0:
             hint = "Each condition can be met, but in this model not all of them together."
@@ -253,8 +255,10 @@ class Model:
     def _decoded(
         self, codes: Mapping[str, Codes], inside: Mapping[str, Condition], generator: np.random.Generator
     ) -> pa.RecordBatch:
-        columns = [self.codecs[name].decode(codes[name], generator, inside.get(name)) for name in self.domain]
-        return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
+        columns = {name: self.codecs[name].decode(codes[name], generator, inside.get(name)) for name in self.domain}
+        if self.schema is not None:
+            columns = self.schema.restored(columns, generator)
+        return pa.RecordBatch.from_arrays([columns[name] for name in self.arrow_schema.names], schema=self.arrow_schema)
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write the model file to ``path`` itself, which may exist; the same model gives the same bytes."""

@@ -161,9 +161,9 @@ def _coded(reader: TableReader, schema: Schema) -> CodedTable:
     """All rows of the table as codes: one pass, one narrow array per column."""
     domain = schema.domain
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in domain}
-    for batch in reader.batches(domain.attributes):
+    for batch in reader.batches(schema.columns(domain.attributes)):
         for name in domain:
-            codes = schema.codec(name).encode(batch.column(batch.schema.get_field_index(name)))
+            codes = schema.encode(name, batch)
             parts[name].append(codes.astype(smallest_dtype(domain[name])))
     empty = {name: np.zeros(0, dtype=smallest_dtype(domain[name])) for name in domain}
     return CodedTable(domain, {name: np.concatenate([empty[name], *parts.pop(name)]) for name in domain})

@@ -31,6 +31,7 @@ _APPLIES: dict[str, tuple[str, ...]] = {
     "dpsynth.bins": ("integer", "number", "date", "datetime"),
     "dpsynth.decimals": ("number", "datetime"),
     "dpsynth.zone": ("datetime",),
+    "dpsynth.keep": ("date", "datetime"),
     "format": ("date", "datetime"),
     "trueValues": ("boolean",),
     "falseValues": ("boolean",),
@@ -201,7 +202,7 @@ def _real_bins(edges: NDArray[np.float64], decimals: int | None) -> Bins:
 
 def _date(field: FieldModel, missing: tuple[str, ...]) -> Codec:
     unit = _unit(field, ("day", "week", "month", "quarter", "year"))
-    scale = DateScale(unit, _pattern(field))
+    scale = date_scale(field, unit)
     first, last = _bounds(scale, *_given_bounds(field))
     _check_units((last - first) * 86_400, unit)
     edges = scale.edges(first, last)
@@ -210,16 +211,26 @@ def _date(field: FieldModel, missing: tuple[str, ...]) -> Codec:
 
 def _datetime(field: FieldModel, missing: tuple[str, ...]) -> Codec:
     unit = _unit(field, ("day", "hour", "week", "month", "quarter", "year"))
+    scale = instant_scale(field, unit)
+    first, last = _bounds(scale, *_given_bounds(field))
+    _check_units((last - first) // 10**scale.decimals, unit)
+    edges = scale.edges(first, last)
+    return _binned(field, scale, WholeBins(edges), edges, missing)
+
+
+def date_scale(field: FieldModel, unit: str) -> DateScale:
+    """The scale of a date field."""
+    return DateScale(unit, _pattern(field))
+
+
+def instant_scale(field: FieldModel, unit: str) -> InstantScale:
+    """The scale of a datetime field; ``WrongKey`` for an unknown zone or too many decimals."""
     zone, decimals = field.dpsynth.zone, field.dpsynth.decimals or 0
     if zone is not None and not zone_exists(zone):
         raise WrongKey("dpsynth.zone", "is not a time zone that this machine knows", "Use an IANA name: Europe/Paris.")
     if decimals > 6:
         raise WrongKey("dpsynth.decimals", "moments have at most 6 decimals of a second")
-    scale = InstantScale(unit, zone, decimals, _pattern(field))
-    first, last = _bounds(scale, *_given_bounds(field))
-    _check_units((last - first) // 10**decimals, unit)
-    edges = scale.edges(first, last)
-    return _binned(field, scale, WholeBins(edges), edges, missing)
+    return InstantScale(unit, zone, decimals, _pattern(field))
 
 
 def _unit(field: FieldModel, units: tuple[str, ...]) -> str:
@@ -260,13 +271,14 @@ def _bounds(scale: Scale, low: object, high: object) -> tuple[Any, Any]:
     for side, (key, value) in enumerate((("minimum", low), ("maximum", high))):
         if value is None:
             raise WrongKey(f"constraints.{key}", "is missing")
-        ends.append(_scaled(scale, value, f"constraints.{key}")[side])
+        ends.append(scaled(scale, value, f"constraints.{key}")[side])
     if ends[0] > ends[1]:
         raise WrongKey("constraints.minimum", "is above the maximum")
     return ends[0], ends[1]
 
 
-def _scaled(scale: Scale, value: object, key: str) -> tuple[Any, Any]:
+def scaled(scale: Scale, value: object, key: str) -> tuple[Any, Any]:
+    """The closed interval that a value of the schema means; ``WrongKey`` if it is not of the field's type."""
     kind = str(scale.arrow_type)
     fits = {"int64": int, "double": int | float}.get(kind, str)
     if isinstance(value, bool) or not isinstance(value, fits):
@@ -280,34 +292,34 @@ def _scaled(scale: Scale, value: object, key: str) -> tuple[Any, Any]:
 
 def _listed(field: FieldModel, scale: Scale, dtype: type[np.generic], missing: tuple[str, ...]) -> Codec:
     _overflow(field, ("null",))
-    numbers = [_scaled(scale, value, "constraints.enum")[0] for value in field.constraints.enum or []]
+    numbers = [scaled(scale, value, "constraints.enum")[0] for value in field.constraints.enum or []]
     _check_enum(numbers)
-    values, sentinels = np.array(numbers, dtype=dtype), _sentinels(scale, missing)
-    if np.isin(values, sentinels).any():
+    values, marks = np.array(numbers, dtype=dtype), sentinels(scale, missing)
+    if np.isin(values, marks).any():
         raise WrongKey("constraints.enum", "a value is also among missingValues")
     nullable = is_nullable(field)
     null_code = len(values)
     if not nullable:
-        number = _scaled(scale, field.dpsynth.null, "dpsynth.null")[0]
+        number = scaled(scale, field.dpsynth.null, "dpsynth.null")[0]
         if number not in numbers:
             raise WrongKey("dpsynth.null", "the value is not in the field's domain")
         null_code = numbers.index(number)
-    return ListedCodec(scale, values, sentinels, null_code, nullable)
+    return ListedCodec(scale, values, marks, null_code, nullable)
 
 
 def _binned(field: FieldModel, scale: Scale, bins: Bins, edges: NDArray[Any], missing: tuple[str, ...]) -> Codec:
     clip = _overflow(field, ("clip", "null")) == "clip"
     nullable = is_nullable(field)
-    null_code = bins.count
+    null_code, number = bins.count, None
     if not nullable:
-        number = _scaled(scale, field.dpsynth.null, "dpsynth.null")[0]
+        number = scaled(scale, field.dpsynth.null, "dpsynth.null")[0]
         if not bins.low <= number <= bins.high:
             raise WrongKey("dpsynth.null", "the value is outside the field's bounds")
         null_code = int(bins.locate(np.array([number], dtype=edges.dtype))[0])
-    return BinnedCodec(scale, bins, edges, _sentinels(scale, missing), null_code, nullable, clip)
+    return BinnedCodec(scale, bins, edges, sentinels(scale, missing), null_code, nullable, clip, number)
 
 
-def _sentinels(scale: Scale, missing: tuple[str, ...]) -> NDArray[Any]:
+def sentinels(scale: Scale, missing: tuple[str, ...]) -> NDArray[Any]:
     """The numbers that mean null because their text is among ``missingValues``."""
     numbers, valid = scale.read(pa.array([text.encode() for text in missing], pa.binary()))
     return np.unique(numbers[valid])

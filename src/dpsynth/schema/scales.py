@@ -194,15 +194,16 @@ class InstantScale:
 
     def labels(self, edges: NDArray[np.int64]) -> tuple[str, ...]:
         """The calendar unit, on the wall of the zone, that each bin lies in."""
-        return unit_labels(self._wall(edges[:-1] // self._steps), self.unit)
+        return unit_labels(self.wall(edges[:-1] // self._steps), self.unit)
 
     def edges(self, low: int, high: int) -> NDArray[np.int64]:
         """The bins of ``low .. high``: one per calendar unit of the zone, cut at the bounds."""
-        first, last = self._wall(np.array([low, high]) // self._steps).tolist()
+        first, last = self.wall(np.array([low, high]) // self._steps).tolist()
         starts = self._located(unit_starts(first - DAY, last + DAY, self.unit), _ALL) * self._steps
         return np.unique(np.concatenate([[low], starts[(starts > low) & (starts <= high)], [high + 1]]))
 
-    def _wall(self, seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    def wall(self, seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Seconds since 1970 on the wall of the zone, of seconds since 1970 UTC."""
         return seconds if self.zone is None else to_wall(seconds, self.zone)
 
 

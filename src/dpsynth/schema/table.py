@@ -9,16 +9,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from dpsynth.domain import Domain
 from dpsynth.errors import DataMismatchError, FileFormatError, NoGuaranteeError, SchemaError, UsageError
+from dpsynth.schema.attributes import Attribute
+from dpsynth.schema.cells import Codes
 from dpsynth.schema.codecs import Codec
+from dpsynth.schema.conditions import Condition
+from dpsynth.schema.derivations import in_order
 from dpsynth.schema.document import TODO, TableModel, did_you_mean, validate
 from dpsynth.schema.fields import Field, UnitSpec, build_field
+from dpsynth.schema.map_files import with_maps
 from dpsynth.schema.physical import accepts
 from dpsynth.schema.yamltext import MAX_CHARACTERS, dump, parse
 
@@ -27,6 +34,7 @@ _ORDER = (
     *("dpsynth", "version", "name", "population", "unit", "type", "title", "description", "format"),
     *("trueValues", "falseValues", "missingValues", "constraints", "required", "enum", "minimum", "maximum"),
     *("role", "source", "public_reason", "domain", "bins", "decimals", "zone", "null", "overflow", "dtype"),
+    *("derived", "after", "sum", "map", "from", "prefix", "file", "values", "keep"),
     *("column", "max_rows", "width", "edges", "count", "log", "fields"),
 )
 
@@ -51,12 +59,13 @@ class Schema:
     @staticmethod
     def load(path: str | Path) -> Schema:
         """The schema in a YAML (or JSON) file; ``FileFormatError`` if it cannot be read, ``SchemaError`` if wrong."""
-        return Schema.loads(read_text(path), where=str(path))
+        return Schema.loads(read_text(path), where=str(path), folder=Path(path).parent)
 
     @staticmethod
-    def loads(text: str, where: str = "schema") -> Schema:
-        """The schema in a text; ``where`` names it in messages."""
-        return _build(parse(text, where), where)
+    def loads(text: str, where: str = "schema", folder: Path | None = None) -> Schema:
+        """The schema in a text; ``where`` names it in messages, files that it names are read from ``folder``."""
+        document = parse(text, where)
+        return _build(document if folder is None else with_maps(document, folder), where)
 
     @staticmethod
     def from_dict(document: Mapping[str, Any], where: str = "schema") -> Schema:
@@ -99,16 +108,61 @@ class Schema:
         return tuple(one for one in self.fields if one.modeled)
 
     @cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What a model counts: one attribute a field, the lengths of lags, the calendar parts that dates keep."""
+        return tuple(attribute for one in self.modeled for attribute in one.attributes)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Attribute]:
+        return {attribute.name: attribute for attribute in self.attributes}
+
+    @cached_property
     def domain(self) -> Domain:
-        """The modeled fields and their numbers of codes (null category included); ``SchemaError`` while a TODO is
-        left.
-        """
-        return Domain(tuple(one.name for one in self.modeled), tuple(one.ready.size for one in self.modeled))
+        """The attributes and their numbers of codes (null category included); ``SchemaError`` while a TODO is left."""
+        return Domain(tuple(self._by_name), tuple(one.codec.size for one in self.attributes))
 
     @cached_property
     def arrow_schema(self) -> pa.Schema:
-        """Names and types of a decoded table."""
+        """Names and types of a decoded table: all fields but ``direct-id``, derived ones included."""
         return pa.schema([pa.field(one.name, one.arrow_type, nullable=one.nullable) for one in self.modeled])
+
+    def columns(self, attributes: Sequence[str]) -> tuple[str, ...]:
+        """The columns of the table that these attributes are read from, each once."""
+        return tuple(dict.fromkeys(column for name in attributes for column in self._by_name[name].columns))
+
+    def encode(self, attribute: str, batch: pa.RecordBatch) -> Codes:
+        """The int32 code of each row of a batch that holds the attribute's columns; total and row-wise."""
+        return self._by_name[attribute].encode(batch)
+
+    def restored(self, columns: Mapping[str, pa.Array], rng: np.random.Generator) -> dict[str, pa.Array]:
+        """The columns of the table, by name, from decoded attributes: dates with the parts that they keep, then the
+        derived fields, each after those that it follows from.
+        """
+        made = dict(columns)
+        for one in self._ordered:
+            if one.parts is not None:
+                made[one.name] = one.parts.restored(made, rng)
+            elif one.derived is not None:
+                made[one.name] = one.derived.restored(made, rng)
+        return {one.name: made[one.name] for one in self.modeled}
+
+    def condition(self, condition: Condition) -> Condition:
+        """The condition on an attribute that means the same; ``UsageError`` for a derived field that has none."""
+        rule = next((one.derived for one in self.modeled if one.name == condition.column), None)
+        return condition if rule is None else rule.condition(condition)
+
+    def check_inside(self, columns: Sequence[str]) -> None:
+        """Refuse, with ``UsageError``, conditions that cut bins of a date which keeps calendar parts."""
+        for one in self.modeled:
+            if one.name in columns and one.parts is not None:
+                one.parts.check_condition(one.name)
+
+    @cached_property
+    def _ordered(self) -> tuple[Field, ...]:
+        """The modeled fields, each after those that it derives from."""
+        place = {one.name: one for one in self.modeled}
+        graph = {one.name: one.derived.sources if one.derived else () for one in self.modeled}
+        return tuple(place[name] for name in TopologicalSorter(graph).static_order())
 
     def field(self, name: str) -> Field:
         """The field of this name; ``UsageError`` with the nearest names if there is none."""
@@ -119,8 +173,13 @@ class Schema:
         raise UsageError("the schema has no such field", where=name, hint=hint)
 
     def codec(self, name: str) -> Codec:
-        """The codec of a modeled field; ``UsageError`` for an unknown name, ``SchemaError`` while it is incomplete."""
-        return self.field(name).ready
+        """The codec of an attribute; ``UsageError`` for an unknown name, ``SchemaError`` while a field is open."""
+        for one in self.modeled:
+            for attribute in one.attributes if one.codec else ():
+                if attribute.name == name:
+                    return attribute.codec
+        self.field(name).ready  # noqa: B018 (says what is wrong with a field that has no codec)
+        raise UsageError("the field is derived: it has no codes of its own", where=name)
 
     def problems(self) -> list[str]:
         """Why a fit may not use this schema yet, in plain words; empty when it may."""
@@ -152,7 +211,7 @@ class Schema:
     def check_columns(self, names: Sequence[str], types: Mapping[str, str]) -> None:
         """``DataMismatchError`` unless a table with these columns and physical types can be read by this schema."""
         doubled = sorted(name for name, times in Counter(names).items() if times > 1)
-        wanted = [one.name for one in self.modeled]
+        wanted = list(self.columns(self.domain.attributes))
         if self.unit.column is not None and self.unit.column not in wanted:
             wanted.append(self.unit.column)
         if twice := [name for name in doubled if name in wanted]:
@@ -162,7 +221,7 @@ class Schema:
             hint = "Compare the names; if the first line holds data, add a line with the column names."
             raise DataMismatchError(f"the table has no column {_some(absent)}", where=self.name, hint=hint)
         for one in self.modeled:
-            physical = types.get(one.name)
+            physical = types.get(one.name) if one.name in wanted else None
             if one.type and physical is not None and not accepts(one.type, physical):
                 what = f"a column of type {physical} cannot be a field of type {one.type}"
                 raise DataMismatchError(what, where=f"field {one.name!r}", hint="Change the type in the schema.")
@@ -210,10 +269,15 @@ def _build(document: Any, where: str) -> Schema:
     model = validate(_without_todos(document), where)
     missing = tuple(dict.fromkeys(("", *(text.strip(" \t\r\n\f\v") for text in model.missingValues))))
     below = _below(places)
-    fields = tuple(build_field(one, below.get(index, ()), missing, where) for index, one in enumerate(model.fields_))
+    built: dict[str, Field] = {}
+    _check_names(model, where)
+    for index in in_order(model.fields_, where):
+        one = model.fields_[index]
+        built[one.name] = build_field(one, below.get(index, ()), missing, where, built)
+    fields = tuple(built[one.name] for one in model.fields_)
     unit = model.dpsynth.unit
     spec = UnitSpec(unit.column, unit.max_rows) if unit != "row" else UnitSpec()
-    _check_table(model, fields, spec, where)
+    _check_table(fields, spec, where)
     todo = tuple(
         [".".join(map(str, place)) for place in places if place[0] != "fields" or len(place) < 3]
         + [f"{', '.join(one.todo)} of field {one.name!r}" for one in fields if one.todo]
@@ -221,14 +285,22 @@ def _build(document: Any, where: str) -> Schema:
     return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo)
 
 
-def _check_table(model: TableModel, fields: tuple[Field, ...], unit: UnitSpec, where: str) -> None:
+def _check_names(model: TableModel, where: str) -> None:
     names = Counter(one.name for one in model.fields_)
     if twice := sorted(name for name, times in names.items() if times > 1):
         raise SchemaError(f"two fields are named {_some(twice)}", where=where)
+
+
+def _check_table(fields: tuple[Field, ...], unit: UnitSpec, where: str) -> None:
+    known = {one.name for one in fields}
     for one in fields:
         if one.name == unit.column and one.modeled:
             hint = "Give it role: direct-id."
             raise SchemaError(f"field {one.name!r}: the unit's column identifies people", where=where, hint=hint)
+        extra = [other.name for other in one.attributes if other.name != one.name] if one.codec else []
+        if taken := [name for name in extra if name in known]:
+            raise SchemaError(f"the name of field {taken[0]!r} is needed for a part of {one.name!r}", where=where)
+        known.update(extra)
 
 
 def _todos(node: Any, place: Place) -> Iterator[Place]:
@@ -274,7 +346,8 @@ def _ordered(node: Any) -> Any:
         known = [key for key in _ORDER if key in node]
         if "name" in known and "type" in node:
             known = ["name", *(key for key in known if key not in ("name", "dpsynth")), "dpsynth"]
-        return {key: _ordered(node[key]) for key in known if key in node}
+        # The keys of a map of values are the table's codes, in their own order.
+        return {key: dict(node[key]) if key == "values" else _ordered(node[key]) for key in known if key in node}
     if isinstance(node, list):
         return [_ordered(item) for item in node]
     return node
