@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from dpsynth.schema import Schema
-from dpsynth.schema.document import BinsPart, ConstraintsPart, FieldModel, FieldPart, TableModel, TablePart, UnitPart
+from dpsynth.schema.document import (
+    BinsPart,
+    ConstraintsPart,
+    DerivedPart,
+    FieldModel,
+    FieldPart,
+    MapPart,
+    TableModel,
+    TablePart,
+    UnitPart,
+)
 from dpsynth.schema.domains import NAMES
 from dpsynth.schema.dtypes import allowed_dtypes, dtype_problem
 
@@ -36,11 +46,22 @@ def test_examples_have_the_codes_that_the_page_lists() -> None:
             pattern = re.escape(example["codes"]).replace(r"\.\.\.", ".*")
             assert re.fullmatch(pattern, labels), (example["name"], labels)
             shown += 1
-    assert shown == 12
+    assert shown == 15
+
+
+def test_examples_have_the_attributes_that_the_page_lists() -> None:
+    shown = re.findall(r"^  # ((?:\w+ - \w+)|(?:\w+ \(\w+\))): (.+)$", PAGE, re.MULTILINE)
+    assert len(shown) == 3
+    for name, codes in shown:
+        block = next(block for block in BLOCKS if f"# {name}:" in block)
+        assert ", ".join(Schema.loads(whole(block)).codec(name).labels) == codes
 
 
 def test_the_page_names_every_key_and_public_domain() -> None:
-    models = (TableModel, TablePart, UnitPart, FieldModel, FieldPart, ConstraintsPart, BinsPart)
+    models = (
+        *(TableModel, TablePart, UnitPart, FieldModel, FieldPart, ConstraintsPart, BinsPart),
+        *(DerivedPart, MapPart),
+    )
     keys = {info.alias or name for model in models for name, info in model.model_fields.items()}
     assert not [key for key in keys | set(NAMES) if not re.search(rf"\b{key}\b", PAGE)]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from dpsynth.errors import SchemaError
 from dpsynth.schema.bins import Bins, DecimalBins, RealBins, WholeBins
@@ -165,7 +166,9 @@ def _length(field: FieldModel, part: DerivedPart) -> BinnedCodec:
     """The codec of the length, built as that of a field of its own."""
     low, high = edge_bounds(part.bins, part.minimum, part.maximum)
     if high is None:
-        raise WrongKey("dpsynth.derived.maximum", "is missing", "Say how long the length can be; longer counts as this.")
+        raise WrongKey(
+            "dpsynth.derived.maximum", "is missing", "Say how long the length can be; longer counts as this."
+        )
     low = 0 if low is None else low
     if not isinstance(low, int | float) or low < 0:
         raise WrongKey("dpsynth.derived.minimum", "must be at least 0: the field comes after the other one")
@@ -208,11 +211,9 @@ def _range(
     marks = sentinels(scale, missing)
     if ((marks >= low) & (marks <= high)).any():
         raise WrongKey("dpsynth.derived", "the field can reach a value that is also among missingValues")
-    bins: Bins = WholeBins(np.array([low, high + 1], dtype=np.int64))
-    edges: np.ndarray[Any, Any] = np.array([low, high + 1], dtype=np.int64)
-    if isinstance(scale, RealScale):
-        edges = np.array([low, high], dtype=np.float64)
-        bins = RealBins(edges)
+    real = isinstance(scale, RealScale)
+    edges: NDArray[Any] = np.array([low, high], np.float64) if real else np.array([low, high + 1], np.int64)
+    bins: Bins = RealBins(edges) if real else WholeBins(edges)
     return BinnedCodec(scale, bins, edges, marks, null_code=1, nullable=True, clip=clip)
 
 
