@@ -89,11 +89,15 @@ def batch(name: str, pair: tuple[pa.Array, pa.Array]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(list(pair[: len(wanted)]), names=list(wanted))
 
 
+def encoded(name: str, rows: pa.RecordBatch) -> np.ndarray:
+    return SCHEMA.encode([name], rows)[name]
+
+
 @every_attribute
 @given(pair=PAIRS)
 def test_encode_is_total(name: str, pair: tuple[pa.Array, pa.Array]) -> None:
     with np.errstate(all="raise"):
-        codes = SCHEMA.encode(name, batch(name, pair))
+        codes = encoded(name, batch(name, pair))
     assert codes.dtype == np.int32
     assert codes.shape == (len(pair[0]),)
     assert ((codes >= 0) & (codes < SCHEMA.codec(name).size)).all()
@@ -105,20 +109,32 @@ def test_the_code_of_a_row_depends_on_that_row_alone(
     name: str, pair: tuple[pa.Array, pa.Array], data: st.DataObject
 ) -> None:
     rows = batch(name, pair)
-    codes = SCHEMA.encode(name, rows)
+    codes = encoded(name, rows)
     order = data.draw(st.permutations(range(len(codes))))
-    assert SCHEMA.encode(name, rows.take(pa.array(order, pa.int64()))).tolist() == [codes[row] for row in order]
+    assert encoded(name, rows.take(pa.array(order, pa.int64()))).tolist() == [codes[row] for row in order]
     cut = data.draw(st.integers(0, len(codes)))
-    assert [*SCHEMA.encode(name, rows[:cut]), *SCHEMA.encode(name, rows[cut:])] == codes.tolist()
-    assert [int(SCHEMA.encode(name, rows.slice(row, 1))[0]) for row in range(len(codes))] == codes.tolist()
+    assert [*encoded(name, rows[:cut]), *encoded(name, rows[cut:])] == codes.tolist()
+    assert [int(encoded(name, rows.slice(row, 1))[0]) for row in range(len(codes))] == codes.tolist()
 
 
 @every_attribute
 @given(pair=PAIRS)
 def test_a_dictionary_is_read_as_its_cells(name: str, pair: tuple[pa.Array, pa.Array]) -> None:
-    codes = SCHEMA.encode(name, batch(name, pair)).tolist()
+    codes = encoded(name, batch(name, pair)).tolist()
     packed = tuple(one if pa.types.is_null(one.type) else one.dictionary_encode() for one in pair)
-    assert SCHEMA.encode(name, batch(name, packed)).tolist() == codes
+    assert encoded(name, batch(name, packed)).tolist() == codes
+
+
+@given(cells=st.lists(CELLS, max_size=20))
+def test_attributes_are_read_together_as_each_alone(cells: list[bytes | None]) -> None:
+    columns = SCHEMA.columns(SCHEMA.domain.attributes)
+    rows = pa.record_batch({name: pa.array(cells, pa.binary()) for name in columns})
+    together = SCHEMA.encode(SCHEMA.domain.attributes, rows)
+    assert list(together) == list(SCHEMA.domain.attributes)
+    for name, codes in together.items():
+        assert codes.tolist() == encoded(name, rows).tolist()
+    for name in ("start", "seen", "at", "low", "x"):
+        assert together[name].tolist() == SCHEMA.codec(name).encode(rows.column(name)).tolist()
 
 
 @given(seed=st.integers(0, 2**32), data=st.data())
@@ -130,12 +146,12 @@ def test_what_is_restored_is_encoded_as_it_was_drawn(seed: int, data: st.DataObj
     table = pa.record_batch(SCHEMA.restored(drawn, rng))
     assert table.schema.names == [one.name for one in SCHEMA.modeled]
     for name in ("start", "seen", "at", "low", "x"):
-        assert SCHEMA.encode(name, table).tolist() == codes[name].tolist()
+        assert encoded(name, table).tolist() == codes[name].tolist()
     for later, earlier in (("stop", "seen"), ("then", "at"), ("high", "low"), ("y", "x"), ("z", "y")):
         name = f"{later} - {earlier}"
         codec = SCHEMA.codec(name)
         assert table.column(later).is_null().to_pylist() == drawn[name].is_null().to_pylist()
-        again = SCHEMA.encode(name, table)
+        again = encoded(name, table)
         known = table.column(earlier).is_valid().to_numpy(zero_copy_only=False)
         as_drawn = codes[name] != codec.labels.index(f"no {earlier}") if f"no {earlier}" in codec.labels else known
         # Beyond 2**53 a small length is lost beside a large number; it is still no negative one.

@@ -20,8 +20,8 @@ class Codes:
     def columns(self, attributes):
         return attributes
 
-    def encode(self, attribute, batch):
-        return batch.column(attribute).cast(pa.int32()).to_numpy(zero_copy_only=False)
+    def encode(self, attributes, batch):
+        return {name: batch.column(name).cast(pa.int32()).to_numpy(zero_copy_only=False) for name in attributes}
 
 
 class Rows:

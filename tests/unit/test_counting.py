@@ -139,7 +139,7 @@ def test_a_faulty_codec_reaches_no_other_cell():
         def columns(self, attributes):
             return attributes
 
-        def encode(self, attribute, batch):
-            return np.array([0, 2, 3, 70000, -1], np.int32)
+        def encode(self, attributes, batch):
+            return {"a": np.array([0, 2, 3, 70000, -1], np.int32)}
 
     assert encode_batch(pa.record_batch({"a": [0] * 5}), Faulty(), ("a",))["a"].tolist() == [0, 2, 2, 2, 2]

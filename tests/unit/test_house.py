@@ -49,7 +49,7 @@ STABILITY = {
     "tables/csv_lines.py": (120, "ingest"),
     "tables/csv_reader.py": (110, "ingest"),
     "schema/codecs.py": (245, "codecs"),
-    "schema/attributes.py": (50, "codecs"),
+    "schema/attributes.py": (60, "codecs"),
     "schema/derived.py": (200, "codecs"),
     "schema/parts.py": (160, "codecs"),
     "schema/bins.py": (220, "codecs"),

@@ -50,8 +50,10 @@ class Encoding(Protocol):
         """The physical columns that these attributes are read from."""
         ...
 
-    def encode(self, attribute: str, batch: pa.RecordBatch) -> NDArray[np.int32]:
-        """One code per row of the batch, from that row's values in ``columns``; never raises on values."""
+    def encode(self, attributes: Clique, batch: pa.RecordBatch) -> Mapping[str, NDArray[np.int32]]:
+        """Per attribute one code per row of the batch, from that row's values in the attribute's columns; never raises
+        on values.
+        """
         ...
 
 
@@ -217,7 +219,8 @@ def encoded_blocks(reader: TableReader, schema: Encoding, attributes: Clique, ba
 
 def encode_batch(batch: pa.RecordBatch, schema: Encoding, attributes: Clique) -> dict[str, NDArray[np.unsignedinteger]]:
     """The codes of one batch in the smallest unsigned dtypes, always below the attribute's size."""
-    return {name: _narrow(schema.encode(name, batch), schema.domain[name]) for name in attributes}
+    codes = schema.encode(attributes, batch)
+    return {name: _narrow(codes[name], schema.domain[name]) for name in attributes}
 
 
 def _narrow(codes: NDArray[np.int32], size: int) -> NDArray[np.unsignedinteger]:

@@ -162,8 +162,7 @@ def _coded(reader: TableReader, schema: Schema) -> CodedTable:
     domain = schema.domain
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in domain}
     for batch in reader.batches(schema.columns(domain.attributes)):
-        for name in domain:
-            codes = schema.encode(name, batch)
+        for name, codes in schema.encode(domain.attributes, batch).items():
             parts[name].append(codes.astype(smallest_dtype(domain[name])))
     empty = {name: np.zeros(0, dtype=smallest_dtype(domain[name])) for name in domain}
     return CodedTable(domain, {name: np.concatenate([empty[name], *parts.pop(name)]) for name in domain})

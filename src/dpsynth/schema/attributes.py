@@ -20,16 +20,45 @@ from dpsynth.schema.codecs import BinnedCodec, Codec, ListedCodec
 
 @dataclass(frozen=True, eq=False)
 class Attribute:
-    """One axis of the domain: its name, the codec of its codes, the columns it reads, and how."""
+    """One axis of the domain: its name, the codec of its codes, the columns it reads, and how.
+
+    ``read`` gives the int32 code of each row: total, and a function of the row's cells in ``columns`` alone.
+    """
 
     name: str
     codec: Codec
     columns: tuple[str, ...]
-    read: Callable[..., Codes]
+    read: Callable[[Rows], Codes]
 
-    def encode(self, batch: pa.RecordBatch) -> Codes:
-        """The int32 code of each row; total, and a function of the row's cells in ``columns`` alone."""
-        return self.read(*(batch.column(name) for name in self.columns))
+
+class Rows:
+    """The columns of one batch, and the numbers in them, each read once for all attributes that need them."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self._batch = batch
+        self._numbers: dict[tuple[str, int], tuple[NDArray[Any], Bits]] = {}
+
+    def column(self, name: str) -> pa.Array:
+        """The cells of a column."""
+        return self._batch.column(name)
+
+    def numbers(self, name: str, codec: BinnedCodec | ListedCodec) -> tuple[NDArray[Any], Bits]:
+        """``numbers_of`` the column; not to be written to."""
+        key = name, id(codec)
+        if key not in self._numbers:
+            self._numbers[key] = numbers_of(codec, self.column(name))
+        return self._numbers[key]
+
+
+def plain_attribute(name: str, codec: Codec, *, shared: bool) -> Attribute:
+    """The attribute of a field's own column; ``shared`` when other attributes read its numbers, too."""
+    if shared and isinstance(codec, BinnedCodec):
+        return Attribute(name, codec, (name,), lambda rows: _located(codec, *rows.numbers(name, codec)))
+    return Attribute(name, codec, (name,), lambda rows: codec.encode(rows.column(name)))
+
+
+def _located(codec: BinnedCodec, numbers: NDArray[Any], known: Bits) -> Codes:
+    return np.where(known, codec.bins.locate(numbers), codec.null_code).astype(np.int32)
 
 
 def numbers_of(codec: BinnedCodec | ListedCodec, column: pa.Array) -> tuple[NDArray[Any], Bits]:

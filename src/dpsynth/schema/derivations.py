@@ -165,7 +165,7 @@ def _check_decimals(codec: BinnedCodec | ListedCodec, decimals: int) -> None:
 def _length(field: FieldModel, part: DerivedPart) -> BinnedCodec:
     """The codec of the length, built as that of a field of its own."""
     low, high = edge_bounds(part.bins, part.minimum, part.maximum)
-    if high is None:
+    if not isinstance(high, int | float):
         raise WrongKey(
             "dpsynth.derived.maximum", "is missing", "Say how long the length can be; longer counts as this."
         )

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dpsynth.errors import UsageError
-from dpsynth.schema.attributes import Attribute, numbers_of
+from dpsynth.schema.attributes import Attribute, Rows, numbers_of
 from dpsynth.schema.cells import Bits, Codes
 from dpsynth.schema.codecs import NULL, BinnedCodec, CategoryCodec, Codec, ListedCodec
 from dpsynth.schema.conditions import Condition
@@ -131,10 +131,10 @@ class Lag:
         """The length."""
         return (Attribute(self.attribute, self.length, (self.source, self.field), self.encode),)
 
-    def encode(self, source: pa.Array, column: pa.Array) -> Codes:
+    def encode(self, rows: Rows) -> Codes:
         """The int32 code of each row's length; total, and a function of the row's two cells alone."""
-        starts, begun = numbers_of(self.origin, source)
-        ends, ended = numbers_of(self.reader, column)
+        starts, begun = rows.numbers(self.source, self.origin)
+        ends, ended = rows.numbers(self.field, self.reader)
         codes = self.length.located(self._lengths(starts, ends), ended & begun)
         lone = ended & ~begun
         return codes if self.length.alone is None else np.where(lone, np.int32(self.length.inner.bins.count), codes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from dpsynth.errors import SchemaError
-from dpsynth.schema.attributes import Attribute
+from dpsynth.schema.attributes import Attribute, plain_attribute
 from dpsynth.schema.builders import build_codec, is_nullable
 from dpsynth.schema.codecs import BinnedCodec, Codec, ListedCodec
 from dpsynth.schema.derivations import build_rule
@@ -64,7 +64,7 @@ class Field:
         codec = self.ready
         if self.derived is not None:
             return self.derived.attributes
-        own = Attribute(self.name, codec, (self.name,), codec.encode)
+        own = plain_attribute(self.name, codec, shared=self.parts is not None)
         return (own, *(self.parts.attributes if self.parts else ()))
 
     @property

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dpsynth.errors import UsageError
-from dpsynth.schema.attributes import Attribute, numbers_of
+from dpsynth.schema.attributes import Attribute, Rows, numbers_of
 from dpsynth.schema.calendars import DAY
 from dpsynth.schema.cells import Codes
 from dpsynth.schema.codecs import BinnedCodec, CategoryCodec
@@ -56,9 +56,9 @@ class CalendarPart:
         spellings = {name.encode(): code for code, name in enumerate(names)}
         return CategoryCodec(pa.array(names), spellings, frozenset({b""}), int(null), int(null), nullable)
 
-    def encode(self, column: pa.Array) -> Codes:
+    def encode(self, rows: Rows) -> Codes:
         """The int32 code of each date's part, of the date that counts (clipped to the bounds, or null)."""
-        numbers, known = numbers_of(self.date, column)
+        numbers, known = rows.numbers(self.field, self.date)
         return np.where(known, self.code_of(numbers), self.codec.null_code).astype(np.int32)
 
     def code_of(self, numbers: NDArray[np.int64]) -> Codes:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from dpsynth.domain import Domain
 from dpsynth.errors import DataMismatchError, FileFormatError, NoGuaranteeError, SchemaError, UsageError
-from dpsynth.schema.attributes import Attribute
+from dpsynth.schema.attributes import Attribute, Rows
 from dpsynth.schema.cells import Codes
 from dpsynth.schema.codecs import Codec
 from dpsynth.schema.conditions import Condition
@@ -130,9 +130,10 @@ class Schema:
         """The columns of the table that these attributes are read from, each once."""
         return tuple(dict.fromkeys(column for name in attributes for column in self._by_name[name].columns))
 
-    def encode(self, attribute: str, batch: pa.RecordBatch) -> Codes:
-        """The int32 code of each row of a batch that holds the attribute's columns; total and row-wise."""
-        return self._by_name[attribute].encode(batch)
+    def encode(self, attributes: Sequence[str], batch: pa.RecordBatch) -> dict[str, Codes]:
+        """The int32 codes of each row of a batch that holds the attributes' columns; total and row-wise."""
+        rows = Rows(batch)
+        return {name: self._by_name[name].read(rows) for name in attributes}
 
     def restored(self, columns: Mapping[str, pa.Array], rng: np.random.Generator) -> dict[str, pa.Array]:
         """The columns of the table, by name, from decoded attributes: dates with the parts that they keep, then the
