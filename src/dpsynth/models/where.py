@@ -15,6 +15,7 @@ from dpsynth.errors import UsageError
 from dpsynth.models.code_numbers import CodeNumbers
 from dpsynth.schema.codecs import NULL, BinnedCodec, Codec
 from dpsynth.schema.conditions import Condition, parse_where
+from dpsynth.schema.restoring import check_inside
 from dpsynth.schema.scales import Scale
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def evidence_of(
         if within is not None:
             inside[name] = within
     if schema is not None:
-        schema.check_inside(tuple(inside))
+        check_inside(schema.modeled, tuple(inside))
     return Evidence(weights, inside)
 
 

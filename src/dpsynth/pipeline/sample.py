@@ -12,7 +12,8 @@ from dpsynth.models import Model, load
 from dpsynth.models.distribution import Method
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.labels import Label, LabelKind
-from dpsynth.tables import Written, write_sidecar, write_table
+from dpsynth.schema.restoring import as_text
+from dpsynth.tables import Written, is_csv, write_sidecar, write_table
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ def sample(
     loaded = model if isinstance(model, Model) else load(model)
     rows = loaded.default_rows if n is None else n
     batches = _reported(loaded.sample_batches(rows, where=where, seed=seed, method=method), rows, progress)
+    if loaded.schema is not None and is_csv(output):
+        fields = loaded.schema.modeled
+        batches = (as_text(fields, batch) for batch in batches)
     stamp = loaded.claim.stamp if loaded.claim else "" if loaded.dp else "false"
     step = f"sample, dp: {stamp}" if stamp else "sample"
     said = f"sample of a model, dp: {stamp}" if stamp else "sample of a differentially private model"

@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dpsynth.schema.bins import Bins, DecimalBins, RealBins, WholeBins
-from dpsynth.schema.calendars import SHORTEST, zone_exists
+from dpsynth.schema.calendars import DAY, SHORTEST, zone_exists
 from dpsynth.schema.cells import LIMIT
 from dpsynth.schema.codecs import NULL, BinnedCodec, CategoryCodec, Codec, ListedCodec
-from dpsynth.schema.dates import ISO, pattern_of
+from dpsynth.schema.dates import FIRST_SECOND, ISO, LAST_SECOND, pattern_of
 from dpsynth.schema.document import BinsPart, FieldModel, Scalar
 from dpsynth.schema.domains import ENUMERATIONS, NAMES, RANGES
 from dpsynth.schema.ranges import MAX_CODES, WrongKey, edge_bounds, real_edges, whole_edges
@@ -32,6 +32,7 @@ _APPLIES: dict[str, tuple[str, ...]] = {
     "dpsynth.decimals": ("number", "datetime"),
     "dpsynth.zone": ("datetime",),
     "dpsynth.keep": ("date", "datetime"),
+    "dpsynth.formats": ("date", "datetime"),
     "format": ("date", "datetime"),
     "trueValues": ("boolean",),
     "falseValues": ("boolean",),
@@ -204,7 +205,8 @@ def _date(field: FieldModel, missing: tuple[str, ...]) -> Codec:
     unit = _unit(field, ("day", "week", "month", "quarter", "year"))
     scale = date_scale(field, unit)
     first, last = _bounds(scale, *_given_bounds(field))
-    _check_units((last - first) * 86_400, unit)
+    _check_years(scale, first, last)
+    _check_units((last - first) * DAY, unit)
     edges = scale.edges(first, last)
     return _binned(field, scale, WholeBins(edges), edges, missing)
 
@@ -213,6 +215,7 @@ def _datetime(field: FieldModel, missing: tuple[str, ...]) -> Codec:
     unit = _unit(field, ("day", "hour", "week", "month", "quarter", "year"))
     scale = instant_scale(field, unit)
     first, last = _bounds(scale, *_given_bounds(field))
+    _check_years(scale, first, last)
     _check_units((last - first) // 10**scale.decimals, unit)
     edges = scale.edges(first, last)
     return _binned(field, scale, WholeBins(edges), edges, missing)
@@ -220,7 +223,7 @@ def _datetime(field: FieldModel, missing: tuple[str, ...]) -> Codec:
 
 def date_scale(field: FieldModel, unit: str) -> DateScale:
     """The scale of a date field."""
-    return DateScale(unit, _pattern(field))
+    return DateScale(unit, *_patterns(field))
 
 
 def instant_scale(field: FieldModel, unit: str) -> InstantScale:
@@ -230,7 +233,7 @@ def instant_scale(field: FieldModel, unit: str) -> InstantScale:
         raise WrongKey("dpsynth.zone", "is not a time zone that this machine knows", "Use an IANA name: Europe/Paris.")
     if decimals > 6:
         raise WrongKey("dpsynth.decimals", "moments have at most 6 decimals of a second")
-    return InstantScale(unit, zone, decimals, _pattern(field))
+    return InstantScale(unit, zone, decimals, *_patterns(field))
 
 
 def _unit(field: FieldModel, units: tuple[str, ...]) -> str:
@@ -245,13 +248,26 @@ def _check_units(seconds: int, unit: str) -> None:
         raise WrongKey("dpsynth.bins", f"there are more than {MAX_CODES:,} bins", "Use a longer calendar unit.")
 
 
-def _pattern(field: FieldModel) -> str:
-    if field.format in (None, "default"):
-        return ISO
-    try:
-        return pattern_of(str(field.format))
-    except ValueError as error:
-        raise WrongKey("format", str(error)) from None
+def _patterns(field: FieldModel) -> tuple[str, tuple[str, ...]]:
+    """The pattern of ``format``, and those of ``formats`` in their order."""
+    keys = {"format": [field.format or "default"], "dpsynth.formats": field.dpsynth.formats or []}
+    found = []
+    for key, forms in keys.items():
+        try:
+            found += [ISO if form == "default" else pattern_of(form) for form in forms]
+        except ValueError as error:
+            raise WrongKey(key, str(error)) from None
+    if len(set(found)) != len(found):
+        raise WrongKey("dpsynth.formats", "lists a format twice")
+    return found[0], tuple(found[1:])
+
+
+def _check_years(scale: DateScale | InstantScale, first: int, last: int) -> None:
+    seconds = (DAY, 1) if isinstance(scale, DateScale) else (1, 10**scale.decimals)
+    if first * seconds[0] < FIRST_SECOND * seconds[1]:
+        raise WrongKey("constraints.minimum", "is before the year 1")
+    if last * seconds[0] >= (LAST_SECOND + 1) * seconds[1]:
+        raise WrongKey("constraints.maximum", "is after the year 9999, as UTC counts it")
 
 
 def _bins_part(field: FieldModel) -> BinsPart | None:

@@ -85,6 +85,7 @@ def _check_keys(field: FieldModel, key: str) -> None:
         refused["constraints.enum"] = field.constraints.enum
     else:
         refused |= {"dpsynth.decimals": own.decimals, "dpsynth.zone": own.zone, "format": field.format}
+        refused |= {"dpsynth.formats": own.formats}
         refused |= {"constraints.minimum": field.constraints.minimum, "constraints.maximum": field.constraints.maximum}
     if key != _AFTER:
         refused |= {"dpsynth.null": own.null, "dpsynth.overflow": own.overflow}

@@ -87,6 +87,7 @@ class FieldPart(_Part):
     domain: str | None = None
     bins: str | BinsPart | None = None
     derived: DerivedPart | None = None
+    formats: list[str] | None = Field(default=None, min_length=1)
     keep: list[CalendarPart] | None = Field(default=None, min_length=1)
     decimals: int | None = Field(default=None, ge=0, le=12)
     zone: str | None = None

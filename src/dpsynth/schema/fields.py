@@ -35,7 +35,8 @@ class Field:
 
     ``todo`` lists the keys that a person must still fill in; such a field, and a ``direct-id``, has no ``codec``.
     ``dtype`` is the declared output dtype of frames, None for the default of the type. ``derived`` says how the field
-    follows from others (its ``codec`` then describes its type and range), ``parts`` what a date keeps.
+    follows from others (its ``codec`` then describes its type and range), ``parts`` what a date keeps, ``format`` how a
+    CSV file shows dates unless it is ISO 8601.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Field:
     todo: tuple[str, ...]
     derived: Rule | None = None
     parts: CalendarParts | None = None
+    format: str | None = None
     title: str | None = None
     description: str | None = None
 
@@ -107,6 +109,7 @@ def build_field(
         todo=("the fields that it derives from",) if waiting else todo,
         derived=rule,
         parts=parts,
+        format=None if model.format == "default" else model.format,
         title=model.title,
         description=model.description,
     )

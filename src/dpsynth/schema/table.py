@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from dpsynth.schema.document import TODO, TableModel, did_you_mean, validate
 from dpsynth.schema.fields import Field, UnitSpec, build_field
 from dpsynth.schema.map_files import with_maps
 from dpsynth.schema.physical import accepts
+from dpsynth.schema.restoring import restated, restored
 from dpsynth.schema.yamltext import MAX_CHARACTERS, dump, parse
 
 Place = tuple[str | int, ...]
@@ -34,7 +34,7 @@ _ORDER = (
     *("dpsynth", "version", "name", "population", "unit", "type", "title", "description", "format"),
     *("trueValues", "falseValues", "missingValues", "constraints", "required", "enum", "minimum", "maximum"),
     *("role", "source", "public_reason", "domain", "bins", "decimals", "zone", "null", "overflow", "dtype"),
-    *("derived", "after", "sum", "map", "from", "prefix", "file", "values", "keep"),
+    *("derived", "after", "sum", "map", "from", "prefix", "file", "values", "keep", "formats"),
     *("column", "max_rows", "width", "edges", "count", "log", "fields"),
 )
 
@@ -136,34 +136,12 @@ class Schema:
         return {name: self._by_name[name].read(rows) for name in attributes}
 
     def restored(self, columns: Mapping[str, pa.Array], rng: np.random.Generator) -> dict[str, pa.Array]:
-        """The columns of the table, by name, from decoded attributes: dates with the parts that they keep, then the
-        derived fields, each after those that it follows from.
-        """
-        made = dict(columns)
-        for one in self._ordered:
-            if one.parts is not None:
-                made[one.name] = one.parts.restored(made, rng)
-            elif one.derived is not None:
-                made[one.name] = one.derived.restored(made, rng)
-        return {one.name: made[one.name] for one in self.modeled}
+        """The columns of a decoded table, by name, from decoded attributes."""
+        return restored(self.modeled, columns, rng)
 
     def condition(self, condition: Condition) -> Condition:
         """The condition on an attribute that means the same; ``UsageError`` for a derived field that has none."""
-        rule = next((one.derived for one in self.modeled if one.name == condition.column), None)
-        return condition if rule is None else rule.condition(condition)
-
-    def check_inside(self, columns: Sequence[str]) -> None:
-        """Refuse, with ``UsageError``, conditions that cut bins of a date which keeps calendar parts."""
-        for one in self.modeled:
-            if one.name in columns and one.parts is not None:
-                one.parts.check_condition(one.name)
-
-    @cached_property
-    def _ordered(self) -> tuple[Field, ...]:
-        """The modeled fields, each after those that it derives from."""
-        place = {one.name: one for one in self.modeled}
-        graph = {one.name: one.derived.sources if one.derived else () for one in self.modeled}
-        return tuple(place[name] for name in TopologicalSorter(graph).static_order())
+        return restated(self.modeled, condition)
 
     def field(self, name: str) -> Field:
         """The field of this name; ``UsageError`` with the nearest names if there is none."""
