@@ -219,6 +219,14 @@ def test_a_bad_file_of_a_map_is_said(tmp_path: Path, content: bytes | None, said
         Schema.load(tmp_path / "s.yaml")
 
 
+@pytest.mark.parametrize("name", ["/etc/hostname", "../m.csv", "sub/../../m.csv"])
+def test_a_file_of_a_map_stands_beside_the_schema(tmp_path: Path, name: str) -> None:
+    rule = derived(f"map: {{from: c, file: {name}}}", "string")
+    (tmp_path / "s.yaml").write_text(f"dpsynth: {{version: 1, name: t}}\nfields:\n- {CODE}\n- {rule}\n")
+    with pytest.raises(FileFormatError, match="beside the schema"):
+        Schema.load(tmp_path / "s.yaml")
+
+
 def test_a_document_comes_back_with_the_codes_of_its_maps() -> None:
     loaded = schema(CODE, derived("map: {from: c, values: {other: x, B10: x, A01: y, A00: x}}", "string"))
     assert Schema.from_dict(loaded.to_dict()) == loaded

@@ -25,13 +25,16 @@ def with_maps(document: Any, folder: Path) -> Any:
         for key in ("dpsynth", "derived", "map"):
             node = node.get(key) if isinstance(node, dict) else None
         if isinstance(node, dict) and isinstance(node.get("file"), str) and "values" not in node:
-            node["values"] = _pairs(folder / node.pop("file"))
+            node["values"] = _pairs(folder, node.pop("file"))
     return document
 
 
-def _pairs(path: Path) -> dict[str, str]:
+def _pairs(folder: Path, name: str) -> dict[str, str]:
     """The pairs of a CSV file with a header and two columns: fine code, coarse code."""
+    path = folder / name
     where = str(path)
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise FileFormatError("the file of a map stands beside the schema or below it", where=where)
     try:
         with path.open("rb") as file:
             raw = file.read(_MAP_BYTES + 1)
