@@ -17,6 +17,8 @@ CODE = "{name: c, type: string, constraints: {enum: [A00, A01, B10]}, dpsynth: {
 ONE = "{name: p, type: integer, constraints: {minimum: 0, maximum: 9}, dpsynth: {source: public}}"
 TWO = '{name: q, type: integer, constraints: {minimum: 5, maximum: 6}, dpsynth: {source: public, "null": 5}}'
 REAL = "{name: r, type: number, constraints: {minimum: 0, maximum: 1}, dpsynth: {source: public, bins: {count: 2}}}"
+BIG = "{name: big, type: integer, constraints: {enum: [1, 9007199254740993]}, dpsynth: {source: public}}"
+WIDE = BIG.replace("name: big", "name: wide").replace("9007199254740993", "900000")
 SOME = [DAYS, CODE, ONE, TWO, REAL]
 
 
@@ -140,6 +142,15 @@ def test_a_sum_with_decimals_is_rounded_to_them() -> None:
     parts = [REAL.replace("name: r", f"name: {name}").replace("count: 2}", "count: 2}, decimals: 1") for name in "rs"]
     loaded = schema(*parts, derived("sum: [r, s]", "number", own="decimals: 1, "))
     assert restored(loaded, r=[0.1], s=[0.2])["z"] == [0.3]
+
+
+def test_a_sum_of_lags_with_decimals_has_decimals() -> None:
+    low = REAL.replace("name: r", "name: low").replace("count: 2}", "count: 2}, decimals: 2")
+    high = derived("after: low, maximum: 3, bins: {count: 3}", "number", own="decimals: 2, ").replace("z", "high")
+    loaded = schema(low, high, derived("sum: [low, high]", "number", own="decimals: 2, "))
+    rows = restored(loaded, low=[0.1, 0.29, 0.57], **{"high - low": [0.2, 0.0, 2.43]})
+    assert rows["high"] == [0.3, 0.29, 3.0]
+    assert rows["z"] == [0.4, 0.58, 3.57]
 
 
 @pytest.mark.parametrize(
@@ -274,6 +285,12 @@ WRONG = {
     "finer parts": (derived("sum: [p, r]", "number", own="decimals: 1, "), "have more"),
     "sum of what is missing": (derived("sum: [p, q]", "integer", "constraints: {required: true}, "), "may be null"),
     "null of a sum": (derived("sum: [p, q]", "integer", own='"null": 3, '), "null: does not apply"),
+    "large whole numbers": (derived("sum: [p, big]", "number"), "no exact numbers"),
+    "decimals of large numbers": (derived("sum: [p, q]", "number", own="decimals: 16, "), "at most 12"),
+    "decimals beyond floats": (
+        derived("after: wide, maximum: 1", "number", own="decimals: 12, "),
+        "finer than floating",
+    ),
     "two rules": (derived("after: a, maximum: 3, sum: [p, q]"), "exactly one"),
     "no rule": (derived("maximum: 3"), "exactly one"),
     "bounds of a sum": (derived("sum: [p, q], maximum: 3", "integer"), "belong to after"),
@@ -304,7 +321,7 @@ def test_contradictions_are_refused(case: str) -> None:
     field, said = WRONG[case]
     days = DAYS.replace("bins: year", "bins: year, keep: [weekday]") if "taken" in case else DAYS
     with pytest.raises(SchemaError, match=said):
-        schema(days, *SOME[1:], field)
+        schema(days, *SOME[1:], BIG, WIDE, field)
 
 
 def test_a_direct_id_is_no_source() -> None:

@@ -29,6 +29,7 @@ _AFTER, _SUM, _MAP = "dpsynth.derived.after", "dpsynth.derived.sum", "dpsynth.de
 _FOLLOWS = {"date": ("date",), "datetime": ("datetime",), "integer": ("integer",), "number": ("integer", "number")}
 
 
+_EXACT = 2**53
 _Builder = Callable[[FieldModel, DerivedPart, Mapping[str, "Field"], tuple[str, ...]], Rule]
 
 
@@ -65,7 +66,8 @@ def build_rule(field: FieldModel, built: Mapping[str, Field], missing: tuple[str
     builders: dict[str, _Builder] = {_AFTER: _lag, _SUM: _sum, _MAP: _lookup}
     rule = builders[key](field, part, built, missing)
     if field.constraints.required and rule.codec.nullable:
-        raise WrongKey("constraints.required", "is true, but the fields that it derives from may be null")
+        hint = "Add null: VALUE, the length that a missing cell counts as." if key == _AFTER else None
+        raise WrongKey("constraints.required", "is true, but the field may be null", hint)
     return rule
 
 
@@ -150,13 +152,20 @@ def _finer(scale: Scale, origin: BinnedCodec | ListedCodec, field: FieldModel) -
         if scale.decimals < theirs.decimals:
             raise WrongKey("dpsynth.decimals", "the field must be at least as fine as the one that it comes after")
         return int(10 ** (scale.decimals - theirs.decimals))
-    if isinstance(scale, RealScale) and field.dpsynth.decimals is not None:
-        _check_decimals(origin, field.dpsynth.decimals)
+    if isinstance(scale, RealScale):
+        _check_exact(origin, field.dpsynth.decimals)
     return 1
 
 
-def _check_decimals(codec: BinnedCodec | ListedCodec, decimals: int) -> None:
-    """A sum or lag with decimals is exact only if no number that it is made of has more."""
+def _check_exact(codec: BinnedCodec | ListedCodec, decimals: int | None) -> None:
+    """A number keeps its order with what it is made of if that is exact in floating point and has no more decimals."""
+    largest = max(abs(end) for end in reach(codec))
+    if isinstance(codec.scale, IntegerScale) and largest >= _EXACT:
+        raise WrongKey("dpsynth.derived", "whole numbers this large are no exact numbers", "Use type integer.")
+    if decimals is None:
+        return
+    if largest * 10**decimals >= _EXACT:
+        raise WrongKey("dpsynth.decimals", "are finer than floating point at the bounds of the fields it derives from")
     listed = isinstance(codec, ListedCodec) and bool((np.round(codec.values, decimals) == codec.values).all())
     binned = isinstance(codec, BinnedCodec) and isinstance(codec.bins, DecimalBins) and codec.bins.decimals <= decimals
     if not (listed or binned or isinstance(codec.scale, IntegerScale)):
@@ -215,6 +224,10 @@ def _range(
     real = isinstance(scale, RealScale)
     edges: NDArray[Any] = np.array([low, high], np.float64) if real else np.array([low, high + 1], np.int64)
     bins: Bins = RealBins(edges) if real else WholeBins(edges)
+    if real and field.dpsynth.decimals is not None:
+        if max(abs(low), abs(high)) * 10**field.dpsynth.decimals >= _EXACT:
+            raise WrongKey("dpsynth.decimals", "are finer than floating point at what the field can reach")
+        bins = DecimalBins(edges, field.dpsynth.decimals)
     return BinnedCodec(scale, bins, edges, marks, null_code=1, nullable=True, clip=clip)
 
 
@@ -257,8 +270,8 @@ def _sum(field: FieldModel, part: DerivedPart, built: Mapping[str, Field], missi
         if built[name].type not in _FOLLOWS[field.type]:
             raise WrongKey(_SUM, f"the {built[name].type} field {name!r} has no place in a sum of type {field.type}")
         readers.append(_reader(built[name], _SUM))
-        if field.dpsynth.decimals is not None:
-            _check_decimals(readers[-1], field.dpsynth.decimals)
+        if field.type == "number":
+            _check_exact(readers[-1], field.dpsynth.decimals)
     ends = sum(reach(one)[0] for one in readers), sum(reach(one)[1] for one in readers)
     nullable = any(built[name].ready.nullable for name in names)
     codec = _range(field, _scale(field), ends, missing)
