@@ -70,6 +70,13 @@ class Field:
         return (own, *(self.parts.attributes if self.parts else ()))
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the attributes are read from; while the field is incomplete, its own."""
+        if self.codec is None:
+            return (self.name,)
+        return tuple(dict.fromkeys(column for one in self.attributes for column in one.columns))
+
+    @property
     def arrow_type(self) -> pa.DataType:
         """The type of the field's decoded columns; ``SchemaError`` while the field is incomplete."""
         return self.ready.arrow_type

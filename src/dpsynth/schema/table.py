@@ -190,7 +190,7 @@ class Schema:
     def check_columns(self, names: Sequence[str], types: Mapping[str, str]) -> None:
         """``DataMismatchError`` unless a table with these columns and physical types can be read by this schema."""
         doubled = sorted(name for name, times in Counter(names).items() if times > 1)
-        wanted = list(self.columns(self.domain.attributes))
+        wanted = list(dict.fromkeys(column for one in self.modeled for column in one.columns))
         if self.unit.column is not None and self.unit.column not in wanted:
             wanted.append(self.unit.column)
         if twice := [name for name in doubled if name in wanted]:
