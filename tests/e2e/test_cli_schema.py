@@ -124,3 +124,23 @@ def test_a_draft_does_not_overwrite_and_does_not_read_first() -> None:
     assert result.exit_code == 2
     assert Path("people.yaml").read_text() == "mine"
     ok("schema", "init", "people.csv", "-o", "people.yaml", "--force")
+
+
+def test_a_map_in_a_file_is_confirmed_and_checked_where_it_stands() -> None:
+    Path("maps").mkdir()
+    Path("maps/s.yaml").write_text("""
+dpsynth: {version: 1, name: t}
+fields:
+- {name: city, type: string, constraints: {enum: [Rome, Oslo]}, dpsynth: {source: public}}
+- {name: country, type: string, dpsynth: {source: data, derived: {map: {from: city, file: c.csv}}}}
+""")
+    Path("maps/c.csv").write_text("city,country\nRome,Italy\nOslo,Norway\n")
+    assert run("schema", "check", "maps/s.yaml").exit_code == 9
+    ok("schema", "confirm", "maps/s.yaml", "country", "--public", "an atlas")
+    assert "file: c.csv" in Path("maps/s.yaml").read_text()
+    result = ok("schema", "check", "maps/s.yaml", "--data", "people.csv", "--json")
+    fields = {field["name"]: field for field in json.loads(result.stdout)["result"]["fields"]}
+    assert fields["country"]["derived_from"] == ["city"]
+    assert (fields["country"]["size"], fields["city"]["size"]) == (None, 3)
+    assert fields["city"]["attributes"] == {"city": 3}
+    assert "follows from city" in ok("schema", "check", "maps/s.yaml").stdout

@@ -17,11 +17,11 @@ class Codes:
 
     domain = Domain.from_sizes(SIZES)
 
-    def codec(self, name):
-        return self
+    def columns(self, attributes):
+        return attributes
 
-    def encode(self, column):
-        return column.cast(pa.int32()).to_numpy(zero_copy_only=False)
+    def encode(self, attributes, batch):
+        return {name: batch.column(name).cast(pa.int32()).to_numpy(zero_copy_only=False) for name in attributes}
 
 
 class Rows:

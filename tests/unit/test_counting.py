@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dpsynth.curator import counting, grouping
@@ -135,14 +136,10 @@ def test_a_faulty_codec_reaches_no_other_cell():
     class Faulty:
         domain = Domain.from_sizes({"a": 3})
 
-        def codec(self, name):
-            return self
+        def columns(self, attributes):
+            return attributes
 
-        def encode(self, column):
-            return np.array([0, 2, 3, 70000, -1], np.int32)
+        def encode(self, attributes, batch):
+            return {"a": np.array([0, 2, 3, 70000, -1], np.int32)}
 
-    class Batch:
-        def column(self, name):
-            return None
-
-    assert encode_batch(Batch(), Faulty(), ("a",))["a"].tolist() == [0, 2, 2, 2, 2]
+    assert encode_batch(pa.record_batch({"a": [0] * 5}), Faulty(), ("a",))["a"].tolist() == [0, 2, 2, 2, 2]

@@ -11,9 +11,11 @@ from dpsynth.schema import Schema
 from dpsynth.schema.document import (
     BinsPart,
     ConstraintsPart,
+    DerivedPart,
     FieldModel,
     FieldPart,
     GeneratePart,
+    MapPart,
     RulePart,
     SequencePart,
     TableModel,
@@ -47,12 +49,22 @@ def test_examples_have_the_codes_that_the_page_lists() -> None:
             pattern = re.escape(example["codes"]).replace(r"\.\.\.", ".*")
             assert re.fullmatch(pattern, labels), (example["name"], labels)
             shown += 1
-    assert shown == 12
+    assert shown == 16
+
+
+def test_examples_have_the_attributes_that_the_page_lists() -> None:
+    shown = re.findall(r"^  # ((?:\w+ - \w+)|(?:\w+ \(\w+\))): (.+)$", PAGE, re.MULTILINE)
+    assert len(shown) == 3
+    for name, codes in shown:
+        block = next(block for block in BLOCKS if f"# {name}:" in block)
+        assert ", ".join(Schema.loads(whole(block)).codec(name).labels) == codes
 
 
 def test_the_page_names_every_key_and_public_domain() -> None:
-    models = (TableModel, TablePart, UnitPart, FieldModel, FieldPart, ConstraintsPart, BinsPart, RulePart)
-    models += (GeneratePart, SequencePart)
+    models = (
+        *(TableModel, TablePart, UnitPart, FieldModel, FieldPart, ConstraintsPart, BinsPart, RulePart),
+        *(GeneratePart, SequencePart, DerivedPart, MapPart),
+    )
     keys = {info.alias or name for model in models for name, info in model.model_fields.items()}
     assert not [key for key in keys | set(NAMES) if not re.search(rf"\b{key}\b", PAGE)]
 

@@ -62,7 +62,7 @@ def _compare(schema: Schema, data: str, delimiter: str | None) -> list[str]:
 
 
 def _words(schema: Schema, data: str | None) -> str:
-    rows = [(field.name, field.type or "", _size(field), field.role) for field in schema.fields]
+    rows = [(field.name, field.type or "", _values(field), field.role) for field in schema.fields]
     unit = "one row" if schema.unit.column is None else f"one person ({schema.unit.column})"
     if schema.reshape is not None:
         unit += f", made one row ({schema.reshape.words})"
@@ -79,13 +79,25 @@ def _size(field: Field) -> str:
     return "not modeled" if field.identifier is None else "invented"
 
 
+def _values(field: Field) -> str:
+    """How many values the model counts: of the field, of a lag's length, of each calendar part."""
+    if not field.modeled:
+        return "not modeled"
+    sizes = " x ".join(f"{one.codec.size:,}" for one in field.attributes)
+    if field.derived is None:
+        return sizes
+    return f"{sizes + ', ' if sizes else ''}follows from {', '.join(field.derived.sources)}"
+
+
 def _record(schema: Schema, unused: list[str]) -> dict[str, object]:
     fields = [
         {
             "name": field.name,
             "type": field.type,
             "role": field.role,
-            "size": field.ready.size if field.modeled else None,
+            "size": field.attributes[0].codec.size if field.modeled and field.attributes else None,
+            "derived_from": list(field.derived.sources) if field.derived else None,
+            "attributes": {one.name: one.codec.size for one in field.attributes} if field.modeled else {},
         }
         for field in schema.fields
     ]

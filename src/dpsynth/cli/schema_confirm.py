@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from dpsynth.cli.command import Answer, Output, command
@@ -26,7 +28,7 @@ def confirm(output: Output, *, schema: str, fields: tuple[str, ...], reason: str
     from dpsynth.schema import confirm as confirmed
 
     text = confirmed(read_text(schema), fields, reason)
-    left = Schema.loads(text, where=schema).problems()
+    left = Schema.loads(text, where=schema, folder=Path(schema).parent).problems()
     write_text(schema, text, force=True)
     output.note(f"{schema}: {', '.join(fields)} now count as public.")
     output.note("Nothing is left to settle." if not left else f"Left to settle: {len(left)}; see 'schema check'.")

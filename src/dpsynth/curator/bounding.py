@@ -359,7 +359,7 @@ class BoundedSource:
         key = HashKey.fresh(len(self.domain))
         kept = Kept(self._max_rows, self._state_bytes, self._layout.width)
         rows = PackedRows(self._layout.width, self._rows_bytes)
-        wanted = tuple(dict.fromkeys((self._column, *self.domain.attributes)))
+        wanted = tuple(dict.fromkeys((self._column, *self._schema.columns(self.domain.attributes))))
         try:
             for batch in self._reader.batches(wanted, self._batch_rows):
                 kept.add(self._person_rows(batch, key))

@@ -38,29 +38,22 @@ class MarginalSource(Protocol):
         ...
 
 
-class Codec(Protocol):
-    """What a source needs of a field: a total map from physical values to codes below ``size``."""
-
-    @property
-    def size(self) -> int:
-        """The number of codes."""
-        ...
-
-    def encode(self, column: pa.Array) -> NDArray[np.int32]:
-        """One code per value; never raises on values."""
-        ...
-
-
 class Encoding(Protocol):
-    """What a source needs of a schema."""
+    """What a source needs of a schema: per attribute, a total map from the row's physical values to its codes."""
 
     @property
     def domain(self) -> Domain:
-        """The domain of the modeled fields."""
+        """The domain of the modeled attributes."""
         ...
 
-    def codec(self, name: str) -> Codec:
-        """The codec of a modeled field."""
+    def columns(self, attributes: Clique) -> tuple[str, ...]:
+        """The physical columns that these attributes are read from."""
+        ...
+
+    def encode(self, attributes: Clique, batch: pa.RecordBatch) -> Mapping[str, NDArray[np.int32]]:
+        """Per attribute one code per row of the batch, from that row's values in the attribute's columns; never raises
+        on values.
+        """
         ...
 
 
@@ -219,14 +212,15 @@ class StreamSource:
 
 def encoded_blocks(reader: TableReader, schema: Encoding, attributes: Clique, batch_rows: int) -> Iterator[Block]:
     """The table's rows as codes, batch by batch; each row's codes depend on that row alone."""
-    for batch in reader.batches(attributes, batch_rows):
+    for batch in reader.batches(schema.columns(attributes), batch_rows):
         if batch.num_rows:
             yield encode_batch(batch, schema, attributes)
 
 
 def encode_batch(batch: pa.RecordBatch, schema: Encoding, attributes: Clique) -> dict[str, NDArray[np.unsignedinteger]]:
     """The codes of one batch in the smallest unsigned dtypes, always below the attribute's size."""
-    return {name: _narrow(schema.codec(name).encode(batch.column(name)), schema.domain[name]) for name in attributes}
+    codes = schema.encode(attributes, batch)
+    return {name: _narrow(codes[name], schema.domain[name]) for name in attributes}
 
 
 def _narrow(codes: NDArray[np.int32], size: int) -> NDArray[np.unsignedinteger]:

@@ -51,6 +51,14 @@ class Partitions:
         """The partition of a column."""
         return self.of[name]
 
+    def columns(self, attributes: Sequence[str]) -> tuple[str, ...]:
+        """The columns themselves: every class is read from its own."""
+        return tuple(attributes)
+
+    def encode(self, attributes: Sequence[str], batch: pa.RecordBatch) -> dict[str, NDArray[np.int32]]:
+        """The class of each cell of these columns."""
+        return {name: self.of[name].encode(batch.column(name)) for name in attributes}
+
 
 class Discoverable(Protocol):
     """The questions of discovery; every answer is charged first, then noised, as those of a ``Queryable``."""

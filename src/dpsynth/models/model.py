@@ -25,14 +25,13 @@ from dpsynth.models.decoding import decoders
 from dpsynth.models.distribution import Distribution, Method
 from dpsynth.models.frames import Output, converted
 from dpsynth.models.intervals import MarginalInterval, NoisyAnswers, checked_level
-from dpsynth.models.regeneration import Regeneration, invented
+from dpsynth.models.regeneration import Regeneration
 from dpsynth.models.rounding import Expected
 from dpsynth.models.where import Where, evidence_of
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.schema.codecs import Codec
 from dpsynth.schema.conditions import Condition
 from dpsynth.schema.document import did_you_mean
-from dpsynth.schema.identifiers import arrow_type
 from dpsynth.tables import atomic_write
 
 if TYPE_CHECKING:
@@ -141,13 +140,10 @@ class Model:
     @cached_property
     def arrow_schema(self) -> pa.Schema:
         """The Arrow types of every sampled batch."""
+        if self.schema is not None:
+            return self.schema.arrow_schema
         codecs = self.codecs
-        modeled = {name: pa.field(name, codecs[name].arrow_type, codecs[name].nullable) for name in self.domain}
-        if self.schema is None:
-            return pa.schema(list(modeled.values()))
-        added = {name: pa.field(name, arrow_type(one), nullable=False) for name, one in self.schema.regenerated.items()}
-        found = modeled | added
-        return pa.schema([found[one.name] for one in self.schema.output if one.name in found])
+        return pa.schema([pa.field(name, codecs[name].arrow_type, codecs[name].nullable) for name in self.domain])
 
     @cached_property
     def _decoders(self) -> Mapping[str, Codec | CodeNumbers]:
@@ -283,7 +279,7 @@ class Model:
 
     def _given(self, where: Where) -> tuple[Distribution, Mapping[str, Condition]]:
         """The distribution given the conditions, and the conditions that decoding draws within."""
-        evidence = evidence_of(where, self.domain, self._decoders, invented(self.schema))
+        evidence = evidence_of(where, self.domain, self._decoders, self.schema)
         source = self.constrained.conditioned(evidence.weights) if evidence.weights else self.constrained
         if evidence.weights and not source.total > 0:
             hint = "Each condition can be met, but in this model not all of them together."
@@ -314,6 +310,8 @@ class Model:
         added: Regeneration,
     ) -> pa.RecordBatch:
         columns = {name: self._decoders[name].decode(codes[name], generator, inside.get(name)) for name in self.domain}
+        if self.schema is not None:
+            columns = self.schema.restored(columns, generator)
         columns |= added.columns(len(next(iter(columns.values()))))
         return pa.RecordBatch.from_arrays([columns[name] for name in self.arrow_schema.names], schema=self.arrow_schema)
 

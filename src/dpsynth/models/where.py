@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,11 @@ from dpsynth.errors import UsageError
 from dpsynth.models.code_numbers import CodeNumbers
 from dpsynth.schema.codecs import NULL, BinnedCodec, Codec
 from dpsynth.schema.conditions import Condition, parse_where
+from dpsynth.schema.restoring import check_inside
 from dpsynth.schema.scales import Scale
+
+if TYPE_CHECKING:
+    from dpsynth.schema import Schema
 
 Where = str | Sequence[str | Condition] | Mapping[str, Any] | None
 """``"age 18..29"``, several of these (joined by AND), or ``{"sex": "Female", "region": ["North", "South"]}``."""
@@ -32,21 +36,21 @@ class Evidence:
 
 
 def evidence_of(
-    where: Where,
-    domain: Domain,
-    codecs: Mapping[str, Codec | CodeNumbers],
-    invented: Sequence[str] = (),
+    where: Where, domain: Domain, codecs: Mapping[str, Codec | CodeNumbers], schema: Schema | None = None
 ) -> Evidence:
     """The evidence of these conditions, joined by AND, several on one column included: exact under the law of the
-    codecs inside bins. ``invented`` names columns that a sample holds and no condition may name.
+    codecs inside bins.
+
 
     Raises ``UsageError`` for a text that is no condition, a column the model does not have, a value that cannot be
-    read, or conditions that no value of a column can meet.
+    read, conditions that no value of a column can meet, and those on derived fields or kept calendar parts that cannot
+    be weighed exactly.
     """
     grouped: dict[str, list[Condition]] = {}
-    for condition in _conditions(where):
+    for stated in _conditions(where):
+        condition = stated if schema is None else schema.condition(stated)
         name = condition.column
-        if name in invented:
+        if schema is not None and name in schema.regenerated:
             hint = "Its values say nothing about a row: choose rows by other columns."
             raise UsageError(f"{name!r} is invented after the sample", where="where", hint=hint)
         if name not in domain:
@@ -61,6 +65,8 @@ def evidence_of(
             raise UsageError("no value of this column meets the condition", where=name)
         if within is not None:
             inside[name] = within
+    if schema is not None:
+        check_inside(schema.modeled, tuple(inside))
     return Evidence(weights, inside)
 
 

@@ -165,9 +165,8 @@ def _coded(reader: TableReader, schema: Schema) -> CodedTable:
     """All rows of the table as codes: one pass, one narrow array per column."""
     domain = schema.domain
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in domain}
-    for batch in reader.batches(domain.attributes):
-        for name in domain:
-            codes = schema.codec(name).encode(batch.column(batch.schema.get_field_index(name)))
+    for batch in reader.batches(schema.columns(domain.attributes)):
+        for name, codes in schema.encode(domain.attributes, batch).items():
             parts[name].append(codes.astype(smallest_dtype(domain[name])))
     empty = {name: np.zeros(0, dtype=smallest_dtype(domain[name])) for name in domain}
     return CodedTable(domain, {name: np.concatenate([empty[name], *parts.pop(name)]) for name in domain})

@@ -13,7 +13,8 @@ from dpsynth.models.distribution import Method
 from dpsynth.models.regeneration import invented
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.labels import Label, LabelKind
-from dpsynth.tables import Written, write_sidecar, write_table
+from dpsynth.schema.restoring import as_text
+from dpsynth.tables import Written, is_csv, write_sidecar, write_table
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ def sample(
     left_out = () if balance is None else loaded.absent_values(balance, where)
     batches = _reported(drawn, rows, progress)
     made_up = "".join(["; invented: ", ", ".join(names)] if (names := invented(loaded.schema)) else [])
+    if loaded.schema is not None and is_csv(output):
+        fields = loaded.schema.output
+        batches = (as_text(fields, batch) for batch in batches)
     stamp = loaded.claim.stamp if loaded.claim else "" if loaded.dp else "false"
     drawing = "sample" if balance is None else f"sample balanced by {balance!r}"
     step = f"{drawing}, dp: {stamp}" if stamp else drawing

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from dpsynth.schema.bins import Bins, RealBins, WholeBins
 from dpsynth.schema.calendar_edges import calendar_edges
-from dpsynth.schema.calendars import SHORTEST, zone_exists
+from dpsynth.schema.calendars import DAY, SHORTEST, zone_exists
 from dpsynth.schema.cells import LIMIT
 from dpsynth.schema.codecs import NULL, BinnedCodec, CategoryCodec, Codec, ListedCodec
-from dpsynth.schema.dates import ISO, pattern_of
+from dpsynth.schema.dates import FIRST_SECOND, ISO, LAST_SECOND, pattern_of
 from dpsynth.schema.document import BinsPart, FieldModel, Scalar
 from dpsynth.schema.domains import ENUMERATIONS, NAMES, RANGES
 from dpsynth.schema.ranges import MAX_CODES, WrongKey, edge_bounds, real_edges, whole_edges
@@ -35,6 +35,8 @@ _APPLIES: dict[str, tuple[str, ...]] = {
     "dpsynth.step": ("integer", "number"),
     "dpsynth.decode": ("integer", "number", "date", "datetime"),
     "dpsynth.zone": ("datetime",),
+    "dpsynth.keep": ("date", "datetime"),
+    "dpsynth.formats": ("date", "datetime"),
     "format": ("date", "datetime"),
     "trueValues": ("boolean",),
     "falseValues": ("boolean",),
@@ -195,34 +197,47 @@ def _number(field: FieldModel, missing: tuple[str, ...]) -> Codec:
 
 def _date(field: FieldModel, missing: tuple[str, ...]) -> Codec:
     if isinstance(field.dpsynth.bins, BinsPart):
-        return _cut(field, DateScale("day", _pattern(field)), missing)
+        return _cut(field, date_scale(field, "day"), missing)
     unit = _unit(field, ("day", "week", "month", "quarter", "year"))
-    scale = DateScale(unit, _pattern(field))
+    scale = date_scale(field, unit)
     first, last = _bounds(scale, *_given_bounds(field))
-    _check_units((last - first) * 86_400, unit)
+    _check_years(scale, first, last)
+    _check_units((last - first) * DAY, unit)
     edges = scale.edges(first, last)
     return _binned(field, scale, WholeBins(edges), edges, missing)
 
 
 def _cut(field: FieldModel, scale: DateScale | InstantScale, missing: tuple[str, ...]) -> Codec:
     edges = calendar_edges(scale, cast("BinsPart", field.dpsynth.bins), *_given_bounds(field))
+    _check_years(scale, int(edges[0]), int(edges[-1]) - 1)
     return _binned(field, scale, WholeBins(edges), edges, missing)
 
 
 def _datetime(field: FieldModel, missing: tuple[str, ...]) -> Codec:
+    if isinstance(field.dpsynth.bins, BinsPart):
+        return _cut(field, instant_scale(field, "day"), missing)
+    unit = _unit(field, ("day", "hour", "week", "month", "quarter", "year"))
+    scale = instant_scale(field, unit)
+    first, last = _bounds(scale, *_given_bounds(field))
+    _check_years(scale, first, last)
+    _check_units((last - first) // 10**scale.decimals, unit)
+    edges = scale.edges(first, last)
+    return _binned(field, scale, WholeBins(edges), edges, missing)
+
+
+def date_scale(field: FieldModel, unit: str) -> DateScale:
+    """The scale of a date field."""
+    return DateScale(unit, *_patterns(field))
+
+
+def instant_scale(field: FieldModel, unit: str) -> InstantScale:
+    """The scale of a datetime field; ``WrongKey`` for an unknown zone or too many decimals."""
     zone, decimals = field.dpsynth.zone, field.dpsynth.decimals or 0
     if zone is not None and not zone_exists(zone):
         raise WrongKey("dpsynth.zone", "is not a time zone that this machine knows", "Use an IANA name: Europe/Paris.")
     if decimals > 6:
         raise WrongKey("dpsynth.decimals", "moments have at most 6 decimals of a second")
-    if isinstance(field.dpsynth.bins, BinsPart):
-        return _cut(field, InstantScale("day", zone, decimals, _pattern(field)), missing)
-    unit = _unit(field, ("day", "hour", "week", "month", "quarter", "year"))
-    scale = InstantScale(unit, zone, decimals, _pattern(field))
-    first, last = _bounds(scale, *_given_bounds(field))
-    _check_units((last - first) // 10**decimals, unit)
-    edges = scale.edges(first, last)
-    return _binned(field, scale, WholeBins(edges), edges, missing)
+    return InstantScale(unit, zone, decimals, *_patterns(field))
 
 
 def _unit(field: FieldModel, units: tuple[str, ...]) -> str:
@@ -237,13 +252,26 @@ def _check_units(seconds: int, unit: str) -> None:
         raise WrongKey("dpsynth.bins", f"there are more than {MAX_CODES:,} bins", "Use a longer calendar unit.")
 
 
-def _pattern(field: FieldModel) -> str:
-    if field.format in (None, "default"):
-        return ISO
-    try:
-        return pattern_of(str(field.format))
-    except ValueError as error:
-        raise WrongKey("format", str(error)) from None
+def _patterns(field: FieldModel) -> tuple[str, tuple[str, ...]]:
+    """The pattern of ``format``, and those of ``formats`` in their order."""
+    keys = {"format": [field.format or "default"], "dpsynth.formats": field.dpsynth.formats or []}
+    found = []
+    for key, forms in keys.items():
+        try:
+            found += [ISO if form == "default" else pattern_of(form) for form in forms]
+        except ValueError as error:
+            raise WrongKey(key, str(error)) from None
+    if len(set(found)) != len(found):
+        raise WrongKey("dpsynth.formats", "lists a format twice")
+    return found[0], tuple(found[1:])
+
+
+def _check_years(scale: DateScale | InstantScale, first: int, last: int) -> None:
+    seconds = (DAY, 1) if isinstance(scale, DateScale) else (1, 10**scale.decimals)
+    if first * seconds[0] < FIRST_SECOND * seconds[1]:
+        raise WrongKey("constraints.minimum", "is before the year 1")
+    if last * seconds[0] >= (LAST_SECOND + 1) * seconds[1]:
+        raise WrongKey("constraints.maximum", "is after the year 9999, as UTC counts it")
 
 
 def _bins_part(field: FieldModel) -> BinsPart | None:
@@ -263,13 +291,14 @@ def _bounds(scale: Scale, low: object, high: object) -> tuple[Any, Any]:
     for side, (key, value) in enumerate((("minimum", low), ("maximum", high))):
         if value is None:
             raise WrongKey(f"constraints.{key}", "is missing")
-        ends.append(_scaled(scale, value, f"constraints.{key}")[side])
+        ends.append(scaled(scale, value, f"constraints.{key}")[side])
     if ends[0] > ends[1]:
         raise WrongKey("constraints.minimum", "is above the maximum")
     return ends[0], ends[1]
 
 
-def _scaled(scale: Scale, value: object, key: str) -> tuple[Any, Any]:
+def scaled(scale: Scale, value: object, key: str) -> tuple[Any, Any]:
+    """The closed interval that a value of the schema means; ``WrongKey`` if it is not of the field's type."""
     kind = str(scale.arrow_type)
     fits = {"int64": int, "double": int | float}.get(kind, str)
     if isinstance(value, bool) or not isinstance(value, fits):
@@ -283,34 +312,34 @@ def _scaled(scale: Scale, value: object, key: str) -> tuple[Any, Any]:
 
 def _listed(field: FieldModel, scale: Scale, dtype: type[np.generic], missing: tuple[str, ...]) -> Codec:
     _overflow(field, ("null",))
-    numbers = [_scaled(scale, value, "constraints.enum")[0] for value in field.constraints.enum or []]
+    numbers = [scaled(scale, value, "constraints.enum")[0] for value in field.constraints.enum or []]
     _check_enum(numbers)
-    values, sentinels = np.array(numbers, dtype=dtype), _sentinels(scale, missing)
-    if np.isin(values, sentinels).any():
+    values, marks = np.array(numbers, dtype=dtype), sentinels(scale, missing)
+    if np.isin(values, marks).any():
         raise WrongKey("constraints.enum", "a value is also among missingValues")
     nullable = is_nullable(field)
     null_code = len(values)
     if not nullable:
-        number = _scaled(scale, field.dpsynth.null, "dpsynth.null")[0]
+        number = scaled(scale, field.dpsynth.null, "dpsynth.null")[0]
         if number not in numbers:
             raise WrongKey("dpsynth.null", "the value is not in the field's domain")
         null_code = numbers.index(number)
-    return ListedCodec(scale, values, sentinels, null_code, nullable)
+    return ListedCodec(scale, values, marks, null_code, nullable)
 
 
 def _binned(field: FieldModel, scale: Scale, bins: Bins, edges: NDArray[Any], missing: tuple[str, ...]) -> Codec:
     clip = _overflow(field, ("clip", "null")) == "clip"
     nullable = is_nullable(field)
-    null_code = bins.count
+    null_code, number = bins.count, None
     if not nullable:
-        number = _scaled(scale, field.dpsynth.null, "dpsynth.null")[0]
+        number = scaled(scale, field.dpsynth.null, "dpsynth.null")[0]
         if not bins.low <= number <= bins.high:
             raise WrongKey("dpsynth.null", "the value is outside the field's bounds")
         null_code = int(bins.locate(np.array([number], dtype=edges.dtype))[0])
-    return BinnedCodec(scale, bins, edges, _sentinels(scale, missing), null_code, nullable, clip)
+    return BinnedCodec(scale, bins, edges, sentinels(scale, missing), null_code, nullable, clip, number)
 
 
-def _sentinels(scale: Scale, missing: tuple[str, ...]) -> NDArray[Any]:
+def sentinels(scale: Scale, missing: tuple[str, ...]) -> NDArray[Any]:
     """The numbers that mean null because their text is among ``missingValues``."""
     numbers, valid = scale.read(pa.array([text.encode() for text in missing], pa.binary()))
     return np.unique(numbers[valid])

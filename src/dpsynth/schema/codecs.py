@@ -230,7 +230,7 @@ class ListedCodec:
 @dataclass(frozen=True, eq=False)
 class BinnedCodec:
     """A bounded range of numbers, dates or moments in bins; ``clip`` moves what is outside to the nearest bin,
-    otherwise it is null's code.
+    otherwise it is null's code. ``fill`` is the number that a missing cell counts as, unless null is a category.
     """
 
     scale: Scale
@@ -240,6 +240,7 @@ class BinnedCodec:
     null_code: int
     nullable: bool
     clip: bool
+    fill: Any = None
     hashed = True
 
     @property
@@ -263,14 +264,19 @@ class BinnedCodec:
 
     def elementwise(self, column: pa.Array) -> Codes:
         """The code of each cell of a plain (not dictionary-encoded) array."""
+        bounded, valid = self.bounded(column)
+        codes = self.bins.locate(bounded)
+        return codes if valid.all() else np.where(valid, codes, np.int32(self.null_code))
+
+    def bounded(self, column: pa.Array) -> tuple[NDArray[Any], Bits]:
+        """The number of each cell of a plain array, moved into the bounds, and which cells count as one."""
         numbers, valid = self.scale.read(column)
         bounded = np.clip(numbers, self.bins.low, self.bins.high)
         if not self.clip:
             valid = valid & (bounded == numbers)
         if len(self.sentinels):
             valid = valid & ~_is_sentinel(numbers, self.sentinels)
-        codes = self.bins.locate(bounded)
-        return codes if valid.all() else np.where(valid, codes, np.int32(self.null_code))
+        return bounded, valid
 
     def decode(
         self, codes: NDArray[np.integer[Any]], rng: np.random.Generator, condition: Condition | None = None

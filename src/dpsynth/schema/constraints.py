@@ -141,6 +141,9 @@ def _check_column(name: str, condition: Condition, known: Mapping[str, Field], w
     if not known[column].modeled:
         what = f"{name}: field {column!r} has the role {known[column].role} and is not modeled"
         raise SchemaError(what, where=where, hint="Constraints are about columns that a model holds.")
+    if known[column].derived is not None:
+        what = f"{name}: field {column!r} follows from other columns and has no values of its own"
+        raise SchemaError(what, where=where, hint="Say it of the columns that it follows from.")
 
 
 # --- codes ----------------------------------------------------------------------------------------------------

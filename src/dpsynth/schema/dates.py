@@ -21,7 +21,7 @@ FIRST_SECOND = -62_135_596_800
 LAST_SECOND = 253_402_300_799
 """The seconds since 1970 of the first and the last moment of the years 1 to 9999."""
 
-_MONTHS = [
+MONTHS = [
     "january",
     "february",
     "march",
@@ -93,7 +93,22 @@ def pattern_of(form: str) -> str:
     return f"^{''.join(parts)}$"
 
 
-def read_moments(column: pa.Array, pattern: str) -> Moments:
+def read_moments(column: pa.Array, pattern: str, *others: str) -> Moments:
+    """Each text cell as a moment, by the first pattern that makes one of it."""
+    moments = _by_pattern(column, pattern)
+    for further in others:
+        other = _by_pattern(column, further)
+        moments = Moments(
+            np.where(moments.valid, moments.days, other.days),
+            np.where(moments.valid, moments.nanoseconds, other.nanoseconds),
+            np.where(moments.valid, moments.offsets, other.offsets),
+            np.where(moments.valid, moments.zoned, other.zoned),
+            moments.valid | other.valid,
+        )
+    return moments
+
+
+def _by_pattern(column: pa.Array, pattern: str) -> Moments:
     """Each text cell as a moment, by the pattern's named groups."""
     found = pc.extract_regex(trimmed(as_bytes(storage(column))), pattern=pattern)
     groups = {name: found.field(index) for index, name in enumerate(field.name for field in found.type)}
@@ -111,14 +126,14 @@ def read_moments(column: pa.Array, pattern: str) -> Moments:
     return Moments(np.where(valid, first + day - 1, 0), np.where(valid, nanoseconds, 0), offsets, zoned & valid, valid)
 
 
-def days(column: pa.Array, pattern: str) -> tuple[NDArray[np.int64], Bits]:
+def days(column: pa.Array, pattern: str, *others: str) -> tuple[NDArray[np.int64], Bits]:
     """Dates as days since 1970-01-01 and which cells hold one; a time of day is dropped."""
     kind = column.type
     if is_text(kind):
-        moments = read_moments(column, pattern)
+        moments = read_moments(column, pattern, *others)
         return moments.days, moments.valid
     if pa.types.is_integer(kind):
-        return days(column.cast(pa.string()), pattern)
+        return days(column.cast(pa.string()), pattern, *others)
     seconds, valid = seconds_and_rest(column)[::2]
     return np.floor_divide(seconds, DAY), valid
 
@@ -169,7 +184,7 @@ def _month(groups: dict[str, pa.Array]) -> NDArray[np.int64]:
     if "m" in groups:
         return _number(groups, "m")
     name = "B" if "B" in groups else "b"
-    names = _MONTHS if name == "B" else [month[:3] for month in _MONTHS]
+    names = MONTHS if name == "B" else [month[:3] for month in MONTHS]
     text = pc.utf8_lower(_text(groups, name))
     index = pc.index_in(text, value_set=pa.array(names, text.type)).fill_null(-1)
     return np.asarray(index.to_numpy(zero_copy_only=False)).astype(np.int64) + 1

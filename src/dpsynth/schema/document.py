@@ -15,6 +15,7 @@ TODO = "TODO"
 Role = Literal["direct-id", "quasi", "sensitive", "other", "weight"]
 Source = Literal["public", "dp", "data"]
 TypeName = Literal["string", "integer", "number", "boolean", "date", "datetime"]
+CalendarPart = Literal["weekday", "season", "month", "hour"]
 Scalar = str | int | float | bool
 """A YAML scalar; bool is told from int because the models are strict."""
 
@@ -90,6 +91,26 @@ class ConstraintsPart(_Part):
     maximum: str | int | float | None = None
 
 
+class MapPart(_Part):
+    """A code that follows from a finer one: by a list, by its first characters, or by a CSV file of pairs."""
+
+    from_: str = Field(alias="from", min_length=1)
+    values: dict[str, Scalar] | None = None
+    prefix: int | None = Field(default=None, ge=1, le=1000)
+    file: str | None = Field(default=None, min_length=1)
+
+
+class DerivedPart(_Part):
+    """Exactly one way in which a field follows from others; bounds and bins are those of the length of ``after``."""
+
+    after: str | None = Field(default=None, min_length=1)
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    bins: BinsPart | None = None
+    sum: list[str] | None = Field(default=None, min_length=2)
+    map: MapPart | None = None
+
+
 class FieldPart(_Part):
     """A field's ``dpsynth:`` block."""
 
@@ -98,6 +119,9 @@ class FieldPart(_Part):
     public_reason: str | None = Field(default=None, min_length=1)
     domain: str | None = None
     bins: str | BinsPart | None = None
+    derived: DerivedPart | None = None
+    formats: list[str] | None = Field(default=None, min_length=1)
+    keep: list[CalendarPart] | None = Field(default=None, min_length=1)
     decimals: int | None = Field(default=None, ge=0, le=12)
     step: int | float | None = None
     decode: Literal["uniform", "interpolated"] | None = None
@@ -139,6 +163,8 @@ _KEYS: dict[str, type[_Part]] = {
     "constraints": ConstraintsPart,
     "generate": GeneratePart,
     "sequence": SequencePart,
+    "derived": DerivedPart,
+    "map": MapPart,
 }
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from dpsynth.errors import SchemaError
+from dpsynth.schema.attributes import Attribute, plain_attribute
 from dpsynth.schema.builders import build_codec, is_nullable
 from dpsynth.schema.codecs import BinnedCodec, Codec, ListedCodec
+from dpsynth.schema.derivations import build_rule
+from dpsynth.schema.derived import Rule
 from dpsynth.schema.document import FieldModel, Role, Source, TypeName
 from dpsynth.schema.dtypes import dtype_problem
 from dpsynth.schema.identifiers import Identifier, arrow_type, build_identifier
+from dpsynth.schema.parts import CalendarParts, build_parts
 from dpsynth.schema.ranges import WrongKey
 
 UNMODELED: tuple[Role, ...] = ("direct-id", "weight")
@@ -34,9 +38,11 @@ class Field:
     """One column: what may stand in it, where that is known from, and how it is written.
 
     ``todo`` lists the keys that a person must still fill in; such a field, or one that is not modeled, has no
-    ``codec``. ``dtype`` is the declared output dtype of frames, None for the default of the type. ``identifier`` says
-    how a ``direct-id`` is invented after a sample, None for one that is left out. ``interpolated``: a sample spreads
-    the values of a bin as its neighbors suggest, not evenly.
+    ``codec``. ``dtype`` is the declared output dtype of frames, None for the default of the type. ``derived`` says how
+    the field follows from others (its ``codec`` then describes its type and range), ``parts`` what a date keeps,
+    ``format`` how a CSV file shows dates unless it is ISO 8601. ``identifier`` says how a ``direct-id`` is invented
+    after a sample, None for one that is left out. ``interpolated``: a sample spreads the values of a bin as its
+    neighbors suggest, not evenly.
     """
 
     name: str
@@ -49,6 +55,9 @@ class Field:
     dtype: str | None
     codec: Codec | None
     todo: tuple[str, ...]
+    derived: Rule | None = None
+    parts: CalendarParts | None = None
+    format: str | None = None
     title: str | None = None
     description: str | None = None
     identifier: Identifier | None = None
@@ -58,6 +67,22 @@ class Field:
     def modeled(self) -> bool:
         """Whether the field may enter a fit (everything but ``direct-id`` and ``weight``)."""
         return self.role not in UNMODELED
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What the model counts of this field; empty for a sum or a coarse code. ``SchemaError`` while incomplete."""
+        codec = self.ready
+        if self.derived is not None:
+            return self.derived.attributes
+        own = plain_attribute(self.name, codec, shared=self.parts is not None)
+        return (own, *(self.parts.attributes if self.parts else ()))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the attributes are read from; while the field is incomplete, its own."""
+        if self.codec is None:
+            return (self.name,)
+        return tuple(dict.fromkeys(column for one in self.attributes for column in one.columns))
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -74,17 +99,25 @@ class Field:
 
 
 def build_field(
-    model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...], where: str, *, key: bool = False
+    model: FieldModel,
+    todo: tuple[str, ...],
+    missing: tuple[str, ...],
+    where: str,
+    built: Mapping[str, Field],
+    *,
+    key: bool = False,
 ) -> Field:
-    """The field that the model describes; ``SchemaError`` names the field and the key. ``key``: it is of the primary
-    key.
+    """The field that the model describes; ``built`` are those that it may derive from, ``key``: it is of the primary
+    key. ``SchemaError`` names the field and the key.
     """
     try:
         identifier = None if todo else build_identifier(model, key=key)
-        codec = _codec(model, todo, missing)
+        rule, codec = _content(model, todo, missing, built)
+        parts = build_parts(model, codec) if isinstance(codec, BinnedCodec) and rule is None else None
     except WrongKey as wrong:
         place = wrong.key.removeprefix("dpsynth.").removeprefix("constraints.")
         raise SchemaError(f"field {model.name!r}: {place}: {wrong.message}", where=where, hint=wrong.hint) from None
+    waiting = codec is None and model.dpsynth.role not in UNMODELED and not todo
     return Field(
         name=model.name,
         type=model.type,
@@ -92,10 +125,13 @@ def build_field(
         source=model.dpsynth.source,
         public_reason=model.dpsynth.public_reason,
         required=model.constraints.required,
-        nullable=identifier is None and is_nullable(model),
+        nullable=identifier is None and (is_nullable(model) if codec is None else codec.nullable),
         dtype=model.dpsynth.dtype,
         codec=codec,
-        todo=todo,
+        todo=("the fields that it derives from",) if waiting else todo,
+        derived=rule,
+        parts=parts,
+        format=None if model.format == "default" else model.format,
         title=model.title,
         description=model.description,
         identifier=identifier,
@@ -118,25 +154,37 @@ def key_problem(key: Sequence[str], fields: Sequence[Field]) -> str | None:
     return None
 
 
-def _codec(model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...]) -> Codec | None:
+def _content(
+    model: FieldModel, todo: tuple[str, ...], missing: tuple[str, ...], built: Mapping[str, Field]
+) -> tuple[Rule | None, Codec | None]:
+    """How a field follows from others, if it does, and its codec; none while one is open, or if it is not modeled."""
     part = model.dpsynth
     if model.type is None and "type" not in todo:
         raise WrongKey("type", "is missing", "One of string, integer, number, boolean, date, datetime.")
     if part.role in UNMODELED and "role" not in todo:
-        return None
+        if part.derived is not None:
+            raise WrongKey("dpsynth.derived", f"a {part.role} follows from nothing")
+        return None, None
+    _check_source(model, todo)
+    if todo:
+        return None, None
+    rule = None if part.derived is None else build_rule(model, built, missing)
+    codec = build_codec(model, missing) if part.derived is None else rule.codec if rule else None
+    if codec is not None:
+        _check_dtype(model, codec)
+    return rule, codec
+
+
+def _check_source(model: FieldModel, todo: tuple[str, ...]) -> None:
+    part = model.dpsynth
     if part.source is None and "source" not in todo:
         hint = "Say where the domain is known from: public, dp or data."
         raise WrongKey("dpsynth.source", "is missing; it has no default", hint)
     if part.domain is not None and part.source in ("dp", "data"):
         raise WrongKey("dpsynth.source", "a domain that ships with dpsynth is public")
-    if model.constraints.required and is_nullable(model) and "null" not in todo:
+    if model.constraints.required and part.derived is None and is_nullable(model) and "null" not in todo:
         hint = "Add null: VALUE, the value that a missing cell takes."
         raise WrongKey("constraints.required", "is true, but a missing cell would be null", hint)
-    if todo:
-        return None
-    codec = build_codec(model, missing)
-    _check_dtype(model, codec)
-    return codec
 
 
 def _check_dtype(model: FieldModel, codec: Codec) -> None:

@@ -210,11 +210,12 @@ def _check_fields(fields: Sequence[Field], made: Mapping[str, Made], where: str)
     for one in fields:
         if not one.modeled:
             continue
+        if absent := [column for column in one.columns if column not in made]:
+            hint = did_you_mean(absent[0], list(made))
+            what = f"no column of the reshaped table is named {absent[0]!r}, as a field is"
+            raise SchemaError(what, where=where, hint=hint)
         if one.name not in made:
-            hint = did_you_mean(one.name, list(made))
-            raise SchemaError(
-                f"no column of the reshaped table is named {one.name!r}, as a field is", where=where, hint=hint
-            )
+            continue
         allowed = _TYPES.get(made[one.name].kind)
         if allowed is not None and one.type is not None and one.type not in allowed:
             what = f"field {one.name!r}: a {made[one.name].kind} is of type {' or '.join(allowed)}, not {one.type}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -105,6 +105,7 @@ class DateScale:
 
     unit: str
     pattern: str = ISO
+    others: tuple[str, ...] = ()
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -113,14 +114,14 @@ class DateScale:
 
     def read(self, column: pa.Array) -> tuple[NDArray[np.int64], Bits]:
         """The day of each cell, and which cells hold a date."""
-        return days(column, self.pattern)
+        return days(column, self.pattern, *self.others)
 
     def interval(self, text: str) -> tuple[int, int]:
         """The days of a year, a month or a day."""
         if _PARTIAL.match(text):
             start, end = _partial(text, "D")
             return start, end - 1
-        values, valid = days(pa.array([text.encode()], pa.binary()), self.pattern)
+        values, valid = days(pa.array([text.encode()], pa.binary()), ISO, self.pattern, *self.others)
         if not valid[0]:
             raise ValueError(text)
         return int(values[0]), int(values[0])
@@ -147,6 +148,7 @@ class InstantScale:
     zone: str | None = None
     decimals: int = 0
     pattern: str = ISO
+    others: tuple[str, ...] = ()
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -161,7 +163,7 @@ class InstantScale:
         """The step of each cell, and which cells hold a moment; a cell without an offset is local to the zone."""
         if is_text(column.type) or pa.types.is_integer(column.type):
             text = column if is_text(column.type) else column.cast(pa.string())
-            moments = read_moments(text, self.pattern)
+            moments = read_moments(text, self.pattern, *self.others)
             seconds = moments.days * DAY + moments.nanoseconds // 10**9 - moments.offsets
             rest, valid, local = moments.nanoseconds % 10**9, moments.valid, ~moments.zoned
         else:
@@ -180,9 +182,12 @@ class InstantScale:
         """The steps of a year, month or day (local to the zone), or of one moment to the second or finer."""
         if _PARTIAL.match(text):
             ends = np.array(_partial(text, "s"), dtype=np.int64)
+            if ends[0] < FIRST_SECOND:
+                raise ValueError(text)
             low, high = (self._located(ends, _ALL) * self._steps).tolist()
             return low, high - 1
-        values, valid = self.read(pa.array([text.encode()], pa.binary()))
+        stated = replace(self, pattern=ISO, others=(self.pattern, *self.others))
+        values, valid = stated.read(pa.array([text.encode()], pa.binary()))
         if not valid[0]:
             raise ValueError(text)
         return int(values[0]), int(values[0])
@@ -194,15 +199,16 @@ class InstantScale:
 
     def labels(self, edges: NDArray[np.int64]) -> tuple[str, ...]:
         """The calendar unit, on the wall of the zone, that each bin lies in."""
-        return unit_labels(self._wall(edges[:-1] // self._steps), self.unit)
+        return unit_labels(self.wall(edges[:-1] // self._steps), self.unit)
 
     def edges(self, low: int, high: int) -> NDArray[np.int64]:
         """The bins of ``low .. high``: one per calendar unit of the zone, cut at the bounds."""
-        first, last = self._wall(np.array([low, high]) // self._steps).tolist()
+        first, last = self.wall(np.array([low, high]) // self._steps).tolist()
         starts = self._located(unit_starts(first - DAY, last + DAY, self.unit), _ALL) * self._steps
         return np.unique(np.concatenate([[low], starts[(starts > low) & (starts <= high)], [high + 1]]))
 
-    def _wall(self, seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    def wall(self, seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Seconds since 1970 on the wall of the zone, of seconds since 1970 UTC."""
         return seconds if self.zone is None else to_wall(seconds, self.zone)
 
 

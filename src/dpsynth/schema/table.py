@@ -12,18 +12,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from dpsynth.domain import Domain
 from dpsynth.errors import DataMismatchError, FileFormatError, NoGuaranteeError, SchemaError, UsageError
+from dpsynth.schema.attributes import Attribute, Rows
+from dpsynth.schema.cells import Codes
 from dpsynth.schema.codecs import Codec
+from dpsynth.schema.conditions import Condition
 from dpsynth.schema.constraints import AllowedSet, build_constraints
+from dpsynth.schema.derivations import in_order
 from dpsynth.schema.document import TODO, TableModel, did_you_mean, validate
 from dpsynth.schema.fakes import fake_problems
 from dpsynth.schema.fields import Field, UnitSpec, build_field, key_problem
 from dpsynth.schema.identifiers import Identifier, primary_key
+from dpsynth.schema.map_files import with_maps
 from dpsynth.schema.physical import accepts
 from dpsynth.schema.reshape import Reshape, build_reshape
+from dpsynth.schema.restoring import restated, restored
 from dpsynth.schema.yamltext import MAX_CHARACTERS, dump, parse
 
 Place = tuple[str | int, ...]
@@ -44,6 +51,7 @@ _ORDER = (
     *("role", "source", "public_reason", "domain", "bins", "decimals", "zone", "null", "overflow", "dtype"),
     *("if", "then", "never"),
     *("step", "decode", "generate", "sequence", "regex", "faker", "locale", "start", "prefix"),
+    *("derived", "after", "sum", "map", "from", "file", "values", "keep", "formats"),
     *("column", "max_rows", "width", "edges", "count", "log"),
     *("reshape", "first", "last", "order", "columns", "constant", "aggregate", "fields"),
 )
@@ -72,12 +80,13 @@ class Schema:
     @staticmethod
     def load(path: str | Path) -> Schema:
         """The schema in a YAML (or JSON) file; ``FileFormatError`` if it cannot be read, ``SchemaError`` if wrong."""
-        return Schema.loads(read_text(path), where=str(path))
+        return Schema.loads(read_text(path), where=str(path), folder=Path(path).parent)
 
     @staticmethod
-    def loads(text: str, where: str = "schema") -> Schema:
-        """The schema in a text; ``where`` names it in messages."""
-        return _build(parse(text, where), where)
+    def loads(text: str, where: str = "schema", folder: Path | None = None) -> Schema:
+        """The schema in a text; ``where`` names it in messages, files that it names are read from ``folder``."""
+        document = parse(text, where)
+        return _build(document if folder is None else with_maps(document, folder), where)
 
     @staticmethod
     def from_dict(document: Mapping[str, Any], where: str = "schema") -> Schema:
@@ -120,11 +129,18 @@ class Schema:
         return tuple(one for one in self.fields if one.modeled)
 
     @cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What a model counts: one attribute a field, the lengths of lags, the calendar parts that dates keep."""
+        return tuple(attribute for one in self.modeled for attribute in one.attributes)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Attribute]:
+        return {attribute.name: attribute for attribute in self.attributes}
+
+    @cached_property
     def domain(self) -> Domain:
-        """The modeled fields and their numbers of codes (null category included); ``SchemaError`` while a TODO is
-        left.
-        """
-        return Domain(tuple(one.name for one in self.modeled), tuple(one.ready.size for one in self.modeled))
+        """The attributes and their numbers of codes (null category included); ``SchemaError`` while a TODO is left."""
+        return Domain(tuple(self._by_name), tuple(one.codec.size for one in self.attributes))
 
     @cached_property
     def output(self) -> tuple[Field, ...]:
@@ -138,8 +154,25 @@ class Schema:
 
     @cached_property
     def arrow_schema(self) -> pa.Schema:
-        """Names and types of a sample."""
+        """Names and types of a sample, derived fields included."""
         return pa.schema([pa.field(one.name, one.arrow_type, nullable=one.nullable) for one in self.output])
+
+    def columns(self, attributes: Sequence[str]) -> tuple[str, ...]:
+        """The columns of the table that these attributes are read from, each once."""
+        return tuple(dict.fromkeys(column for name in attributes for column in self._by_name[name].columns))
+
+    def encode(self, attributes: Sequence[str], batch: pa.RecordBatch) -> dict[str, Codes]:
+        """The int32 codes of each row of a batch that holds the attributes' columns; total and row-wise."""
+        rows = Rows(batch)
+        return {name: self._by_name[name].read(rows) for name in attributes}
+
+    def restored(self, columns: Mapping[str, pa.Array], rng: np.random.Generator) -> dict[str, pa.Array]:
+        """The columns of a decoded table, by name, from decoded attributes."""
+        return restored(self.modeled, columns, rng)
+
+    def condition(self, condition: Condition) -> Condition:
+        """The condition on an attribute that means the same; ``UsageError`` for a derived field that has none."""
+        return restated(self.modeled, condition)
 
     def field(self, name: str) -> Field:
         """The field of this name; ``UsageError`` with the nearest names if there is none."""
@@ -150,8 +183,13 @@ class Schema:
         raise UsageError("the schema has no such field", where=name, hint=hint)
 
     def codec(self, name: str) -> Codec:
-        """The codec of a modeled field; ``UsageError`` for an unknown name, ``SchemaError`` while it is incomplete."""
-        return self.field(name).ready
+        """The codec of an attribute; ``UsageError`` for an unknown name, ``SchemaError`` while a field is open."""
+        for one in self.modeled:
+            for attribute in one.attributes if one.codec else ():
+                if attribute.name == name:
+                    return attribute.codec
+        self.field(name).ready  # noqa: B018 (says what is wrong with a field that has no codec)
+        raise UsageError("the field is derived: it has no codes of its own", where=name)
 
     def problems(self) -> list[str]:
         """Why a fit may not use this schema yet, in plain words; empty when it may."""
@@ -191,7 +229,7 @@ class Schema:
     def check_columns(self, names: Sequence[str], types: Mapping[str, str]) -> None:
         """``DataMismatchError`` unless a table with these columns and physical types can be read by this schema."""
         doubled = sorted(name for name, times in Counter(names).items() if times > 1)
-        wanted = [one.name for one in self.modeled]
+        wanted = list(dict.fromkeys(column for one in self.modeled for column in one.columns))
         if self.unit.column is not None and self.unit.column not in wanted:
             wanted.append(self.unit.column)
         if twice := [name for name in doubled if name in wanted]:
@@ -201,7 +239,7 @@ class Schema:
             hint = "Compare the names; if the first line holds data, add a line with the column names."
             raise DataMismatchError(f"the table has no column {_some(absent)}", where=self.name, hint=hint)
         for one in self.modeled:
-            physical = types.get(one.name)
+            physical = types.get(one.name) if one.name in wanted else None
             if one.type and physical is not None and not accepts(one.type, physical):
                 what = f"a column of type {physical} cannot be a field of type {one.type}"
                 raise DataMismatchError(what, where=f"field {one.name!r}", hint="Change the type in the schema.")
@@ -250,13 +288,17 @@ def _build(document: Any, where: str) -> Schema:
     missing = tuple(dict.fromkeys(("", *(text.strip(" \t\r\n\f\v") for text in model.missingValues))))
     below = _below(places)
     key = primary_key(model)
-    fields = tuple(
-        build_field(one, below.get(index, ()), missing, where, key=one.name in key)
-        for index, one in enumerate(model.fields_)
-    )
+    built: dict[str, Field] = {}
+    _check_names(model, where)
+    for index in in_order(model.fields_, where):
+        one = model.fields_[index]
+        built[one.name] = build_field(one, below.get(index, ()), missing, where, built, key=one.name in key)
+    fields = tuple(built[one.name] for one in model.fields_)
     unit = model.dpsynth.unit
     spec = UnitSpec(unit.column, unit.max_rows) if unit != "row" else UnitSpec()
-    _check_table(model, fields, spec, where)
+    _check_table(fields, spec, where)
+    if not any(one.todo for one in fields) and (problem := key_problem(key, fields)):
+        raise SchemaError(f"primaryKey: {problem}", where=where)
     asked = any(place[:2] == ("dpsynth", "reshape") for place in places)
     reshape = None if asked else build_reshape(model.dpsynth.reshape, fields, spec, where)
     todo = tuple(
@@ -267,16 +309,22 @@ def _build(document: Any, where: str) -> Schema:
     return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo, allowed, reshape)
 
 
-def _check_table(model: TableModel, fields: tuple[Field, ...], unit: UnitSpec, where: str) -> None:
+def _check_names(model: TableModel, where: str) -> None:
     names = Counter(one.name for one in model.fields_)
     if twice := sorted(name for name, times in names.items() if times > 1):
         raise SchemaError(f"two fields are named {_some(twice)}", where=where)
-    if not any(one.todo for one in fields) and (problem := key_problem(primary_key(model), fields)):
-        raise SchemaError(f"primaryKey: {problem}", where=where)
+
+
+def _check_table(fields: tuple[Field, ...], unit: UnitSpec, where: str) -> None:
+    known = {one.name for one in fields}
     for one in fields:
         if one.name == unit.column and one.modeled:
             hint = "Give it role: direct-id."
             raise SchemaError(f"field {one.name!r}: the unit's column identifies people", where=where, hint=hint)
+        extra = [other.name for other in one.attributes if other.name != one.name] if one.codec else []
+        if taken := [name for name in extra if name in known]:
+            raise SchemaError(f"the name of field {taken[0]!r} is needed for a part of {one.name!r}", where=where)
+        known.update(extra)
 
 
 def _todos(node: Any, place: Place) -> Iterator[Place]:
@@ -322,7 +370,8 @@ def _ordered(node: Any) -> Any:
         known = [*(key for key in _ORDER if key in node), *(key for key in node if key not in _ORDER)]
         if "name" in known and "type" in node:
             known = ["name", *(key for key in known if key not in ("name", "dpsynth")), "dpsynth"]
-        return {key: _ordered(node[key]) for key in known if key in node}
+        # The keys of a map of values are the table's codes, in their own order.
+        return {key: dict(node[key]) if key == "values" else _ordered(node[key]) for key in known if key in node}
     if isinstance(node, list):
         return [_ordered(item) for item in node]
     return node

@@ -14,13 +14,14 @@ from dpsynth.tables.sidecar import Sidecar, label_metadata, read_sidecar, verify
 if TYPE_CHECKING:
     from dpsynth.tables.reader import TableReader
     from dpsynth.tables.reading import open_table
-    from dpsynth.tables.writing import Written, check_format, write_table
+    from dpsynth.tables.writing import Written, check_format, is_csv, write_table
 
 _LATER = {
     "TableReader": "reader",
     "open_table": "reading",
     "Written": "writing",
     "check_format": "writing",
+    "is_csv": "writing",
     "write_table": "writing",
 }
 
@@ -31,6 +32,7 @@ __all__ = [
     "atomic_write",
     "check_format",
     "check_output",
+    "is_csv",
     "label_metadata",
     "open_table",
     "read_sidecar",

@@ -62,6 +62,11 @@ def write_table(
     return Written(target, rows, digest)
 
 
+def is_csv(path: str | os.PathLike[str]) -> bool:
+    """Whether ``write_table`` writes this path as CSV: by its extension, or to standard output."""
+    return os.fspath(path) == "-" or Path(path).name.lower().endswith((".csv", ".csv.gz"))
+
+
 def check_format(path: str | os.PathLike[str]) -> None:
     """Raise ``UsageError`` when ``write_table`` knows no format for this path."""
     if os.fspath(path) != "-":
