@@ -7,24 +7,44 @@ from typing import Any
 
 import numpy as np
 
+from dpsynth.discovery.discover import Discovery
 from dpsynth.discovery.findings import Finding
 from dpsynth.discovery.listing import rest
 from dpsynth.discovery.magnitudes import Line
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema.kinds import MISSING
+from dpsynth.schema.ranges import MAX_WITHOUT_BINS
 
 NOTICEABLE = 0.005
 """A null category or ``other`` is kept when it holds at least this part of the rows."""
 
 
-def document(findings: Sequence[Finding], rows: float, *, name: str, unit: Unit) -> dict[str, Any]:
-    """The schema document of these columns, in their order; a person's identifier is a direct-id of its own."""
+def document(found: Discovery, *, name: str, unit: Unit, header: Sequence[str]) -> dict[str, Any]:
+    """The schema document of these columns, in the order of the header; the identifier of persons is a direct-id."""
     of_table = "row" if unit.column is None else {"column": unit.column, "max_rows": unit.max_rows}
-    fields = [_field(one, rows) for one in findings]
-    if unit.column is not None:
-        fields.insert(0, {"name": unit.column, "type": "string", "dpsynth": {"role": "direct-id"}})
+    by_name = {one.name: _field(one, found.rows) for one in found.findings}
+    fields = [by_name.get(column, _identifier(column)) for column in header]
     head = {"version": 1, "name": name, "unit": of_table}
     return {"dpsynth": head, "missingValues": ["", *MISSING], "fields": fields}
+
+
+def _identifier(column: str) -> dict[str, Any]:
+    return {"name": column, "type": "string", "dpsynth": {"role": "direct-id"}}
+
+
+def learned_text(dumped: str, found: Discovery, *, price: str, protects: str) -> str:
+    """The text of a learned schema file: the dumped document under a comment that says how it came about."""
+    values = (
+        "" if found.threshold is None else f" Values that fewer than about {found.threshold:,} rows have are unknown."
+    )
+    lines = [
+        f"Learned from the rows under differential privacy ({price}); only the column names were taken as public.",
+        f"It {protects}.",
+        f"About {found.rows:,.0f} rows.{values} A description says why a column is not modeled.",
+        "Edit it freely: what you know from elsewhere is better than what noise left. Fits that use it pay for",
+        "themselves alone, from the same pool.",
+    ]
+    return "".join(f"# {line}\n" for line in lines) + dumped
 
 
 def _field(one: Finding, rows: float) -> dict[str, Any]:
@@ -56,8 +76,8 @@ def _boolean(one: Finding, rows: float) -> dict[str, Any]:
 def _whole(one: Finding, rows: float) -> dict[str, Any]:
     edges = [*one.ticks[:-1].tolist(), int(one.ticks[-1]) - 1]
     part: dict[str, Any] = {"source": "dp", **_null(one, rows, edges[int(np.argmax(one.counts))])}
-    if edges[0] == edges[-1]:
-        return _shaped(one.name, "integer", {"minimum": edges[0], "maximum": edges[0]}, part)
+    if one.size <= MAX_WITHOUT_BINS and one.size == int(one.ticks[-1] - one.ticks[0]):
+        return _shaped(one.name, "integer", {"minimum": edges[0], "maximum": edges[-1]}, part)
     return _shaped(one.name, "integer", {}, {**part, "bins": {"edges": edges}})
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from dpsynth.discovery.findings import Finding
 from dpsynth.privacy.discoveries import Categories
 from dpsynth.privacy.laws import deviation
+from dpsynth.schema.document import TODO
 from dpsynth.schema.domains import ENUMERATIONS
 from dpsynth.schema.public_names import spelled_like
 
@@ -27,6 +28,8 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     counts: dict[str, int] = {}
     for answer in sorted(answers, key=lambda answer: -answer.scale):
         counts |= dict(zip(answer.keys, answer.values.tolist(), strict=True))
+    # A schema cannot list the word that marks what is left open in it.
+    counts.pop(TODO, None)
     texts = tuple(sorted(counts))
     covered = sum(counts.values()) / max(one.vote.rows, 1.0)
     if one.vote.kind == "integer" and covered < 0.5:

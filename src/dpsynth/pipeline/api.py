@@ -15,7 +15,7 @@ from dpsynth.schema import Schema
 
 def fit(
     data: Any,
-    schema: Schema | str | Path,
+    schema: Schema | str | Path | None = None,
     *,
     epsilon: Number | None = None,
     share: Number | None = None,
@@ -26,9 +26,14 @@ def fit(
     purpose: str | None = None,
     ledger: Ledger | str | Path | None = None,
     memory_limit: int = DEFAULT_MEMORY_LIMIT,
+    discover_share: Number | None = None,
     **settings: Any,
 ) -> Model:
     """A model of ``data`` under (epsilon, delta)-differential privacy, paid from the ledger.
+
+    Without a ``schema`` the domain is discovered under the same guarantee, for at most ``discover_share`` of the
+    budget (default 1/4): only the column names are taken as public, and ``model.schema`` is what was learned. Without
+    ``unit`` that protects one *row*.
 
     ``data``: a pandas, polars or pyarrow table, anything with an Arrow stream, or a path to CSV, Parquet or Arrow.
     ``ledger``: a ``Ledger``, a path, or ``None`` for the default one, which the command line uses too. An unknown pool
@@ -73,4 +78,5 @@ def fit(
         purpose=purpose,
         ledger=ledger,
         memory_limit=memory_limit,
+        discovery=discover_share,
     ).model

@@ -103,7 +103,7 @@ def learn(
     loss, governor = transaction.reservation, transaction.governor
     purse = Purse(loss, governor, unit.max_rows * stability, share)
     found = discover(questions, purse, lambda done: progress("discovering the columns", done))
-    schema = Schema.from_dict(document(found.findings, found.rows, name=name, unit=unit))
+    schema = Schema.from_dict(document(found, name=name, unit=unit, header=reader.names))
     spent = sum((receipt.loss for receipt in transaction.draws), start=PrivacyLoss())
     return Learned(schema, found, spent, Fraction(governor.units(spent), governor.units(loss)))
 
@@ -130,8 +130,8 @@ def affordable(
             if found is None:
                 method = synthesizer("independent")
                 continue
-            head = learned.schema.document["dpsynth"]
-            made = document(found.findings, found.rows, name=head["name"], unit=unit)
+            header = [one.name for one in learned.schema.fields]
+            made = document(found, name=learned.schema.name, unit=unit, header=header)
             learned = replace(learned, discovery=found, schema=Schema.from_dict(made))
 
 

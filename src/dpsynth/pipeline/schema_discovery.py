@@ -1,0 +1,118 @@
+"""The journey of ``schema init --dp``: a schema learned under differential privacy, paid for once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from dpsynth.discovery.draft import learned_text
+from dpsynth.errors import DpsynthError
+from dpsynth.ledger import Ledger, PoolState, Transaction
+from dpsynth.pipeline.discovery import Learned, check_discoverable, learn, nothing_learned, table_name
+from dpsynth.pipeline.ingest import preprocessing_of
+from dpsynth.pipeline.manifest import versions
+from dpsynth.pipeline.plan import DEFAULT_DELTA, Number
+from dpsynth.pipeline.progress import Progress, silent
+from dpsynth.pipeline.reservation import Request, request_of, reserve
+from dpsynth.pipeline.table_questions import asked_columns
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.reconciliation import reconcile
+from dpsynth.privacy.unit import Unit
+from dpsynth.tables import TableReader, atomic_write, open_table
+
+METHOD = "discovery"
+
+
+@dataclass(frozen=True)
+class LearnedSchema:
+    """A schema file that was written, and what it cost. ``notes``: what the user should know about the table."""
+
+    learned: Learned
+    request: Request
+    unit: Unit
+    pool: PoolState
+    spent: PrivacyLoss
+    notes: tuple[str, ...]
+
+
+def learn_schema(
+    data: Any,
+    output: str | Path,
+    *,
+    epsilon: Number,
+    delta: Number = DEFAULT_DELTA,
+    unit: Unit | None = None,
+    name: str | None = None,
+    pool: str | None = None,
+    purpose: str | None = None,
+    ledger: Ledger | str | Path | None = None,
+    delimiter: str | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> LearnedSchema:
+    """Learn the schema of a table under (epsilon, delta) and write it to ``output``, every domain ``source: dp``.
+
+    Charged to the ledger once; later fits use the file at no further cost. The file is complete on disk before the
+    ledger commits. What discovery does not need of the budget returns to the pool. Raises as ``fit`` does.
+    """
+    named = name or table_name(data)
+    book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
+    request = request_of(book, pool or named, epsilon, None, delta, discovers=True)
+    check_discoverable(request.governor)
+    preprocessing = preprocessing_of(data)
+    reader = open_table(data, delimiter=delimiter)
+    whom = unit or Unit()
+    asked_columns(reader, whom)
+    details = {"settings": {}, "versions": versions()}
+    with (
+        atomic_write(output, force=force) as part,
+        reserve(book, request, unit=whom, purpose=purpose, method=METHOD, details=details) as transaction,
+    ):
+        questions = _Questions(reader, whom, named, preprocessing.stability)
+        learned = questions.ask(transaction, progress)
+        answers = learned.discovery.answers
+        spent = reconcile(answers, transaction.draws, transaction.reservation, transaction.governor)
+        price = f"epsilon {float(request.epsilon):g}, delta {float(request.delta):g}"
+        text = learned_text(learned.schema.dump(), learned.discovery, price=price, protects=whom.description)
+        part.write_text(text, encoding="utf-8")
+        transaction.commit({"answers": len(answers), "method": METHOD})
+    progress("done", 1.0)
+    return LearnedSchema(learned, request, whom, transaction.pool, spent, preprocessing.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Questions:
+    """What is asked of which table."""
+
+    reader: TableReader
+    unit: Unit
+    name: str
+    stability: int
+
+    def ask(self, transaction: Transaction, progress: Progress) -> Learned:
+        """The discovery. From TOUCH on a fault is constant text: the causes of others may quote cells."""
+        try:
+            transaction.touch()
+            learned = learn(
+                self.reader,
+                self.unit,
+                transaction,
+                share=Fraction(1),
+                stability=self.stability,
+                name=self.name,
+                progress=progress,
+            )
+        except DpsynthError:
+            raise
+        except MemoryError:
+            raise DpsynthError("the discovery ran out of memory; its reservation is forfeited") from None
+        except Exception:
+            raise DpsynthError(
+                "the discovery failed after the data was touched; its reservation is forfeited",
+                hint="Nothing was released. Details are withheld because they could quote the data.",
+            ) from None
+        if not learned.modeled:
+            raise nothing_learned()
+        return learned
