@@ -29,6 +29,8 @@ from dpsynth.schema.kinds import KINDS, KindCodec
 VOTE = Fraction(3, 100)
 VOTE_AGAIN = Fraction(12, 100)
 """Shares of the reservation for the vote on types, and for a second one when the first left a column uncertain."""
+VOTES = Fraction(3, 5)
+"""The most of the purse that the votes take together: the questions after them need the rest."""
 BINS = 64
 """Ordered columns get about so many bins where the rows allow it, values with many rows of their own not counted."""
 BIN_NOISE = 4.0
@@ -106,7 +108,7 @@ class _Search:
         counts, weight = np.zeros((len(names), len(KINDS))), 0.0
         votes: list[Vote] = []
         for wanted in (VOTE, VOTE_AGAIN):
-            share = min(wanted, self._purse.most - self._spent)
+            share = min(wanted, VOTES * self._purse.most - self._spent)
             if share <= 0:
                 break
             asked = self._ask(dict.fromkeys(names, KindCodec()), share)
