@@ -6,6 +6,7 @@ Only the header is public. Everything here depends on released answers alone; ev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,7 +18,7 @@ from dpsynth.discovery.cuts import equal_rows
 from dpsynth.discovery.findings import Finding
 from dpsynth.discovery.histograms import settled, smoothed
 from dpsynth.discovery.listing import completed, listed, rest
-from dpsynth.discovery.magnitudes import Line, Ticks, grid
+from dpsynth.discovery.magnitudes import SINGLES, Line, Ticks, grid
 from dpsynth.discovery.purse import Purse, divided
 from dpsynth.discovery.questions import Discoverable, Partitions, ordered_partition
 from dpsynth.discovery.votes import Vote, decided, rows_of
@@ -29,13 +30,15 @@ from dpsynth.schema.kinds import KINDS, KindCodec
 VOTE = Fraction(3, 100)
 VOTE_AGAIN = Fraction(12, 100)
 """Shares of the reservation for the vote on types, and for a second one when the first left a column uncertain."""
-BINS = 64
-"""Ordered columns get about so many bins where the rows allow it, values with many rows of their own not counted."""
+BINS = 1.75
+MOST_BINS = 160
+"""Ordered columns get so many times √(rows / noise) bins: bias falls with their number, the noise of pairs grows with
+it. Values that have a bin of their own are not counted.
+"""
 BIN_NOISE = 4.0
 """A bin holds at least so many standard deviations of the noise that its one-way count will have in the fit."""
-SINGLES = 128
 SINGLE = 3.0
-"""Up to so many values get a bin each without a question, if they hold so many of these deviations on average."""
+"""Few values get a bin each without a question, if they hold so many of these deviations on average."""
 
 _THRESHOLD = 0.008
 _DISTINCT = 0.01
@@ -105,10 +108,8 @@ class _Search:
         names = self._asker.names
         counts, weight = np.zeros((len(names), len(KINDS))), 0.0
         votes: list[Vote] = []
-        for wanted in (VOTE, VOTE_AGAIN):
-            share = min(wanted, self._purse.most - self._spent)
-            if share <= 0:
-                break
+        # However small the share of discovery is, a quarter of it is left for the other questions.
+        for share in (min(VOTE, self._purse.most / 4), min(VOTE_AGAIN, self._purse.most / 2)):
             asked = self._ask(dict.fromkeys(names, KindCodec()), share)
             precision = asked[0].deviation ** -2
             counts += precision * np.array([answer.values for answer in asked])
@@ -187,8 +188,9 @@ class _Search:
     ) -> dict[str, Finding]:
         """Ordered columns with their bins: one for each value where rows allow it, else cut from a finer histogram."""
         lines = {n: one.line for n, one in found.items() if one.modeled and one.line is not None}
-        grids = {name: grid(line.magnitudes, masses[name]) for name, line in lines.items()}
         noise = self._noise(sum(one.modeled for one in found.values()))
+        bins = round(min(max(BINS * math.sqrt(self._rows / noise), 1), MOST_BINS))
+        grids = {name: grid(line.magnitudes, masses[name], 4 * bins) for name, line in lines.items()}
         plain = {
             n for n, (ticks, _) in grids.items() if _every_tick(ticks) and self._rows >= SINGLE * noise * len(ticks)
         }
@@ -200,7 +202,7 @@ class _Search:
                 children = np.bincount(parent, minlength=len(masses[name]))
                 found[name] = replace(found[name], ticks=ticks, counts=(masses[name] / np.maximum(children, 1))[parent])
                 continue
-            cut = equal_rows(ticks, fine[name], BINS, BIN_NOISE * noise)
+            cut = equal_rows(ticks, fine[name], bins, BIN_NOISE * noise)
             found[name] = replace(found[name], ticks=cut.ticks, counts=cut.masses)
         return found
 
