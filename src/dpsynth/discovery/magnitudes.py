@@ -52,8 +52,8 @@ def _first_day(year: int) -> int:
     return int(months.astype("datetime64[D]").astype(np.int64))
 
 
-def grid(edges: Ticks, masses: NDArray[np.float64], cells: int) -> tuple[Ticks, NDArray[np.int64]]:
-    """Edges of about as many finer ``cells`` over the stretch that holds rows, and the cell each of them lies in.
+def grid(edges: Ticks, masses: NDArray[np.float64], cells: int) -> Ticks:
+    """Edges of about as many finer ``cells`` over the stretch that holds rows.
 
     A stretch of at most so many ticks gets a cell for each of them; otherwise a cell is divided into equal parts by its
     share of the rows in cells of more than one tick. ``edges`` has one element more than ``masses``.
@@ -62,15 +62,13 @@ def grid(edges: Ticks, masses: NDArray[np.float64], cells: int) -> tuple[Ticks, 
     first, last = int(held[0]), int(held[-1])
     low, high = int(edges[first]), int(edges[last + 1])
     if high - low <= max(cells, SINGLES):
-        fine = np.arange(low, high + 1, dtype=np.int64)
-    else:
-        widths = np.diff(edges[first : last + 2])
-        shares = np.where(widths > 1, masses[first : last + 1], 0.0)
-        shares = shares / max(float(shares.sum()), 1.0)
-        parts = np.maximum(np.round(cells * shares).astype(np.int64), 1).tolist()
-        wholes = zip(edges[first : last + 1].tolist(), edges[first + 1 : last + 2].tolist(), parts, strict=True)
-        fine = np.array([tick for a, b, count in wholes for tick in _divided(a, b, count)] + [high], dtype=np.int64)
-    return fine, np.searchsorted(edges, fine[:-1], side="right") - 1
+        return np.arange(low, high + 1, dtype=np.int64)
+    widths = np.diff(edges[first : last + 2])
+    shares = np.where(widths > 1, masses[first : last + 1], 0.0)
+    shares = shares / max(float(shares.sum()), 1.0)
+    parts = np.maximum(np.round(cells * shares).astype(np.int64), 1).tolist()
+    wholes = zip(edges[first : last + 1].tolist(), edges[first + 1 : last + 2].tolist(), parts, strict=True)
+    return np.array([tick for a, b, count in wholes for tick in _divided(a, b, count)] + [high], dtype=np.int64)
 
 
 def _divided(low: int, high: int, count: int) -> list[int]:
