@@ -18,9 +18,10 @@ from dpsynth.discovery.cuts import Cut, equal_rows
 from dpsynth.discovery.findings import Finding
 from dpsynth.discovery.histograms import extent, settled, smoothed
 from dpsynth.discovery.listing import completed, list_partition, listed, pruned, rest
-from dpsynth.discovery.magnitudes import SINGLES, Ticks, grid
+from dpsynth.discovery.magnitudes import SINGLES, Line, grid
 from dpsynth.discovery.purse import Purse, divided
 from dpsynth.discovery.questions import Discoverable, Partition, Partitions, ordered_partition
+from dpsynth.discovery.roundness import Ticks
 from dpsynth.discovery.votes import Vote, decided, rows_of
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.discoveries import Categories, DistinctCount
@@ -40,10 +41,10 @@ BIN_NOISE = 4.0
 SINGLE = 3.0
 """Few values get a bin each without a question, if they hold so many of these deviations on average."""
 
-_THRESHOLD = 0.008
+_THRESHOLD = 0.006
 _DISTINCT = 0.01
 _MAGNITUDE = 0.0015
-_GRID = 0.0014
+_GRID = 0.0011
 """What discovery wants: a threshold of categories, and deviations of its counts, as parts of the rows."""
 _LEAST = Fraction(1, 3)
 """The least part of its share that discovery spends: with many rows precision is cheap."""
@@ -184,7 +185,7 @@ class _Search:
         noise = self._noise(sum(one.modeled for one in found.values()))
         bins = round(min(max(BINS * math.sqrt(self._rows / noise), 1), MOST_BINS))
         lines = {name: one.line for name, one in found.items() if one.modeled and one.line is not None}
-        ticks = {name: grid(line.magnitudes, masses[name], 4 * bins) for name, line in lines.items()}
+        ticks = {name: grid(line, masses[name], 4 * bins) for name, line in lines.items()}
         parts: dict[str, Partition] = {
             n: list_partition(one) for n, one in found.items() if one.modeled and one.listing
         }
@@ -195,7 +196,7 @@ class _Search:
             if name not in lines:
                 found[name] = pruned(one, answer)
                 continue
-            cut = _bins_of(ticks[name], answer.values[:-1], answer.deviation, bins, noise)
+            cut = _bins_of(lines[name], ticks[name], answer, bins, noise)
             found[name] = replace(one, ticks=cut.ticks, counts=cut.masses)
         return found
 
@@ -217,14 +218,15 @@ class _Search:
 _TEXTS = ("text", "digits", "mixed", "uuid", "email")
 
 
-def _bins_of(ticks: Ticks, counts: NDArray[np.int64], deviation: float, bins: int, noise: float) -> Cut:
+def _bins_of(line: Line, ticks: Ticks, answer: NoisyMarginal, bins: int, noise: float) -> Cut:
     """One bin a value where these are few and the rows allow it, else bins of about equally many rows."""
-    inside = extent(counts, deviation)
-    edges, masses = ticks[inside.start : inside.stop + 1], smoothed(counts, deviation)[inside]
+    counts = answer.values[:-1]
+    inside = extent(counts, answer.deviation)
+    edges, masses = ticks[inside.start : inside.stop + 1], smoothed(counts, answer.deviation)[inside]
     few = len(masses) <= SINGLES and bool((np.diff(edges) == 1).all())
     if few and masses.sum() >= SINGLE * noise * len(masses):
         return Cut(edges, np.maximum(masses, 1.0))
-    return equal_rows(edges, masses, bins, BIN_NOISE * noise)
+    return equal_rows(Cut(edges, masses), bins, BIN_NOISE * noise, calendar=line.calendar)
 
 
 def _kept(one: Finding, deviation: float) -> Finding:

@@ -47,7 +47,7 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     return replace(one, texts=texts, counts=values, noise=noise)
 
 
-SEEN = 1.0
+SEEN = 0.5
 """A name of a public list is kept when its noisy count exceeds so many standard deviations: rare ones too."""
 
 
