@@ -77,7 +77,7 @@ def plan(
             "method": method,
             "rows": rows,
         }
-        wanted |= {"unit": unit, "share": discover_share, "delimiter": delimiter}
+        wanted |= {"unit": unit, "share": discover_share, "delimiter": delimiter, "memory_limit": memory_limit}
         return _undescribed(output, data, wanted, wishes)
     if discover_share is not None and click.get_current_context().get_parameter_source("discover_share") is (
         ParameterSource.COMMANDLINE

@@ -6,6 +6,7 @@ Only the header is public. Everything here depends on released answers alone; ev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,13 +14,14 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.discovery.cuts import equal_rows
+from dpsynth.discovery.cuts import Cut, equal_rows
 from dpsynth.discovery.findings import Finding
-from dpsynth.discovery.histograms import settled, smoothed
-from dpsynth.discovery.listing import completed, listed, rest
-from dpsynth.discovery.magnitudes import Line, Ticks, grid
+from dpsynth.discovery.histograms import extent, settled, smoothed
+from dpsynth.discovery.listing import completed, list_partition, listed, pruned, rest
+from dpsynth.discovery.magnitudes import SINGLES, Line, grid
 from dpsynth.discovery.purse import Purse, divided
-from dpsynth.discovery.questions import Discoverable, Partitions, ordered_partition
+from dpsynth.discovery.questions import Discoverable, Partition, Partitions, ordered_partition
+from dpsynth.discovery.roundness import Ticks
 from dpsynth.discovery.votes import Vote, decided, rows_of
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.discoveries import Categories, DistinctCount
@@ -29,20 +31,20 @@ from dpsynth.schema.kinds import KINDS, KindCodec
 VOTE = Fraction(3, 100)
 VOTE_AGAIN = Fraction(12, 100)
 """Shares of the reservation for the vote on types, and for a second one when the first left a column uncertain."""
-VOTES = Fraction(3, 5)
-"""The most of the purse that the votes take together: the questions after them need the rest."""
-BINS = 64
-"""Ordered columns get about so many bins where the rows allow it, values with many rows of their own not counted."""
+BINS = 1.75
+MOST_BINS = 64
+"""Ordered columns get so many times √(rows / noise) bins: bias falls with their number, the noise of pairs grows with
+it. Values that have a bin of their own are not counted.
+"""
 BIN_NOISE = 4.0
 """A bin holds at least so many standard deviations of the noise that its one-way count will have in the fit."""
-SINGLES = 128
 SINGLE = 3.0
-"""Up to so many values get a bin each without a question, if they hold so many of these deviations on average."""
+"""Few values get a bin each without a question, if they hold so many of these deviations on average."""
 
-_THRESHOLD = 0.008
+_THRESHOLD = 0.006
 _DISTINCT = 0.01
 _MAGNITUDE = 0.0015
-_GRID = 0.0014
+_GRID = 0.0011
 """What discovery wants: a threshold of categories, and deviations of its counts, as parts of the rows."""
 _LEAST = Fraction(1, 3)
 """The least part of its share that discovery spends: with many rows precision is cheap."""
@@ -51,13 +53,13 @@ FIRST_ROUND = Fraction(3, 10)
 """The part of what categories get that goes to the first of two rounds."""
 
 UNIQUE = 0.8
+UNIQUE_NUMBERS = 0.97
 FEW = 0.05
-"""An identifier has nearly as many different texts as rows; a code has few."""
+"""An identifier has nearly as many different texts as rows (numbers may by chance); a code has few."""
 CODE = 1 << 16
 """Whole numbers of which most are this large may be codes."""
 
 Answer = NoisyMarginal | Categories | DistinctCount
-Denoise = Callable[[NDArray[np.int64], float], NDArray[np.float64]]
 Report = Callable[[float], object]
 
 
@@ -107,10 +109,8 @@ class _Search:
         names = self._asker.names
         counts, weight = np.zeros((len(names), len(KINDS))), 0.0
         votes: list[Vote] = []
-        for wanted in (VOTE, VOTE_AGAIN):
-            share = min(wanted, VOTES * self._purse.most - self._spent)
-            if share <= 0:
-                break
+        # However small the share of discovery is, a quarter of it is left for the other questions.
+        for share in (min(VOTE, self._purse.most / 4), min(VOTE_AGAIN, self._purse.most / 2)):
             asked = self._ask(dict.fromkeys(names, KindCodec()), share)
             precision = asked[0].deviation ** -2
             counts += precision * np.array([answer.values for answer in asked])
@@ -148,19 +148,13 @@ class _Search:
     def _magnitudes(
         self, found: Mapping[str, Finding], shares: Mapping[str, Fraction]
     ) -> dict[str, NDArray[np.float64]]:
+        """Where the rows of ordered columns are, roughly."""
         lines = {name: one.line for name, one in found.items() if one.modeled and one.line is not None}
-        cells = {name: (line, line.magnitudes) for name, line in lines.items()}
-        return self._histograms(cells, shares["magnitudes"], settled)
-
-    def _histograms(
-        self, cells: Mapping[str, tuple[Line, Ticks]], share: Fraction, denoised: Denoise
-    ) -> dict[str, NDArray[np.float64]]:
-        """The denoised histograms over these ticks."""
-        if not cells:
+        if not lines:
             return {}
-        parts = {name: ordered_partition(line.scale, line.edges(ticks)) for name, (line, ticks) in cells.items()}
-        asked = self._ask(parts, share)
-        return {a.clique[0]: denoised(a.values[:-1], a.deviation) for a in asked}
+        parts = {name: ordered_partition(line.scale, line.edges(line.magnitudes)) for name, line in lines.items()}
+        asked = self._ask(parts, shares["magnitudes"])
+        return {answer.clique[0]: settled(answer.values[:-1], answer.deviation) for answer in asked}
 
     def _named(
         self, found: dict[str, Finding], masses: Mapping[str, NDArray[np.float64]], shares: Mapping[str, Fraction]
@@ -187,31 +181,31 @@ class _Search:
     def _cut(
         self, found: dict[str, Finding], masses: Mapping[str, NDArray[np.float64]], shares: Mapping[str, Fraction]
     ) -> dict[str, Finding]:
-        """Ordered columns with their bins: one for each value where rows allow it, else cut from a finer histogram."""
-        lines = {n: one.line for n, one in found.items() if one.modeled and one.line is not None}
-        grids = {name: grid(line.magnitudes, masses[name]) for name, line in lines.items()}
+        """Ordered columns with their bins, cut from finer histograms; completed lists without the names nobody has."""
         noise = self._noise(sum(one.modeled for one in found.values()))
-        plain = {
-            n for n, (ticks, _) in grids.items() if _every_tick(ticks) and self._rows >= SINGLE * noise * len(ticks)
+        bins = round(min(max(BINS * math.sqrt(self._rows / noise), 1), MOST_BINS))
+        lines = {name: one.line for name, one in found.items() if one.modeled and one.line is not None}
+        ticks = {name: grid(line, masses[name], 4 * bins) for name, line in lines.items()}
+        parts: dict[str, Partition] = {
+            n: list_partition(one) for n, one in found.items() if one.modeled and one.listing
         }
-        cells = {name: (line, grids[name][0]) for name, line in lines.items() if name not in plain}
-        fine = self._histograms(cells, shares["grids"], smoothed)
-        for name in lines:
-            ticks, parent = grids[name]
-            if name in plain:
-                children = np.bincount(parent, minlength=len(masses[name]))
-                found[name] = replace(found[name], ticks=ticks, counts=(masses[name] / np.maximum(children, 1))[parent])
+        parts |= {name: ordered_partition(line.scale, line.edges(ticks[name])) for name, line in lines.items()}
+        for answer in self._ask(parts, shares["grids"]) if parts else ():
+            (name,) = answer.clique
+            one = found[name]
+            if name not in lines:
+                found[name] = pruned(one, answer)
                 continue
-            cut = equal_rows(ticks, fine[name], BINS, BIN_NOISE * noise)
-            found[name] = replace(found[name], ticks=cut.ticks, counts=cut.masses)
+            cut = _bins_of(lines[name], ticks[name], answer, bins, noise)
+            found[name] = replace(one, ticks=cut.ticks, counts=cut.masses)
         return found
 
     def _noise(self, columns: int) -> float:
         """About the standard deviation of a one-way count of the fit, which has what discovery leaves."""
         return self._purse.deviation_of(max(columns, 1), (1 - self._spent) * Fraction(2, 5))
 
-    def _ask(self, partitions: Mapping[str, object], share: Fraction) -> tuple[NoisyMarginal, ...]:
-        answers = self._asker.counts(Partitions(partitions), self._spend(share))  # type: ignore[arg-type]
+    def _ask(self, partitions: Mapping[str, Partition], share: Fraction) -> tuple[NoisyMarginal, ...]:
+        answers = self._asker.counts(Partitions(partitions), self._spend(share))
         self._answers += answers
         return answers
 
@@ -221,11 +215,18 @@ class _Search:
         return self._purse.part(share, threshold=threshold)
 
 
-_TEXTS = ("text", "digits", "mixed", "grouped number", "uuid", "email")
+_TEXTS = ("text", "digits", "mixed", "uuid", "email")
 
 
-def _every_tick(ticks: Ticks) -> bool:
-    return len(ticks) - 1 <= SINGLES and bool((np.diff(ticks) == 1).all())
+def _bins_of(line: Line, ticks: Ticks, answer: NoisyMarginal, bins: int, noise: float) -> Cut:
+    """One bin a value where these are few and the rows allow it, else bins of about equally many rows."""
+    counts = answer.values[:-1]
+    inside = extent(counts, answer.deviation)
+    edges, masses = ticks[inside.start : inside.stop + 1], smoothed(counts, answer.deviation)[inside]
+    few = len(masses) <= SINGLES and bool((np.diff(edges) == 1).all())
+    if few and masses.sum() >= SINGLE * noise * len(masses):
+        return Cut(edges, np.maximum(masses, 1.0))
+    return equal_rows(Cut(edges, masses), bins, BIN_NOISE * noise, calendar=line.calendar)
 
 
 def _kept(one: Finding, deviation: float) -> Finding:
@@ -238,7 +239,8 @@ def _kept(one: Finding, deviation: float) -> Finding:
     if one.distinct is None:
         return one
     sure = rows > 5 * deviation
-    if kind in (*_TEXTS, "integer") and sure and one.distinct >= UNIQUE * rows:
+    unique = UNIQUE_NUMBERS if kind == "integer" else UNIQUE
+    if sure and one.distinct >= unique * rows and not one.vote.group:
         generate = {"uuid": "uuid", "integer": "sequence"}.get(kind)
         return one.without("nearly every row has a value of its own: it identifies rows", generate)
     if kind in ("uuid", "email") and (not sure or one.distinct > FEW * rows):
@@ -255,7 +257,13 @@ def _ranged(one: Finding, masses: NDArray[np.float64] | None) -> Finding:
 def _coded(one: Finding, masses: Mapping[str, NDArray[np.float64]]) -> bool:
     """Whether whole numbers may be codes: mostly large, and few different ones."""
     line = one.vote.line
-    if line is None or one.vote.kind != "integer" or one.distinct is None or one.distinct > FEW * one.vote.rows:
+    if (
+        line is None
+        or one.vote.kind != "integer"
+        or one.vote.group
+        or one.distinct is None
+        or one.distinct > FEW * one.vote.rows
+    ):
         return False
     starts = line.magnitudes[:-1]
     held = masses[one.name]

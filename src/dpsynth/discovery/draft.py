@@ -55,9 +55,10 @@ def _field(one: Finding, rows: float) -> dict[str, Any]:
         return _categories(one, rows)
     if one.line is None:
         return _boolean(one, rows)
-    if one.vote.kind == "integer":
-        return _whole(one, rows)
-    return _number(one, one.line, rows) if one.vote.kind == "number" else _calendar(one, rows)
+    if one.vote.kind not in ("integer", "number"):
+        return _calendar(one, rows)
+    field = _whole(one, rows) if one.vote.kind == "integer" else _number(one, one.line, rows)
+    return field | ({"groupChar": one.vote.group} if one.vote.group else {})
 
 
 def _categories(one: Finding, rows: float) -> dict[str, Any]:
@@ -107,7 +108,10 @@ def _calendar(one: Finding, rows: float) -> dict[str, Any]:
     part |= _null(one, rows, days[int(np.argmax(one.counts))])
     if one.vote.kind == "date":
         field = _shaped(one.name, "date", {}, part)
-        return field | ({"format": one.vote.format} if one.vote.format else {})
+        first, *others = one.vote.formats
+        if others:
+            part["formats"] = others
+        return field | ({"format": first} if first != "default" else {})
     if one.vote.zoned:
         part["zone"] = "UTC"
     return _shaped(one.name, "datetime", {}, part)

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 
 from dpsynth.discovery.findings import Finding
+from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.discoveries import Categories
 from dpsynth.privacy.laws import deviation
+from dpsynth.schema.codecs import CategoryCodec
 from dpsynth.schema.document import TODO
 from dpsynth.schema.domains import ENUMERATIONS
+from dpsynth.schema.kinds import MISSING
 from dpsynth.schema.public_names import spelled_like
 
 WORTH = 0.05
@@ -41,6 +45,31 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     noise = math.sqrt(sum(deviation(answer.law, answer.scale) ** 2 for answer in answers) * len(texts))
     values = np.array([counts[text] for text in texts], dtype=np.float64)
     return replace(one, texts=texts, counts=values, noise=noise)
+
+
+SEEN = 0.5
+"""A name of a public list is kept when its noisy count exceeds so many standard deviations: rare ones too."""
+
+
+def list_partition(one: Finding) -> CategoryCodec:
+    """The column's categories, all other values together, and null, as a public partition."""
+    texts = one.texts
+    return CategoryCodec(
+        values=pa.array([*texts, ""], pa.string()),
+        spellings={text.encode(): code for code, text in enumerate(texts)},
+        missing=frozenset(text.encode() for text in ("", *MISSING)),
+        null_code=len(texts) + 1,
+        unknown_code=len(texts),
+        nullable=True,
+    )
+
+
+def pruned(one: Finding, answer: NoisyMarginal) -> Finding:
+    """A column completed from a public list, without the names that nearly nobody has."""
+    noisy = answer.values[: one.size].astype(np.float64)
+    kept = np.flatnonzero((noisy > SEEN * answer.deviation) | (one.counts > 0))
+    counts = np.maximum(np.where(one.counts > 0, one.counts, noisy), 1.0)[kept]
+    return replace(one, texts=tuple(one.texts[index] for index in kept.tolist()), counts=counts)
 
 
 def rest(one: Finding) -> tuple[float, float]:

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.discovery.roundness import Ticks, between
 from dpsynth.schema.calendars import DAY
 from dpsynth.schema.cells import LIMIT
-from dpsynth.schema.scales import InstantScale, IntegerScale, RealScale, Scale
+from dpsynth.schema.scales import DateScale, InstantScale, IntegerScale, RealScale, Scale
 
-Ticks = NDArray[np.int64]
-
-GRID_CELLS = 256
-"""The finest histogram that bins are cut from."""
+SINGLES = 128
+"""A stretch of so few values is never divided more coarsely."""
 UNKNOWN_DECIMALS = 6
 """Numbers with more decimals than can be told are cut at multiples of 0.000001."""
 
@@ -39,6 +38,11 @@ class Line:
         return ticks * (DAY * 10**self.scale.decimals) if isinstance(self.scale, InstantScale) else ticks
 
     @property
+    def calendar(self) -> bool:
+        """Whether ticks are days."""
+        return isinstance(self.scale, DateScale | InstantScale)
+
+    @property
     def magnitudes(self) -> Ticks:
         """Edges of a fixed public partition of everything that the scale can read, ascending."""
         if isinstance(self.scale, IntegerScale | RealScale):
@@ -52,28 +56,24 @@ def _first_day(year: int) -> int:
     return int(months.astype("datetime64[D]").astype(np.int64))
 
 
-def grid(edges: Ticks, masses: NDArray[np.float64]) -> tuple[Ticks, NDArray[np.int64]]:
-    """Edges of about ``GRID_CELLS`` cells over the stretch of cells that hold rows, and the cell each of them lies in.
+def grid(line: Line, masses: NDArray[np.float64], cells: int) -> Ticks:
+    """Edges of about as many finer ``cells`` over the stretch that holds rows.
 
-    A stretch of at most so many ticks gets a cell for each of them; otherwise a cell is divided into equal parts by its
-    share of the rows in cells of more than one tick. ``edges`` has one element more than ``masses``.
+    A stretch of at most so many ticks gets a cell for each of them; otherwise a magnitude is divided at
+    round ticks, by its share of the rows in magnitudes of more than one tick. ``masses``: the rows of each magnitude.
     """
+    edges = line.magnitudes
     held = np.flatnonzero(masses > 0)
     first, last = int(held[0]), int(held[-1])
     low, high = int(edges[first]), int(edges[last + 1])
-    if high - low <= GRID_CELLS:
-        fine = np.arange(low, high + 1, dtype=np.int64)
-    else:
-        widths = np.diff(edges[first : last + 2])
-        shares = np.where(widths > 1, masses[first : last + 1], 0.0)
-        shares = shares / max(float(shares.sum()), 1.0)
-        parts = np.maximum(np.round(GRID_CELLS * shares).astype(np.int64), 1).tolist()
-        cells = zip(edges[first : last + 1].tolist(), edges[first + 1 : last + 2].tolist(), parts, strict=True)
-        fine = np.array([tick for a, b, count in cells for tick in _divided(a, b, count)] + [high], dtype=np.int64)
-    return fine, np.searchsorted(edges, fine[:-1], side="right") - 1
-
-
-def _divided(low: int, high: int, count: int) -> list[int]:
-    """The starts of ``count`` equal parts, or of one part a tick where there are fewer."""
-    count = min(count, high - low)
-    return [low + step * (high - low) // count for step in range(count)]
+    if high - low <= max(cells, SINGLES):
+        return np.arange(low, high + 1, dtype=np.int64)
+    widths = np.diff(edges[first : last + 2])
+    shares = np.where(widths > 1, masses[first : last + 1], 0.0)
+    shares = shares / max(float(shares.sum()), 1.0)
+    parts = np.maximum(np.round(cells * shares).astype(np.int64), 1).tolist()
+    wholes = zip(edges[first : last + 1].tolist(), edges[first + 1 : last + 2].tolist(), parts, strict=True)
+    return np.array(
+        [tick for a, b, count in wholes for tick in between(a, b, count, calendar=line.calendar)] + [high],
+        dtype=np.int64,
+    )

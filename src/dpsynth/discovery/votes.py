@@ -13,8 +13,9 @@ from dpsynth.schema.dates import ISO, pattern_of
 from dpsynth.schema.kinds import DECIMALS, FORMATS, KINDS, MOST_DECIMALS
 from dpsynth.schema.scales import DateScale, InstantScale, IntegerScale, RealScale
 
-PRESENT = 3.0
-"""A kind is in a column when its noisy count exceeds so many standard deviations."""
+PRESENT = 3.5
+RARE = 0.01
+"""A kind is in a column when its noisy count exceeds so many standard deviations and so much of all that are."""
 CERTAIN = 5.0
 """A vote is certain when its strongest kind exceeds so many."""
 MAJORITY = 0.8
@@ -24,9 +25,11 @@ COVERED = 0.99
 
 _AMBIGUOUS = "date %d/%m/%Y or %m/%d/%Y"
 _NUMBERS = ("integer", *DECIMALS, "other number")
+_GROUPED = ("integer with thousands separators", "number with thousands separators")
 _GROUPS: dict[str, tuple[str, ...]] = {
     "digits": ("digits with leading zero", "integer"),
-    "grouped number": ("number with thousands separators", *_NUMBERS),
+    "grouped integer": (_GROUPED[0], "integer"),
+    "grouped number": (*_GROUPED, *_NUMBERS),
     "integer": ("integer",),
     "number": _NUMBERS,
     "boolean": ("boolean",),
@@ -38,7 +41,11 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "text": ("text", "uuid", "email", "boolean"),
 }
 """What a column may be, in the order in which it is decided, and the kinds of cells that such a column holds."""
-_LEADERS = {"digits": "digits with leading zero", "grouped number": "number with thousands separators"}
+_LEADERS = {
+    "digits": ("digits with leading zero",),
+    "grouped integer": _GROUPED[:1],
+    "grouped number": _GROUPED,
+}
 
 
 @dataclass(frozen=True)
@@ -56,18 +63,20 @@ class Vote:
     certain: bool
     deviation: float
     decimals: int | None = None
-    format: str | None = None
+    formats: tuple[str, ...] = ()
+    group: str | None = None
     zoned: bool = False
 
     @property
     def line(self) -> Line | None:
         """How the column is ordered; ``None`` for kinds without an order."""
         if self.kind == "integer":
-            return Line(IntegerScale())
+            return Line(IntegerScale(self.group))
         if self.kind == "number":
-            return Line(RealScale(), UNKNOWN_DECIMALS if self.decimals is None else self.decimals)
+            return Line(RealScale(self.group), UNKNOWN_DECIMALS if self.decimals is None else self.decimals)
         if self.kind == "date":
-            return Line(DateScale("day", ISO if self.format is None else pattern_of(self.format)))
+            first, *others = [ISO if form == "default" else pattern_of(form) for form in self.formats]
+            return Line(DateScale("day", first, tuple(others)))
         if self.kind == "moment":
             return Line(InstantScale("day", "UTC" if self.zoned else None))
         return None
@@ -81,6 +90,7 @@ def rows_of(votes: Sequence[NDArray[np.float64]]) -> float:
 def decided(counts: NDArray[np.float64], deviation: float) -> Vote:
     """The vote of one column: noisy ``counts`` by kind, this standard deviation each."""
     held = np.where(counts > PRESENT * deviation, counts, 0.0)
+    held[held < RARE * held.sum()] = 0.0
     if not held.any():
         # The likeliest kind, though the noise could have made it.
         held[np.argmax(counts)] = max(float(counts.max()), 1.0)
@@ -90,7 +100,8 @@ def decided(counts: NDArray[np.float64], deviation: float) -> Vote:
     certain = bool(counts.max() >= CERTAIN * deviation)
     if rows <= 0.01 * missing:
         return Vote("empty", rows, missing, certain, deviation)
-    kind = next((name for name in _GROUPS if _holds(name, tally, rows)), "mixed")
+    name = next((name for name in _GROUPS if _holds(name, tally, rows)), "mixed")
+    kind = name.removeprefix("grouped ")
     return Vote(
         kind,
         rows,
@@ -98,15 +109,16 @@ def decided(counts: NDArray[np.float64], deviation: float) -> Vote:
         certain,
         deviation,
         decimals=_decimals(tally) if kind == "number" else None,
-        format=_format(tally) if kind == "date" else None,
+        formats=_formats(tally) if kind == "date" else (),
+        group="," if kind != name else None,
         zoned=kind == "moment" and tally["moment with offset"] > tally["moment"],
     )
 
 
 def _holds(name: str, tally: dict[str, float], rows: float) -> bool:
-    if name in _LEADERS and not tally[_LEADERS[name]]:
+    if name in _LEADERS and not any(tally[kind] for kind in _LEADERS[name]):
         return False
-    if name == "integer" and any(tally[kind] for kind in _NUMBERS[1:]):
+    if name in ("integer", "grouped integer") and any(tally[kind] for kind in (*_NUMBERS[1:], _GROUPED[1])):
         return False
     return sum(tally[kind] for kind in _GROUPS[name]) >= MAJORITY * rows
 
@@ -118,10 +130,12 @@ def _decimals(tally: dict[str, float]) -> int | None:
     return None if places > MOST_DECIMALS else places
 
 
-def _format(tally: dict[str, float]) -> str | None:
-    """The format of most dates; ``None`` for ISO. Dates that read both ways go with the order that others show."""
-    votes: dict[str | None, float] = {None: tally["date"], "%Y%m%d": tally["date %Y%m%d"]}
+def _formats(tally: dict[str, float]) -> tuple[str, ...]:
+    """The formats of the dates, the most frequent first; ``default`` is ISO. Dates that read both ways go with the
+    order that others show.
+    """
+    votes = {"default": tally["date"], "%Y%m%d": tally["date %Y%m%d"]}
     votes |= {form: tally[kind] for kind, form in FORMATS.items()}
     likelier = max(("%d/%m/%Y", "%m/%d/%Y"), key=votes.__getitem__)
     votes[likelier] += tally[_AMBIGUOUS]
-    return max(votes, key=votes.__getitem__)
+    return tuple(sorted((form for form, count in votes.items() if count), key=votes.__getitem__, reverse=True))

@@ -4,13 +4,15 @@ charged questions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from dpsynth.discovery import Discovery, Purse, discover, document, smaller
+from dpsynth.discovery.discover import VOTE
+from dpsynth.discovery.shrinking import SMALLEST
 from dpsynth.errors import DpsynthError, ResourceLimitError, UsageError
 from dpsynth.ledger import Transaction
 from dpsynth.pipeline.plan import Number, Price, PricedPlan, price
@@ -24,7 +26,7 @@ from dpsynth.schema import Schema
 from dpsynth.synthesizers import Synthesizer, synthesizer
 from dpsynth.tables import TableReader
 
-DEFAULT_DISCOVER_SHARE = Fraction(1, 4)
+DEFAULT_DISCOVER_SHARE = Fraction(1, 3)
 """The most of a fit's loss that discovery may spend; found by measurement (decision record 15)."""
 
 HEADER = "only the header, the column names, was taken as public"
@@ -79,6 +81,23 @@ def check_discoverable(governor: Governor) -> None:
             where="--delta",
             hint="Leave --delta out, or give --schema.",
         )
+
+
+def check_affordable(columns: Sequence[str], tag: Price, share: Fraction, *, unit: Unit, memory_limit: int) -> None:
+    """Refuse what could not end well whatever is learned, before anything is spent.
+
+    Raises ``UsageError`` when the budget is too small to be split over this many columns, ``ResourceLimitError`` when
+    not even a few values a column, each modeled alone, are within the memory limit.
+    """
+    least = dict.fromkeys(columns, SMALLEST + 2)
+    smallest = Schema.from_domain(least, public="the smallest domain that a discovery can end with")
+    method = synthesizer("independent")
+    for part in (min(VOTE, share / 4) / 8, 1 - share):
+        price(
+            smallest, method, replace(tag, loss=tag.loss.share(part)), unit=unit, rows=None, memory_limit=memory_limit
+        )
+    if tag.loss.delta // (4 * len(columns)) < 1:
+        raise UsageError("the delta is too small to be split over the values of this many columns", where="--delta")
 
 
 def table_name(data: Any) -> str:
@@ -145,8 +164,3 @@ def nothing_learned() -> DpsynthError:
         "no column could be learned at this epsilon: there are too few rows for its noise; the budget is spent",
         hint="`dpsynth plan DATA --epsilon E --rows N` tells which epsilon would do; a schema costs nothing.",
     )
-
-
-def details_of(settings: Mapping[str, Any], versions: Mapping[str, str], share: Fraction) -> dict[str, Any]:
-    """What the RESERVE event of a fit with discovery says."""
-    return {"settings": dict(settings), "versions": dict(versions), "discover_share": str(share)}

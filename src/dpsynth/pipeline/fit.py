@@ -16,7 +16,7 @@ from typing import Any
 from dpsynth.errors import DpsynthError
 from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.models import Model
-from dpsynth.pipeline.discovery import Learned, check_discoverable, discover_share, table_name
+from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, discover_share, table_name
 from dpsynth.pipeline.discovery_plan import DiscoveryPlan, plan_discovery
 from dpsynth.pipeline.ingest import Ingest, preprocessing_of
 from dpsynth.pipeline.manifest import provenance_of, versions
@@ -131,6 +131,7 @@ class _Wish:
         reader = open_table(self.data, delimiter=self.delimiter)
         columns = asked_columns(reader, unit)
         tag = Price(request.epsilon, request.delta, request.loss, request.governor)
+        check_affordable(columns, tag, share, unit=unit, memory_limit=self.memory_limit)
         drawn = plan_discovery(tag, columns=len(columns), unit=unit, method=algorithm.name, share=share, rows=None)
         return Undescribed(drawn, algorithm, reader, table_name(self.data), preprocessing, self.memory_limit)
 

@@ -10,10 +10,10 @@ from typing import Any
 from dpsynth.discovery.draft import learned_text
 from dpsynth.errors import DpsynthError
 from dpsynth.ledger import Ledger, PoolState, Transaction
-from dpsynth.pipeline.discovery import Learned, check_discoverable, learn, nothing_learned, table_name
+from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, learn, nothing_learned, table_name
 from dpsynth.pipeline.ingest import preprocessing_of
 from dpsynth.pipeline.manifest import versions
-from dpsynth.pipeline.plan import DEFAULT_DELTA, Number
+from dpsynth.pipeline.plan import DEFAULT_DELTA, DEFAULT_MEMORY_LIMIT, Number, Price
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.reservation import Request, request_of, reserve
 from dpsynth.pipeline.table_questions import asked_columns
@@ -64,7 +64,8 @@ def learn_schema(
     preprocessing = preprocessing_of(data)
     reader = open_table(data, delimiter=delimiter)
     whom = unit or Unit()
-    asked_columns(reader, whom)
+    tag = Price(request.epsilon, request.delta, request.loss, request.governor)
+    check_affordable(asked_columns(reader, whom), tag, Fraction(9, 10), unit=whom, memory_limit=DEFAULT_MEMORY_LIMIT)
     details = {"settings": {}, "versions": versions()}
     with (
         atomic_write(output, force=force) as part,

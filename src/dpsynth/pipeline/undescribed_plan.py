@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dpsynth.errors import UsageError
-from dpsynth.pipeline.discovery import check_discoverable, discover_share
+from dpsynth.pipeline.discovery import check_affordable, check_discoverable, discover_share
 from dpsynth.pipeline.discovery_plan import DiscoveryPlan, discovery_loss, plan_discovery
 from dpsynth.pipeline.plan import Number, Price, privacy_parameters
 from dpsynth.pipeline.table_questions import asked_columns
@@ -25,6 +25,7 @@ def plan_undescribed(
     unit: Unit | None,
     share: Number | None,
     delimiter: str | None,
+    memory_limit: int,
 ) -> DiscoveryPlan:
     """The plan of a fit that discovers its domain. Reads the header of the table, and nothing else of it."""
     exact_epsilon, exact_delta = privacy_parameters(epsilon, delta)
@@ -36,4 +37,6 @@ def plan_undescribed(
     whom = unit or Unit()
     columns = asked_columns(open_table(data, delimiter=delimiter), whom)
     tag = Price(exact_epsilon, exact_delta, loss, governed)
-    return plan_discovery(tag, columns=len(columns), unit=whom, method=method, share=discover_share(share), rows=rows)
+    part = discover_share(share)
+    check_affordable(columns, tag, part, unit=whom, memory_limit=memory_limit)
+    return plan_discovery(tag, columns=len(columns), unit=whom, method=method, share=part, rows=rows)

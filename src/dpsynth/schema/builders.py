@@ -38,6 +38,7 @@ _APPLIES: dict[str, tuple[str, ...]] = {
     "dpsynth.keep": ("date", "datetime"),
     "dpsynth.formats": ("date", "datetime"),
     "format": ("date", "datetime"),
+    "groupChar": ("integer", "number"),
     "trueValues": ("boolean",),
     "falseValues": ("boolean",),
 }
@@ -169,7 +170,7 @@ def _boolean(field: FieldModel, missing: tuple[str, ...]) -> Codec:
 
 
 def _integer(field: FieldModel, missing: tuple[str, ...]) -> Codec:
-    scale = IntegerScale()
+    scale = IntegerScale(field.groupChar)
     if field.constraints.enum is not None:
         return _listed(field, scale, np.int64, missing)
     low, high = edge_bounds(_bins_part(field), *_given_bounds(field))
@@ -185,7 +186,7 @@ def _integer(field: FieldModel, missing: tuple[str, ...]) -> Codec:
 
 
 def _number(field: FieldModel, missing: tuple[str, ...]) -> Codec:
-    scale = RealScale()
+    scale = RealScale(field.groupChar)
     if field.constraints.enum is not None:
         return _listed(field, scale, np.float64, missing)
     first, last = _bounds(scale, *edge_bounds(_bins_part(field), *_given_bounds(field)))

@@ -19,7 +19,10 @@ def calendar_edges(scale: DateScale | InstantScale, bins: BinsPart, low: object,
     kind, _ = the_one(bins)
     texts = bins.edges or []
     if kind != "edges" or len(texts) < 2 or not all(isinstance(text, str) for text in texts):
-        raise WrongKey("dpsynth.bins", "dates have calendar units, or {edges: [...]} of dates in quotes")
+        raise WrongKey(
+            "dpsynth.bins",
+            "must be one of day, week, month, quarter, year (datetime: hour), or {edges: [...]} of dates in quotes",
+        )
     if len(texts) > MAX_CODES:
         raise WrongKey("dpsynth.bins", f"there are more than {MAX_CODES:,} bins")
     if low not in (None, texts[0]) or high not in (None, texts[-1]):

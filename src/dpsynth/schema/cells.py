@@ -132,6 +132,19 @@ def integers(column: pa.Array) -> tuple[NDArray[np.int64], Bits]:
     return _integral(*reals(column))
 
 
+def ungrouped(column: pa.Array, group: str) -> pa.Array:
+    """The column, text cells that are numbers in groups of three digits without the ``group`` character between."""
+    if not is_text(column.type):
+        return column
+    cells = trimmed(as_bytes(column))
+    mark = rf"\x{{{ord(group):X}}}"
+    grouped = matches(cells, rf"^[+-]?[0-9]{{1,3}}({mark}[0-9]{{3}})+(\.[0-9]*)?$")
+    if not grouped.any():
+        return cells
+    plain = pc.replace_substring(cells, pattern=group.encode(), replacement=b"")
+    return pc.if_else(pa.array(grouped), plain, cells)
+
+
 def _integral(values: NDArray[np.float64], valid: Bits) -> tuple[NDArray[np.int64], Bits]:
     bounded = np.clip(np.where(valid, values, 0.0), -float(LIMIT), float(LIMIT))
     whole = np.floor(bounded)

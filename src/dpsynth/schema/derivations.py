@@ -141,7 +141,7 @@ def _scale(field: FieldModel) -> Scale:
         return date_scale(field, "day")
     if field.type == "datetime":
         return instant_scale(field, "day")
-    return IntegerScale() if field.type == "integer" else RealScale()
+    return IntegerScale(field.groupChar) if field.type == "integer" else RealScale(field.groupChar)
 
 
 def _finer(scale: Scale, origin: BinnedCodec | ListedCodec, field: FieldModel) -> int:

@@ -140,7 +140,8 @@ class FieldModel(_Part):
     title: str | None = None
     description: str | None = None
     format: str | None = None
-    trueValues: list[str] | None = None  # noqa: N815 (Frictionless spells it so)
+    groupChar: Literal[",", " ", "'", "_"] | None = None  # noqa: N815 (Frictionless spells it so)
+    trueValues: list[str] | None = None  # noqa: N815
     falseValues: list[str] | None = None  # noqa: N815
     constraints: ConstraintsPart = ConstraintsPart()
     dpsynth: FieldPart = FieldPart()

@@ -40,7 +40,15 @@ KINDS = (
     *DECIMALS,
     *("other number", "date", "moment", "moment with offset"),
     *FORMATS,
-    *("date %d/%m/%Y or %m/%d/%Y", "uuid", "email", "number with thousands separators", "text", "long text"),
+    *(
+        "date %d/%m/%Y or %m/%d/%Y",
+        "uuid",
+        "email",
+        "integer with thousands separators",
+        "number with thousands separators",
+        "text",
+        "long text",
+    ),
 )
 """The kinds, in the order of their codes."""
 
@@ -49,7 +57,8 @@ _COMPACT = r"^(19|20)[0-9]{6}$"
 _SLASHED = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}$"
 _PATTERNS = (
     ("text", r"^[^\x00-\x08\x0a-\x1f\x7f]*$"),
-    ("number with thousands separators", r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$"),
+    ("number with thousands separators", r"^[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]+$"),
+    ("integer with thousands separators", r"^[+-]?[0-9]{1,3}(,[0-9]{3})+$"),
     ("email", r"^[^@\s,;]+@[^@\s,;]+\.[A-Za-z]{2,}$"),
     ("uuid", r"^\{?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\}?$"),
     ("other number", r"^[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf|infinity))$"),

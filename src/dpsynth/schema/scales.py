@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dpsynth.schema.calendars import DAY, to_utc, to_wall, unit_labels, unit_starts
-from dpsynth.schema.cells import LIMIT, Bits, integers, is_text, reals
+from dpsynth.schema.cells import LIMIT, Bits, integers, is_text, reals, ungrouped
 from dpsynth.schema.dates import FIRST_SECOND, ISO, LAST_SECOND, days, read_moments, seconds_and_rest
 
 _ALL = np.ones(1, dtype=np.bool_)
@@ -42,7 +42,9 @@ class Scale(Protocol):
 
 @dataclass(frozen=True)
 class IntegerScale:
-    """Whole numbers; bins are named ``7`` or ``20..24``."""
+    """Whole numbers; bins are named ``7`` or ``20..24``. ``group`` may stand between groups of three digits."""
+
+    group: str | None = None
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -51,7 +53,7 @@ class IntegerScale:
 
     def read(self, column: pa.Array) -> tuple[NDArray[np.int64], Bits]:
         """The int64 of each cell, and which cells hold an integer."""
-        return integers(column)
+        return integers(column if self.group is None else ungrouped(column, self.group))
 
     def interval(self, text: str) -> tuple[int, int]:
         """The one number that the text states; beyond ±10**18 it is far outside every domain."""
@@ -70,7 +72,9 @@ class IntegerScale:
 
 @dataclass(frozen=True)
 class RealScale:
-    """Real numbers; bins are named ``[0.5, 1.0)``, the last one ``[0.5, 1.0]``."""
+    """Real numbers; bins are named ``[0.5, 1.0)``, the last one ``[0.5, 1.0]``. ``group`` as of whole numbers."""
+
+    group: str | None = None
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -79,7 +83,7 @@ class RealScale:
 
     def read(self, column: pa.Array) -> tuple[NDArray[np.float64], Bits]:
         """The float64 of each cell, and which cells hold a number."""
-        return reals(column)
+        return reals(column if self.group is None else ungrouped(column, self.group))
 
     def interval(self, text: str) -> tuple[float, float]:
         """The one number that the text states."""

@@ -37,6 +37,7 @@ Place = tuple[str | int, ...]
 _ORDER = (
     *("dpsynth", "version", "name", "population", "unit", "type", "title", "description", "format"),
     *(
+        "groupChar",
         "trueValues",
         "falseValues",
         "missingValues",
