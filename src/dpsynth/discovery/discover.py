@@ -56,6 +56,8 @@ UNIQUE = 0.8
 UNIQUE_NUMBERS = 0.97
 FEW = 0.05
 """An identifier has nearly as many different texts as rows (numbers may by chance); a code has few."""
+NOTED = 0.02
+"""A column of missing cells is called empty when so small a part of filled ones would have been seen."""
 CODE = 1 << 16
 """Whole numbers of which most are this large may be codes."""
 
@@ -142,8 +144,13 @@ class _Search:
             answers = self._asker.distinct(asked, self._spend(shares["distinct"]))
             self._answers += answers
             sizes = {answer.column: answer.value for answer in answers}
-        deviation = max((a.deviation for a in self._answers if isinstance(a, DistinctCount)), default=0.0)
-        return {name: _kept(Finding(name, vote, sizes.get(name)), deviation) for name, vote in votes.items()}
+        noise = self._distinct_noise
+        return {name: _kept(Finding(name, vote, sizes.get(name)), noise) for name, vote in votes.items()}
+
+    @property
+    def _distinct_noise(self) -> float:
+        """The standard deviation of the numbers of different texts."""
+        return max((answer.deviation for answer in self._answers if isinstance(answer, DistinctCount)), default=0.0)
 
     def _magnitudes(
         self, found: Mapping[str, Finding], shares: Mapping[str, Fraction]
@@ -163,7 +170,10 @@ class _Search:
 
         A first round tells which columns are complete; the others share a second, more precise one.
         """
-        wanted = [n for n, one in found.items() if one.modeled and (one.vote.kind in _TEXTS or _coded(one, masses))]
+        doubt = self._distinct_noise
+        wanted = [
+            n for n, one in found.items() if one.modeled and (one.vote.kind in _TEXTS or _coded(one, masses, doubt))
+        ]
         answers: dict[str, list[Categories]] = {name: [] for name in wanted}
         candidates = wanted
         for part in (FIRST_ROUND, 1 - FIRST_ROUND):
@@ -231,19 +241,26 @@ def _bins_of(line: Line, ticks: Ticks, answer: NoisyMarginal, bins: int, noise: 
 
 def _kept(one: Finding, deviation: float) -> Finding:
     """The column, or why it is dropped: by its type and its number of different texts."""
-    kind, rows = one.vote.kind, one.vote.rows
+    kind = one.vote.kind
+    if not one.vote.certain:
+        return one.without("the noise hides what it holds; a larger epsilon or more rows would show it")
     if kind == "empty":
-        return one.without("nearly every cell is missing")
+        hidden = one.vote.deviation > NOTED * one.vote.missing
+        reason = "most of its cells are missing; the noise hides what the others hold"
+        return one.without(reason if hidden else "nearly every cell is missing")
     if kind == "long text":
         return one.without("it holds free text, which no marginal can describe")
-    if one.distinct is None:
-        return one
+    return one if one.distinct is None else _unless_identifier(one, one.distinct, deviation)
+
+
+def _unless_identifier(one: Finding, distinct: int, deviation: float) -> Finding:
+    kind, rows = one.vote.kind, one.vote.rows
     sure = rows > 5 * deviation
     unique = UNIQUE_NUMBERS if kind == "integer" else UNIQUE
-    if sure and one.distinct >= unique * rows and not one.vote.group:
+    if sure and distinct >= unique * rows and not one.vote.group:
         generate = {"uuid": "uuid", "integer": "sequence"}.get(kind)
         return one.without("nearly every row has a value of its own: it identifies rows", generate)
-    if kind in ("uuid", "email") and (not sure or one.distinct > FEW * rows):
+    if kind in ("uuid", "email") and (not sure or distinct > FEW * rows):
         return one.without("it identifies people or records", "uuid" if kind == "uuid" else None)
     return one
 
@@ -254,20 +271,15 @@ def _ranged(one: Finding, masses: NDArray[np.float64] | None) -> Finding:
     return one.without("the noise hides its range; a larger epsilon or more rows would show it")
 
 
-def _coded(one: Finding, masses: Mapping[str, NDArray[np.float64]]) -> bool:
-    """Whether whole numbers may be codes: mostly large, and few different ones."""
+def _coded(one: Finding, masses: Mapping[str, NDArray[np.float64]], doubt: float) -> bool:
+    """Whether whole numbers may be codes: mostly large, and perhaps few different ones."""
     line = one.vote.line
-    if (
-        line is None
-        or one.vote.kind != "integer"
-        or one.vote.group
-        or one.distinct is None
-        or one.distinct > FEW * one.vote.rows
-    ):
+    if line is None or one.vote.kind != "integer" or one.vote.group or one.distinct is None:
         return False
     starts = line.magnitudes[:-1]
     held = masses[one.name]
-    return float(held[starts >= CODE].sum()) >= 0.5 * float(held.sum())
+    large = float(held[starts >= CODE].sum()) >= 0.5 * float(held.sum())
+    return large and one.distinct <= FEW * one.vote.rows + 2 * doubt
 
 
 def _incomplete(one: Finding) -> bool:

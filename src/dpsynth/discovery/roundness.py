@@ -19,9 +19,11 @@ def roundness(ticks: Ticks, *, calendar: bool) -> NDArray[np.float64]:
         months = ticks.astype("datetime64[D]").astype("datetime64[M]")
         first = months.astype("datetime64[D]").astype(np.int64) == ticks
         number = months.astype(np.int64) % 12
-        return first * np.where(number == 0, 3.0, np.where(number % 3 == 0, 2.0, 1.0))
+        calendar_: NDArray[np.float64] = np.where(number == 0, 3.0, np.where(number % 3 == 0, 2.0, 1.0))
+        return np.where(first, calendar_, 0.0)
     divides = ticks[:, None] % _ROUND[None, :] == 0
-    return np.log10(np.where(divides, _ROUND[None, :], 1).max(axis=1))
+    largest: NDArray[np.int64] = np.where(divides, _ROUND[None, :], 1).max(axis=1)
+    return np.log10(largest.astype(np.float64))
 
 
 def between(low: int, high: int, count: int, *, calendar: bool) -> list[int]:
@@ -30,7 +32,7 @@ def between(low: int, high: int, count: int, *, calendar: bool) -> list[int]:
     if calendar and width >= _MONTH:
         starts = _first_days(low, high, 12 if width >= _YEAR else 1)
         return [low, *(day for day in starts.tolist() if low < day < high)]
-    step = int(_STEPS[max(np.searchsorted(_STEPS, width, side="right") - 1, 0)])
+    step = int(_STEPS[max(int(np.searchsorted(_STEPS, width, side="right")) - 1, 0)])
     return [low, *range(low + step - low % step, high, step)]
 
 
