@@ -25,7 +25,7 @@ from fake_discoverable import FakeDiscoverable
 
 COUNT = 1000
 DELTA = Fraction(1, 10**9)
-EPSILONS = [Fraction(1, 1000), Fraction(1, 10), Fraction(1), Fraction(10), Fraction(100)]
+EPSILONS = [Fraction(1, 1000), Fraction(1), Fraction(3), Fraction(10), Fraction(100)]
 SHARES = [Fraction(1, 100), Fraction(1, 4), Fraction(9, 10), Fraction(1)]
 
 
@@ -87,6 +87,7 @@ def ended(table: pa.Table, epsilon: Fraction, share: Fraction, seed: int, govern
     schema = loaded(found, asker.names)
     if not any(one.modeled for one in found.findings):
         return None
+    schema.require_fit()
     assert set(schema.domain) == {one.name for one in found.findings if one.modeled}
     learned = Learned(schema, found, loss, share)
     left = Price(epsilon, DELTA, loss.share(Fraction(1, 2)), governor)
@@ -98,7 +99,6 @@ def ended(table: pa.Table, epsilon: Fraction, share: Fraction, seed: int, govern
 def loaded(found: Discovery, names) -> Schema:
     """The schema of a discovery: it loads, again from its own text, and every field says where it comes from."""
     schema = Schema.from_dict(document(found, name="table", unit=Unit(), header=names))
-    schema.require_fit()
     assert Schema.loads(schema.dump()).to_dict() == schema.to_dict()
     assert [field.name for field in schema.fields] == list(names)
     return schema
@@ -113,9 +113,9 @@ def test_discovery_ends_in_a_schema_or_in_nothing(name, data):
     ended(hostile()[name], epsilon, share, data.draw(st.integers(0, 2**32 - 1)), governor)
 
 
-@pytest.mark.parametrize("epsilon", [Fraction(1, 10), Fraction(10)])
+@pytest.mark.parametrize("epsilon", [Fraction(1, 10), Fraction(1)])
 def test_many_different_texts_end_in_a_schema_or_in_nothing(epsilon):
-    numbers = np.arange(30_000)
+    numbers = np.arange(100_000)
     table = pa.table({"a": pa.array(numbers).cast(pa.string()), "b": [f"v{number}" for number in numbers.tolist()]})
     learned = ended(table, epsilon, Fraction(1, 4), 1, Governor.GDP)
     assert learned is None or "b" not in learned.schema.domain
