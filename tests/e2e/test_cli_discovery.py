@@ -231,7 +231,7 @@ def test_a_header_that_no_schema_can_hold_is_refused(name, content, code):
 
 @pytest.mark.parametrize("content", [b"a,b\n", b"a,b\n,\n,\n", b"a,b\n1,x\n"], ids=["header", "nulls", "one row"])
 def test_a_table_with_nothing_to_learn_ends_with_that_error_and_is_paid(content):
-    """Epsilon 1: noise of about 20 rows in each count. A false alarm needs a count 5 deviations away: once in 10**6."""
+    """Epsilon 1, noise of about 20 rows in each count. A false alarm needs a count 5 deviations away: once in 10**6."""
     Path("bare.csv").write_bytes(content)
     result = run("fit", "bare.csv", "--epsilon", "1", "-o", "m.dps")
     assert result.exit_code == 1, result.output
@@ -251,7 +251,9 @@ def test_an_epsilon_too_small_is_told_by_the_plan_with_one_that_would_do():
     assert f"epsilon {drawn['epsilon_needed']:g} would do" in words
     again = answer("plan", "people.csv", "--epsilon", str(drawn["epsilon_needed"]), "--rows", str(ROWS))
     assert again["enough"] is True
-    said = answer("fit", "people.csv", "--epsilon", str(drawn["epsilon_needed"]), "--method", "independent", "-o", "m.dps")
+    said = answer(
+        "fit", "people.csv", "--epsilon", str(drawn["epsilon_needed"]), "--method", "independent", "-o", "m.dps"
+    )
     assert {column["column"] for column in said["discovery"]["columns"] if not column["dropped"]} >= {"city", "smoker"}
 
 

@@ -11,7 +11,9 @@ from dpsynth.schema.kinds import KINDS, KindCodec
 
 CODEC = KindCodec()
 LIKELY = st.text(alphabet="0123456789+-.,/:eETZ \ttruefalsnNA?{}@", max_size=24).map(str.encode)
-CELLS = st.none() | LIKELY | st.binary(max_size=40) | st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace"))
+CELLS = (
+    st.none() | LIKELY | st.binary(max_size=40) | st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace"))
+)
 TYPES = st.sampled_from([pa.binary(), pa.large_binary(), pa.binary_view()])
 NUMBERS = st.none() | st.floats(width=64)
 WHOLE = st.none() | st.integers(-(2**63), 2**63 - 1)

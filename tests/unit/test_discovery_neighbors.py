@@ -36,7 +36,15 @@ def rows() -> dict[str, list]:
     }
 
 
-PLAIN = {"city": "Rome", "state": "Ohio", "age": "40", "price": "9.99", "day": "2020-06-01", "code": "700001", "note": "seen"}
+PLAIN = {
+    "city": "Rome",
+    "state": "Ohio",
+    "age": "40",
+    "price": "9.99",
+    "day": "2020-06-01",
+    "code": "700001",
+    "note": "seen",
+}
 ADDED = {
     "nulls": [dict.fromkeys(PLAIN)],
     "spelled nulls": [dict.fromkeys(PLAIN, " NaN ")],

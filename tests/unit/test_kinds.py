@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import re
 import subprocess
@@ -38,7 +38,8 @@ CELLS = {
     "date %Y/%m/%d": ["2024/12/31"],
     "uuid": [UUID, UUID.upper(), "{" + UUID + "}"],
     "email": ["a@b.org", "first.last+tag@mail.example.com"],
-    "number with thousands separators": ["1,000", "-12,345,678.9"],
+    "integer with thousands separators": ["1,000", "-12,345,678"],
+    "number with thousands separators": ["1,000.5", "-12,345,678.90"],
     "text": [
         "red", "café", "Null", "none", "yes", "2023-02-29", "0000-01-01", "10000-01-01", "30/02/2024", "1,00", "1,0000",
         "1 000", "0x1f", "1_000", "١٢٣", "٣", "\ufeffred", "a\tb", "TODO", "x" * 100, "1e", "--5", "a@b",
@@ -69,7 +70,7 @@ def test_every_text_type_is_classed_alike():
         assert kinds(plain.cast(kind)) == wanted
     assert kinds(plain.dictionary_encode()) == wanted
     assert kinds(pa.array([cell.encode() if cell else None for cell, _ in cells], pa.binary_view())) == wanted
-    assert kinds(pa.array([b"1,000", b"abcde"], pa.binary(5))) == ["number with thousands separators", "text"]
+    assert kinds(pa.array([b"1,000", b"abcde"], pa.binary(5))) == ["integer with thousands separators", "text"]
 
 
 def test_bytes_of_no_encoding_are_ordinary_cells():
@@ -88,7 +89,8 @@ def test_a_byte_order_mark_of_a_file_belongs_to_no_cell(tmp_path):
 
 VALUES = [
     (pa.array([True, None]), ["boolean", "missing"]),
-    *((pa.array([0, 7, None], kind), ["integer", "integer", "missing"]) for kind in (pa.int8(), pa.uint64(), pa.int64())),
+    (pa.array([0, 7, None], pa.int8()), ["integer", "integer", "missing"]),
+    (pa.array([0, 2**64 - 1, None], pa.uint64()), ["integer", "integer", "missing"]),
     (pa.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max]), ["integer", "integer"]),
     (
         pa.array([1.0, 0.5, 0.25, 1e300, float("nan"), float("inf"), -0.0, 1 / 3, None]),
@@ -99,7 +101,7 @@ VALUES = [
     (pa.array([0.5, 2.0], pa.float32()), ["number with 1 decimal", "integer"]),
     (pa.array([decimal.Decimal("1.50"), None], pa.decimal128(9, 2)), ["number with 1 decimal", "missing"]),
     (pa.array([decimal.Decimal("3.00")], pa.decimal256(50, 2)), ["integer"]),
-    (pa.array([datetime.date(1, 1, 1), None], pa.date32()), ["date", "missing"]),
+    (pa.array([dt.date(1, 1, 1), None], pa.date32()), ["date", "missing"]),
     (pa.array([0, 2**40], pa.date64()), ["date", "date"]),
     (pa.array([-(2**62), 2**62, None], pa.timestamp("us")), ["moment", "moment", "missing"]),
     (pa.array([-(2**63), 2**63 - 1], pa.timestamp("ns", "Europe/Paris")), ["moment with offset"] * 2),
