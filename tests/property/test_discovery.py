@@ -105,7 +105,7 @@ def loaded(found: Discovery, names) -> Schema:
 
 
 @pytest.mark.parametrize("name", hostile())
-@settings(max_examples=max(settings().max_examples // 5, 1))
+@settings(max_examples=max(settings().max_examples // 8, 1))
 @given(data=st.data())
 def test_discovery_ends_in_a_schema_or_in_nothing(name, data):
     epsilon, share = data.draw(st.sampled_from(EPSILONS)), data.draw(st.sampled_from(SHARES))
