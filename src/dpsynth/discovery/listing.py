@@ -49,9 +49,9 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     return replace(one, texts=texts, counts=values, noise=noise)
 
 
-SEEN, SPARSE = 0.5, 0.0002
+SEEN, SPARSE = 0.2, 0.0002
 """A name of a public list is kept when its noisy count exceeds so many standard deviations and such a part of all rows:
-rare ones stay, half of those that nobody has go.
+rare ones stay, nearly half of those that nobody has go.
 """
 
 
