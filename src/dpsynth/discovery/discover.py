@@ -131,6 +131,9 @@ class _Search:
         """What is left of the share on the questions to come, by what they need for so many rows."""
         texts = sum(vote.kind in _TEXTS for vote in votes.values())
         lines = sum(vote.line is not None for vote in votes.values())
+        # Whole numbers may turn out to be codes, and texts to be names of a public list.
+        texts = texts or int(any(vote.kind == "integer" for vote in votes.values()))
+        lines = lines or min(texts, 1)
         rows, purse = max(self._rows, 1.0), self._purse
         wants = {
             "distinct": purse.share_of(len(votes), _DISTINCT * rows),
