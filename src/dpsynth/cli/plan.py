@@ -70,19 +70,11 @@ def plan(
     a fit which discovers the domain.
     """
     if schema is None:
-        wanted: dict[str, Any] = {
-            "epsilon": epsilon,
-            "delta": delta,
-            "governor": governor,
-            "method": method,
-            "rows": rows,
-        }
-        wanted |= {"unit": unit, "share": discover_share, "delimiter": delimiter, "memory_limit": memory_limit}
+        wanted: dict[str, Any] = {"epsilon": epsilon, "delta": delta, "governor": governor, "method": method}
+        wanted |= {"rows": rows, "unit": unit, "share": discover_share}
+        wanted |= {"delimiter": delimiter, "memory_limit": memory_limit}
         return _undescribed(output, data, wanted, wishes)
-    if discover_share is not None and click.get_current_context().get_parameter_source("discover_share") is (
-        ParameterSource.COMMANDLINE
-    ):
-        raise UsageError("with a schema nothing is discovered", where="--discover-share")
+    _check_undiscovered(discover_share)
     from dpsynth.pipeline.plan import plan as price
 
     priced = price(
@@ -99,6 +91,13 @@ def plan(
     lines = [describe(priced), *_max_rows(priced), *notes(priced)]
     lines.append("Nothing was spent and no data was read.")
     return Answer(as_result(priced), "\n".join(lines))
+
+
+def _check_undiscovered(share: Fraction | None) -> None:
+    """With a schema nothing is discovered: an option that says how is an error, a setting is meant for other tables."""
+    given = click.get_current_context().get_parameter_source("discover_share")
+    if share is not None and given is ParameterSource.COMMANDLINE:
+        raise UsageError("with a schema nothing is discovered", where="--discover-share")
 
 
 def _undescribed(output: Output, data: str | None, wanted: dict[str, Any], wishes: dict[str, Any]) -> Answer:
