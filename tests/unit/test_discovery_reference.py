@@ -6,6 +6,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+from dpsynth import fit
 from dpsynth.discovery import draft, listing, votes
 from dpsynth.pipeline.discovery import DEFAULT_DISCOVER_SHARE
 from dpsynth.schema.domains import ENUMERATIONS
@@ -42,6 +43,13 @@ def test_its_numbers_are_those_of_the_program() -> None:
         f"| {DEFAULT_DISCOVER_SHARE} |",
     ):
         assert words in FLAT, words
+
+
+def test_the_default_share_is_told_alike_everywhere() -> None:
+    told = f"Default: {DEFAULT_DISCOVER_SHARE}."
+    root = Path(__file__).resolve().parents[2]
+    assert told in (root / "src" / "dpsynth" / "cli" / "options.py").read_text(encoding="utf-8")
+    assert f"(default {DEFAULT_DISCOVER_SHARE})" in (fit.__doc__ or "")
 
 
 def test_every_reason_of_a_drop_is_listed() -> None:
