@@ -14,7 +14,7 @@ from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.discoveries import Categories
 from dpsynth.privacy.laws import deviation
 from dpsynth.schema.codecs import CategoryCodec
-from dpsynth.schema.document import TODO
+from dpsynth.schema.document import RESERVED
 from dpsynth.schema.domains import ENUMERATIONS
 from dpsynth.schema.kinds import MISSING
 from dpsynth.schema.public_names import spelled_like
@@ -35,7 +35,7 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     for answer in sorted(answers, key=lambda answer: -answer.scale):
         counts |= dict(zip(answer.keys, answer.values.tolist(), strict=True))
     # A schema cannot list the word that marks what is left open in it.
-    counts.pop(TODO, None)
+    counts = {text: count for text, count in counts.items() if text not in RESERVED}
     texts = tuple(sorted(counts))
     covered = sum(counts.values()) / max(one.vote.rows, 1.0)
     least = min(answer.threshold for answer in answers)

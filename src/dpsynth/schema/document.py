@@ -11,6 +11,8 @@ from dpsynth.errors import SchemaError
 
 TODO = "TODO"
 """The mark that a template leaves where only a person can answer."""
+RESERVED = frozenset({"", TODO})
+"""Texts that can be neither the name of a column nor a value: nothing at all, and that mark."""
 
 Role = Literal["direct-id", "quasi", "sensitive", "other", "weight"]
 Source = Literal["public", "dp", "data"]
