@@ -49,7 +49,7 @@ def singles(cells: Cut, seen: NDArray[np.intp], least: float) -> Cut:
     first, last = (int(seen[0]), int(seen[-1])) if len(seen) else (0, len(cells.masses) - 1)
     low = _joined(cells.masses[:first][::-1], least)
     high = _joined(cells.masses[last + 1 :], least)
-    starts = [*(first - edge for edge in low[::-1]), *range(first, last + 1), *(last + 1 + edge for edge in high[:-1])]
+    starts = [*(first - edge for edge in low[:0:-1]), *range(first, last + 1), *(last + 1 + edge for edge in high[:-1])]
     bounds = [*starts, last + 1 + high[-1]]
     return Cut(cells.ticks[bounds], np.add.reduceat(cells.masses, starts))
 

@@ -129,16 +129,14 @@ class _Search:
 
     def _shares(self, votes: Mapping[str, Vote]) -> dict[str, Fraction]:
         """What is left of the share on the questions to come, by what they need for so many rows."""
-        texts = sum(vote.kind in _TEXTS for vote in votes.values())
-        lines = sum(vote.line is not None for vote in votes.values())
-        # Whole numbers may turn out to be codes, and texts to be names of a public list.
-        texts = texts or int(any(vote.kind == "integer" for vote in votes.values()))
-        lines = lines or min(texts, 1)
+        # Codes among numbers are listed, and lists are completed, in tables without any column of text or any in order.
+        texts = max(sum(vote.kind in _TEXTS for vote in votes.values()), 1)
+        lines = max(sum(vote.line is not None for vote in votes.values()), 1)
         rows, purse = max(self._rows, 1.0), self._purse
         wants = {
             "distinct": purse.share_of(len(votes), _DISTINCT * rows),
             "magnitudes": purse.share_of(lines, _MAGNITUDE * rows),
-            "categories": purse.share_of(texts, _THRESHOLD * rows / purse.tails(max(texts, 1))),
+            "categories": purse.share_of(texts, _THRESHOLD * rows / purse.tails(texts)),
             "grids": purse.share_of(lines, _GRID * rows),
         }
         return divided(wants, _LEAST * purse.most - self._spent, purse.most - self._spent)

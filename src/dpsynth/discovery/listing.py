@@ -34,6 +34,7 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     counts: dict[str, int] = {}
     for answer in sorted(answers, key=lambda answer: -answer.scale):
         counts |= dict(zip(answer.keys, answer.values.tolist(), strict=True))
+    # A schema cannot list the words that mark what is left open in it.
     counts = {text: count for text, count in counts.items() if writable(text)}
     texts = tuple(sorted(counts))
     covered = sum(counts.values()) / max(one.vote.rows, 1.0)
