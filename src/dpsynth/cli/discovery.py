@@ -84,5 +84,7 @@ def _outcome(column: Mapping[str, Any]) -> str:
     if column["listing"]:
         return f"{column['values']:,} values, completed from a public list ({column['listing']})"
     if column["values"]:
-        return f"{column['values']:,} values"
+        return f"{column['values']:,} value{'s' if column['values'] != 1 else ''}"
+    if column["bins"] == 1:
+        return "one bin: noise hides all but its range"
     return f"{column['bins']:,} bins" if column["bins"] else "true or false"

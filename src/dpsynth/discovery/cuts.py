@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.discovery.magnitudes import Ticks
+from dpsynth.discovery.roundness import Ticks, roundness
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,20 +19,24 @@ class Cut:
     masses: NDArray[np.float64]
 
 
-def equal_rows(ticks: Ticks, masses: NDArray[np.float64], bins: int, least: float) -> Cut:
-    """Neighboring cells joined until each bin holds its part of the rows, or is as wide as its part of the range, and
-    at least ``least`` rows.
+WINDOW = 0.35
+"""A bin may hold so much more or less than its part of the rows when that lets the next one begin at a round number."""
+
+
+def equal_rows(cells: Cut, bins: int, least: float, *, calendar: bool) -> Cut:
+    """Neighboring cells joined until each bin holds about its part of the rows, or is as wide as its part of the range,
+    and at least ``least`` rows; bins begin at the roundest number that allows it.
 
     A cell with such a part of all rows alone is a bin: a value that many rows have (capital gain 0) where the grid
     gives it a cell. The rows outside such cells are divided by ``bins``. Too few rows at the upper end join their
     neighbor.
     """
-    held = np.flatnonzero(masses > 0)
+    held = np.flatnonzero(cells.masses > 0)
     first, last = int(held[0]), int(held[-1])
-    edges, weights = ticks[first : last + 2], masses[first : last + 1]
+    edges, weights = cells.ticks[first : last + 2], cells.masses[first : last + 1]
     others = weights[weights < weights.sum() / bins].sum()
     full = _Full(max(float(others) / bins, least), least, (int(edges[-1]) - int(edges[0])) / bins)
-    starts = _starts(edges.tolist(), weights.tolist(), full)
+    starts = _starts(edges, weights, full, roundness(edges[:-1], calendar=calendar))
     bounds = [*starts, len(weights)]
     summed = np.array([weights[a:b].sum() for a, b in itertools.pairwise(bounds)])
     return Cut(np.append(edges[starts], edges[-1:]), summed)
@@ -46,18 +50,36 @@ class _Full:
     least: float
     width: float
 
-    def __call__(self, rows: float, width: float) -> bool:
-        return rows >= self.rows or (rows >= self.least and width >= self.width)
+    def share(self, rows: NDArray[np.float64], widths: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How full bins of so many rows and such widths are; 1 is full, below ``least`` rows never."""
+        shares = np.maximum(rows / self.rows, widths / self.width)
+        return np.where(rows >= self.least, shares, np.minimum(shares, 0.0))
 
 
-def _starts(edges: list[int], weights: list[float], full: _Full) -> list[int]:
+def _starts(edges: Ticks, weights: NDArray[np.float64], full: _Full, round_: NDArray[np.float64]) -> list[int]:
     """The first cell of every bin."""
-    starts, held = [0], 0.0
-    for cell, weight in enumerate(weights):
-        if cell > starts[-1] and (weight >= full.rows or full(held, edges[cell] - edges[starts[-1]])):
-            starts.append(cell)
-            held = 0.0
-        held += weight
-    if len(starts) > 1 and held < 0.5 * full.least:
+    total, count = np.concatenate([[0.0], np.cumsum(weights)]), len(weights)
+    starts = [0]
+    while True:
+        first = starts[-1]
+        ends = np.arange(first + 1, count)
+        shares = full.share(total[ends] - total[first], (edges[ends] - edges[first]).astype(np.float64))
+        heavy = np.flatnonzero(weights[ends] >= full.rows)
+        enough = np.flatnonzero(shares >= 1 - WINDOW)
+        if weights[first] >= full.rows:
+            starts.append(first + 1)
+        elif len(heavy) and (not len(enough) or heavy[0] <= enough[0]):
+            starts.append(int(ends[heavy[0]]))
+        elif len(enough):
+            window = enough[(shares[enough] <= max(1 + WINDOW, shares[enough[0]]))]
+            window = window[window <= heavy[0]] if len(heavy) else window
+            best = window[np.lexsort((np.abs(shares[window] - 1), -round_[ends[window]]))[0]]
+            starts.append(int(ends[best]))
+        else:
+            break
+        if starts[-1] >= count:
+            starts.pop()
+            break
+    if len(starts) > 1 and total[-1] - total[starts[-1]] < 0.5 * full.least:
         starts.pop()
     return starts

@@ -18,9 +18,10 @@ from dpsynth.discovery.cuts import Cut, equal_rows
 from dpsynth.discovery.findings import Finding
 from dpsynth.discovery.histograms import extent, settled, smoothed
 from dpsynth.discovery.listing import completed, list_partition, listed, pruned, rest
-from dpsynth.discovery.magnitudes import SINGLES, Ticks, grid
+from dpsynth.discovery.magnitudes import SINGLES, Line, grid
 from dpsynth.discovery.purse import Purse, divided
 from dpsynth.discovery.questions import Discoverable, Partition, Partitions, ordered_partition
+from dpsynth.discovery.roundness import Ticks
 from dpsynth.discovery.votes import Vote, decided, rows_of
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.discoveries import Categories, DistinctCount
@@ -40,10 +41,10 @@ BIN_NOISE = 4.0
 SINGLE = 3.0
 """Few values get a bin each without a question, if they hold so many of these deviations on average."""
 
-_THRESHOLD = 0.008
+_THRESHOLD = 0.006
 _DISTINCT = 0.01
 _MAGNITUDE = 0.0015
-_GRID = 0.0014
+_GRID = 0.0011
 """What discovery wants: a threshold of categories, and deviations of its counts, as parts of the rows."""
 _LEAST = Fraction(1, 3)
 """The least part of its share that discovery spends: with many rows precision is cheap."""
@@ -55,6 +56,8 @@ UNIQUE = 0.8
 UNIQUE_NUMBERS = 0.97
 FEW = 0.05
 """An identifier has nearly as many different texts as rows (numbers may by chance); a code has few."""
+NOTED = 0.02
+"""A column of missing cells is called empty when so small a part of filled ones would have been seen."""
 CODE = 1 << 16
 """Whole numbers of which most are this large may be codes."""
 
@@ -141,8 +144,13 @@ class _Search:
             answers = self._asker.distinct(asked, self._spend(shares["distinct"]))
             self._answers += answers
             sizes = {answer.column: answer.value for answer in answers}
-        deviation = max((a.deviation for a in self._answers if isinstance(a, DistinctCount)), default=0.0)
-        return {name: _kept(Finding(name, vote, sizes.get(name)), deviation) for name, vote in votes.items()}
+        noise = self._distinct_noise
+        return {name: _kept(Finding(name, vote, sizes.get(name)), noise) for name, vote in votes.items()}
+
+    @property
+    def _distinct_noise(self) -> float:
+        """The standard deviation of the numbers of different texts."""
+        return max((answer.deviation for answer in self._answers if isinstance(answer, DistinctCount)), default=0.0)
 
     def _magnitudes(
         self, found: Mapping[str, Finding], shares: Mapping[str, Fraction]
@@ -162,7 +170,10 @@ class _Search:
 
         A first round tells which columns are complete; the others share a second, more precise one.
         """
-        wanted = [n for n, one in found.items() if one.modeled and (one.vote.kind in _TEXTS or _coded(one, masses))]
+        doubt = self._distinct_noise
+        wanted = [
+            n for n, one in found.items() if one.modeled and (one.vote.kind in _TEXTS or _coded(one, masses, doubt))
+        ]
         answers: dict[str, list[Categories]] = {name: [] for name in wanted}
         candidates = wanted
         for part in (FIRST_ROUND, 1 - FIRST_ROUND):
@@ -184,7 +195,7 @@ class _Search:
         noise = self._noise(sum(one.modeled for one in found.values()))
         bins = round(min(max(BINS * math.sqrt(self._rows / noise), 1), MOST_BINS))
         lines = {name: one.line for name, one in found.items() if one.modeled and one.line is not None}
-        ticks = {name: grid(line.magnitudes, masses[name], 4 * bins) for name, line in lines.items()}
+        ticks = {name: grid(line, masses[name], 4 * bins) for name, line in lines.items()}
         parts: dict[str, Partition] = {
             n: list_partition(one) for n, one in found.items() if one.modeled and one.listing
         }
@@ -195,7 +206,7 @@ class _Search:
             if name not in lines:
                 found[name] = pruned(one, answer)
                 continue
-            cut = _bins_of(ticks[name], answer.values[:-1], answer.deviation, bins, noise)
+            cut = _bins_of(lines[name], ticks[name], answer, bins, noise)
             found[name] = replace(one, ticks=cut.ticks, counts=cut.masses)
         return found
 
@@ -217,31 +228,39 @@ class _Search:
 _TEXTS = ("text", "digits", "mixed", "uuid", "email")
 
 
-def _bins_of(ticks: Ticks, counts: NDArray[np.int64], deviation: float, bins: int, noise: float) -> Cut:
+def _bins_of(line: Line, ticks: Ticks, answer: NoisyMarginal, bins: int, noise: float) -> Cut:
     """One bin a value where these are few and the rows allow it, else bins of about equally many rows."""
-    inside = extent(counts, deviation)
-    edges, masses = ticks[inside.start : inside.stop + 1], smoothed(counts, deviation)[inside]
+    counts = answer.values[:-1]
+    inside = extent(counts, answer.deviation)
+    edges, masses = ticks[inside.start : inside.stop + 1], smoothed(counts, answer.deviation)[inside]
     few = len(masses) <= SINGLES and bool((np.diff(edges) == 1).all())
     if few and masses.sum() >= SINGLE * noise * len(masses):
         return Cut(edges, np.maximum(masses, 1.0))
-    return equal_rows(edges, masses, bins, BIN_NOISE * noise)
+    return equal_rows(Cut(edges, masses), bins, BIN_NOISE * noise, calendar=line.calendar)
 
 
 def _kept(one: Finding, deviation: float) -> Finding:
     """The column, or why it is dropped: by its type and its number of different texts."""
-    kind, rows = one.vote.kind, one.vote.rows
+    kind = one.vote.kind
+    if not one.vote.certain:
+        return one.without("the noise hides what it holds; a larger epsilon or more rows would show it")
     if kind == "empty":
-        return one.without("nearly every cell is missing")
+        hidden = one.vote.deviation > NOTED * one.vote.missing
+        reason = "most of its cells are missing; the noise hides what the others hold"
+        return one.without(reason if hidden else "nearly every cell is missing")
     if kind == "long text":
         return one.without("it holds free text, which no marginal can describe")
-    if one.distinct is None:
-        return one
+    return one if one.distinct is None else _unless_identifier(one, one.distinct, deviation)
+
+
+def _unless_identifier(one: Finding, distinct: int, deviation: float) -> Finding:
+    kind, rows = one.vote.kind, one.vote.rows
     sure = rows > 5 * deviation
     unique = UNIQUE_NUMBERS if kind == "integer" else UNIQUE
-    if sure and one.distinct >= unique * rows and not one.vote.group:
+    if sure and distinct >= unique * rows and not one.vote.group:
         generate = {"uuid": "uuid", "integer": "sequence"}.get(kind)
         return one.without("nearly every row has a value of its own: it identifies rows", generate)
-    if kind in ("uuid", "email") and (not sure or one.distinct > FEW * rows):
+    if kind in ("uuid", "email") and (not sure or distinct > FEW * rows):
         return one.without("it identifies people or records", "uuid" if kind == "uuid" else None)
     return one
 
@@ -252,20 +271,15 @@ def _ranged(one: Finding, masses: NDArray[np.float64] | None) -> Finding:
     return one.without("the noise hides its range; a larger epsilon or more rows would show it")
 
 
-def _coded(one: Finding, masses: Mapping[str, NDArray[np.float64]]) -> bool:
-    """Whether whole numbers may be codes: mostly large, and few different ones."""
+def _coded(one: Finding, masses: Mapping[str, NDArray[np.float64]], doubt: float) -> bool:
+    """Whether whole numbers may be codes: mostly large, and perhaps few different ones."""
     line = one.vote.line
-    if (
-        line is None
-        or one.vote.kind != "integer"
-        or one.vote.group
-        or one.distinct is None
-        or one.distinct > FEW * one.vote.rows
-    ):
+    if line is None or one.vote.kind != "integer" or one.vote.group or one.distinct is None:
         return False
     starts = line.magnitudes[:-1]
     held = masses[one.name]
-    return float(held[starts >= CODE].sum()) >= 0.5 * float(held.sum())
+    large = float(held[starts >= CODE].sum()) >= 0.5 * float(held.sum())
+    return large and one.distinct <= FEW * one.vote.rows + 2 * doubt
 
 
 def _incomplete(one: Finding) -> bool:

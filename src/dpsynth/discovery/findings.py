@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.discovery.magnitudes import Line, Ticks
+from dpsynth.discovery.magnitudes import Line
+from dpsynth.discovery.roundness import Ticks
 from dpsynth.discovery.votes import Vote
 
 

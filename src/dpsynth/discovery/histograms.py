@@ -13,7 +13,7 @@ empty stretch is taken for full in about one histogram of a hundred.
 """
 ADJACENT = 2.0
 """A cell beside one that holds rows does so too above so many."""
-EXTENT = 2.5
+EXTENT = 2.0
 """A stretch at an end belongs to the range above so many."""
 CURVED = 2.5
 """The halves of a stretch differ when their noisy sums do by so many standard deviations of the difference."""

@@ -19,6 +19,8 @@ from dpsynth.schema.domains import ENUMERATIONS
 from dpsynth.schema.kinds import MISSING
 from dpsynth.schema.public_names import spelled_like
 
+HALF = 0.5
+"""Codes are modeled when their frequent values hold so much of the rows."""
 WORTH = 0.05
 """A column whose frequent values hold less of its rows than this is not modeled."""
 
@@ -26,8 +28,8 @@ WORTH = 0.05
 def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     """The column with the values that any of these answers released.
 
-    Whole numbers whose frequent values are not most of them stay numbers. A value released twice counts what the more
-    precise answer says.
+    A value released twice counts what the more precise answer says. Large whole numbers of which few values recur are
+    no measurements: without frequent values they are dropped.
     """
     counts: dict[str, int] = {}
     for answer in sorted(answers, key=lambda answer: -answer.scale):
@@ -36,9 +38,9 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     counts.pop(TODO, None)
     texts = tuple(sorted(counts))
     covered = sum(counts.values()) / max(one.vote.rows, 1.0)
-    if one.vote.kind == "integer" and covered < 0.5:
-        return one
     least = min(answer.threshold for answer in answers)
+    if one.vote.kind == "integer" and covered < HALF:
+        return one.without(f"it looks like codes of which most are rare: one is released from about {least:,} rows on")
     if not texts or covered < WORTH:
         reason = f"no value is frequent enough: one is released from about {least:,} rows on"
         return one.without(reason, "uuid" if one.vote.kind == "uuid" else None)
@@ -47,7 +49,7 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     return replace(one, texts=texts, counts=values, noise=noise)
 
 
-SEEN = 1.0
+SEEN = 0.5
 """A name of a public list is kept when its noisy count exceeds so many standard deviations: rare ones too."""
 
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.discovery.roundness import Ticks, between
 from dpsynth.schema.calendars import DAY
 from dpsynth.schema.cells import LIMIT
-from dpsynth.schema.scales import InstantScale, IntegerScale, RealScale, Scale
-
-Ticks = NDArray[np.int64]
+from dpsynth.schema.scales import DateScale, InstantScale, IntegerScale, RealScale, Scale
 
 SINGLES = 128
 """A stretch of so few values is never divided more coarsely."""
@@ -39,6 +38,11 @@ class Line:
         return ticks * (DAY * 10**self.scale.decimals) if isinstance(self.scale, InstantScale) else ticks
 
     @property
+    def calendar(self) -> bool:
+        """Whether ticks are days."""
+        return isinstance(self.scale, DateScale | InstantScale)
+
+    @property
     def magnitudes(self) -> Ticks:
         """Edges of a fixed public partition of everything that the scale can read, ascending."""
         if isinstance(self.scale, IntegerScale | RealScale):
@@ -52,12 +56,13 @@ def _first_day(year: int) -> int:
     return int(months.astype("datetime64[D]").astype(np.int64))
 
 
-def grid(edges: Ticks, masses: NDArray[np.float64], cells: int) -> Ticks:
+def grid(line: Line, masses: NDArray[np.float64], cells: int) -> Ticks:
     """Edges of about as many finer ``cells`` over the stretch that holds rows.
 
-    A stretch of at most so many ticks gets a cell for each of them; otherwise a cell is divided into equal parts by its
-    share of the rows in cells of more than one tick. ``edges`` has one element more than ``masses``.
+    A stretch of at most so many ticks gets a cell for each of them; otherwise a magnitude is divided at
+    round ticks, by its share of the rows in magnitudes of more than one tick. ``masses``: the rows of each magnitude.
     """
+    edges = line.magnitudes
     held = np.flatnonzero(masses > 0)
     first, last = int(held[0]), int(held[-1])
     low, high = int(edges[first]), int(edges[last + 1])
@@ -68,10 +73,7 @@ def grid(edges: Ticks, masses: NDArray[np.float64], cells: int) -> Ticks:
     shares = shares / max(float(shares.sum()), 1.0)
     parts = np.maximum(np.round(cells * shares).astype(np.int64), 1).tolist()
     wholes = zip(edges[first : last + 1].tolist(), edges[first + 1 : last + 2].tolist(), parts, strict=True)
-    return np.array([tick for a, b, count in wholes for tick in _divided(a, b, count)] + [high], dtype=np.int64)
-
-
-def _divided(low: int, high: int, count: int) -> list[int]:
-    """The starts of ``count`` equal parts, or of one part a tick where there are fewer."""
-    count = min(count, high - low)
-    return [low + step * (high - low) // count for step in range(count)]
+    return np.array(
+        [tick for a, b, count in wholes for tick in between(a, b, count, calendar=line.calendar)] + [high],
+        dtype=np.int64,
+    )

@@ -13,8 +13,9 @@ from dpsynth.schema.dates import ISO, pattern_of
 from dpsynth.schema.kinds import DECIMALS, FORMATS, KINDS, MOST_DECIMALS
 from dpsynth.schema.scales import DateScale, InstantScale, IntegerScale, RealScale
 
-PRESENT = 3.0
-"""A kind is in a column when its noisy count exceeds so many standard deviations."""
+PRESENT = 3.5
+RARE = 0.01
+"""A kind is in a column when its noisy count exceeds so many standard deviations and so much of all that are."""
 CERTAIN = 5.0
 """A vote is certain when its strongest kind exceeds so many."""
 MAJORITY = 0.8
@@ -89,6 +90,7 @@ def rows_of(votes: Sequence[NDArray[np.float64]]) -> float:
 def decided(counts: NDArray[np.float64], deviation: float) -> Vote:
     """The vote of one column: noisy ``counts`` by kind, this standard deviation each."""
     held = np.where(counts > PRESENT * deviation, counts, 0.0)
+    held[held < RARE * held.sum()] = 0.0
     if not held.any():
         # The likeliest kind, though the noise could have made it.
         held[np.argmax(counts)] = max(float(counts.max()), 1.0)

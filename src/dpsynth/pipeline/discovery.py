@@ -26,7 +26,7 @@ from dpsynth.schema import Schema
 from dpsynth.synthesizers import Synthesizer, synthesizer
 from dpsynth.tables import TableReader
 
-DEFAULT_DISCOVER_SHARE = Fraction(1, 4)
+DEFAULT_DISCOVER_SHARE = Fraction(1, 3)
 """The most of a fit's loss that discovery may spend; found by measurement (decision record 15)."""
 
 HEADER = "only the header, the column names, was taken as public"
