@@ -1,4 +1,4 @@
-"""What discovery makes of the columns of raw tables, beside what is sensible: a part of ``discovery.py``."""
+"""What discovery makes of the columns of raw tables, beside what is sensible (``sensible.yaml``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dpsynth.ledger import Ledger
 from dpsynth.pipeline.fit import fit
 
 DELTA = "1e-9"
-SENSIBLE = Path(__file__).resolve().parent / "schemas" / "sensible.yaml"
+SENSIBLE = Path(__file__).resolve().parent / "sensible.yaml"
 SENSIBLE_LIMIT = 0.95
 KINDS: tuple[tuple[str, str | None, str, bool], ...] = (
     ("adult", None, "1", True),
@@ -39,7 +39,9 @@ Case = dict[str, Any]
 
 
 def kinds(folder: Path, place: tuple[str, str | None, str, bool], count: int, method: str) -> Case:
-    """What was made of every column, in every fit, and how much of it is sensible."""
+    """What was made of every column, in every fit, and how much of it is sensible: the kind of its cells (``typed``), and
+    what became of it, too (``sensible``). A fit is refused when noise hides the whole table.
+    """
     table, unit, epsilon, limited = place
     sensible = yaml.safe_load(SENSIBLE.read_text(encoding="utf-8"))[table]
     runs: list[Case] = []
@@ -49,19 +51,21 @@ def kinds(folder: Path, place: tuple[str, str | None, str, bool], count: int, me
         except DpsynthError as refused:
             runs.append({"refused": str(refused), "columns": []})
     answers = [one for run in runs for one in run["columns"]]
-    share = statistics.mean(one["sensible"] for one in answers) if answers else 0.0
+    typed, sense = (statistics.mean([one[key] for one in answers] or [0]) for key in ("typed", "sensible"))
     explained = all(one["modeled"] or one["reason"] for one in answers)
+    refused = sum("refused" in run for run in runs)
     return {
         "part": "kinds",
         "table": table,
         "unit": unit or "row",
         "method": method,
         "epsilon": epsilon,
-        "sensible": round(share, 4),
+        "typed": round(typed, 4),
+        "sensible": round(sense, 4),
         "explained": explained,
-        "refused": sum("refused" in run for run in runs),
+        "refused": refused,
         "limit": SENSIBLE_LIMIT if limited else None,
-        "reached": explained and (not limited or share >= SENSIBLE_LIMIT),
+        "reached": explained and (not limited or (typed >= SENSIBLE_LIMIT and not refused)),
         "doubtful": sorted({f"{one['column']}: {one['answer']}" for one in answers if not one["sensible"]}),
         "fits": runs,
     }
@@ -77,12 +81,13 @@ def _columns(path: Path, unit: str | None, epsilon: str, method: str, sensible: 
     for name, allowed in sensible.items():
         if unit and name == unit.partition(":")[0]:
             continue
-        answer = f"{found[name]['kind']} {_outcome(found[name])}"
+        kind, became = found[name]["kind"], _outcome(found[name])
         columns.append(
             {
                 "column": name,
-                "answer": answer,
-                "sensible": answer in allowed,
+                "answer": f"{kind} {became}",
+                "typed": any(one.startswith(f"{kind} ") for one in allowed),
+                "sensible": f"{kind} {became}" in allowed,
                 "modeled": name in outcome.model.schema.domain,
                 "reason": found[name]["dropped"],
             }
