@@ -39,7 +39,7 @@ Case = dict[str, Any]
 
 
 def kinds(folder: Path, place: tuple[str, str | None, str, bool], count: int, method: str) -> Case:
-    """What was made of every column, in every fit, and how much of it is sensible: the kind of its cells (``typed``), and
+    """What was made of every column, in every fit, and how much is sensible: the kind of its cells (``typed``), and
     what became of it, too (``sensible``). A fit is refused when noise hides the whole table.
     """
     table, unit, epsilon, limited = place
