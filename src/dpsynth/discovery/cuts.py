@@ -31,9 +31,7 @@ def equal_rows(cells: Cut, bins: int, least: float, *, calendar: bool) -> Cut:
     gives it a cell. The rows outside such cells are divided by ``bins``. Too few rows at the upper end join their
     neighbor.
     """
-    held = np.flatnonzero(cells.masses > 0)
-    first, last = int(held[0]), int(held[-1])
-    edges, weights = cells.ticks[first : last + 2], cells.masses[first : last + 1]
+    edges, weights = cells.ticks, cells.masses
     others = weights[weights < weights.sum() / bins].sum()
     full = _Full(max(float(others) / bins, least), least, (int(edges[-1]) - int(edges[0])) / bins)
     starts = _starts(edges, weights, full, roundness(edges[:-1], calendar=calendar))

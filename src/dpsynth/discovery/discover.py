@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dpsynth.discovery.cuts import Cut, equal_rows
 from dpsynth.discovery.findings import Finding
-from dpsynth.discovery.histograms import extent, settled, smoothed
+from dpsynth.discovery.histograms import settled, smoothed
 from dpsynth.discovery.listing import completed, list_partition, listed, pruned, rest
 from dpsynth.discovery.magnitudes import SINGLES, Line, grid
 from dpsynth.discovery.purse import Purse, divided
@@ -204,7 +204,7 @@ class _Search:
             (name,) = answer.clique
             one = found[name]
             if name not in lines:
-                found[name] = pruned(one, answer)
+                found[name] = pruned(one, answer, self._rows)
                 continue
             cut = _bins_of(lines[name], ticks[name], answer, bins, noise)
             found[name] = replace(one, ticks=cut.ticks, counts=cut.masses)
@@ -230,9 +230,11 @@ _TEXTS = ("text", "digits", "mixed", "uuid", "email")
 
 def _bins_of(line: Line, ticks: Ticks, answer: NoisyMarginal, bins: int, noise: float) -> Cut:
     """One bin a value where these are few and the rows allow it, else bins of about equally many rows."""
-    counts = answer.values[:-1]
-    inside = extent(counts, answer.deviation)
-    edges, masses = ticks[inside.start : inside.stop + 1], smoothed(counts, answer.deviation)[inside]
+    masses = smoothed(answer.values[:-1], answer.deviation)
+    if not masses.any():
+        masses = np.ones_like(masses)
+    held = np.flatnonzero(masses)
+    edges, masses = ticks[held[0] : held[-1] + 2], masses[held[0] : held[-1] + 1]
     few = len(masses) <= SINGLES and bool((np.diff(edges) == 1).all())
     if few and masses.sum() >= SINGLE * noise * len(masses):
         return Cut(edges, np.maximum(masses, 1.0))

@@ -13,8 +13,6 @@ empty stretch is taken for full in about one histogram of a hundred.
 """
 ADJACENT = 2.0
 """A cell beside one that holds rows does so too above so many."""
-EXTENT = 2.0
-"""A stretch at an end belongs to the range above so many."""
 CURVED = 2.5
 """The halves of a stretch differ when their noisy sums do by so many standard deviations of the difference."""
 
@@ -27,13 +25,13 @@ def settled(counts: NDArray[np.int64], deviation: float, significance: float = S
     hold rows are looked at once more, with a lower bar. ``deviation`` is the standard deviation of each cell.
     """
     sums = _padded(counts)
-    masses = np.where(sums > significance * deviation, sums, 0.0)
+    masses = np.where(sums > SIGNIFICANCE * deviation, sums, 0.0)
     width = 1
     while width < len(masses):
         width *= 2
         sums = sums.reshape(-1, 2).sum(axis=1)
         blocks = masses.reshape(-1, width)
-        spread = (blocks.sum(axis=1) == 0) & (sums > significance * deviation * math.sqrt(width))
+        spread = (blocks.sum(axis=1) == 0) & (sums > SIGNIFICANCE * deviation * math.sqrt(width))
         blocks[spread] = (sums[spread] / width)[:, None]
     return _extended(masses[: len(counts)], counts, deviation)
 
@@ -44,12 +42,6 @@ def _extended(masses: NDArray[np.float64], counts: NDArray[np.int64], deviation:
     run = np.cumsum(~likely)
     joined = likely & np.isin(run, run[masses > 0])
     return np.where(joined & (masses == 0), counts, masses)
-
-
-def extent(counts: NDArray[np.int64], deviation: float) -> slice:
-    """The cells from the first to the last stretch that seems to hold rows; all of them if none does."""
-    held = np.flatnonzero(settled(counts, deviation, EXTENT))
-    return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, len(counts))
 
 
 def smoothed(counts: NDArray[np.int64], deviation: float) -> NDArray[np.float64]:

@@ -49,8 +49,10 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     return replace(one, texts=texts, counts=values, noise=noise)
 
 
-SEEN = 0.5
-"""A name of a public list is kept when its noisy count exceeds so many standard deviations: rare ones too."""
+SEEN, SPARSE = 0.5, 0.0002
+"""A name of a public list is kept when its noisy count exceeds so many standard deviations and such a part of all rows:
+rare ones stay, half of those that nobody has go.
+"""
 
 
 def list_partition(one: Finding) -> CategoryCodec:
@@ -66,10 +68,10 @@ def list_partition(one: Finding) -> CategoryCodec:
     )
 
 
-def pruned(one: Finding, answer: NoisyMarginal) -> Finding:
+def pruned(one: Finding, answer: NoisyMarginal, rows: float) -> Finding:
     """A column completed from a public list, without the names that nearly nobody has."""
     noisy = answer.values[: one.size].astype(np.float64)
-    kept = np.flatnonzero((noisy > SEEN * answer.deviation) | (one.counts > 0))
+    kept = np.flatnonzero((noisy > max(SEEN * answer.deviation, SPARSE * rows)) | (one.counts > 0))
     counts = np.maximum(np.where(one.counts > 0, one.counts, noisy), 1.0)[kept]
     return replace(one, texts=tuple(one.texts[index] for index in kept.tolist()), counts=counts)
 

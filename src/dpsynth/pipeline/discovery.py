@@ -29,6 +29,9 @@ from dpsynth.tables import TableReader
 DEFAULT_DISCOVER_SHARE = Fraction(1, 3)
 """The most of a fit's loss that discovery may spend; found by measurement (decision record 15)."""
 
+SHOWN = 30
+"""So many columns are named when nothing could be learned."""
+
 HEADER = "only the header, the column names, was taken as public"
 
 
@@ -158,9 +161,12 @@ def _priced(schema: Schema, method: Synthesizer, tag: Price, unit: Unit, memory_
     return price(schema, method, tag, unit=unit, rows=None, memory_limit=memory_limit)
 
 
-def nothing_learned() -> DpsynthError:
-    """The error of a discovery that found no column to model: it rests on released answers alone."""
+def nothing_learned(learned: Learned) -> DpsynthError:
+    """The error of a discovery that found no column to model. All it says was released and paid for."""
+    kinds = ", ".join(f"{one.name!r}: {one.vote.kind}" for one in learned.discovery.findings[:SHOWN])
+    more = "" if len(learned.discovery.findings) <= SHOWN else ", ..."
     return DpsynthError(
         "no column could be learned at this epsilon: there are too few rows for its noise; the budget is spent",
+        where=f"about {learned.discovery.rows:,.0f} rows; {kinds}{more}",
         hint="`dpsynth plan DATA --epsilon E --rows N` tells which epsilon would do; a schema costs nothing.",
     )

@@ -148,7 +148,7 @@ class Undescribed:
             progress=_first(progress, _DISCOVERED),
         )
         if not learned.modeled:
-            raise nothing_learned()
+            raise nothing_learned(learned)
         price = self.announced.price
         left = Price(price.epsilon, price.delta, transaction.remaining, price.governor)
         learned, method, priced = affordable(

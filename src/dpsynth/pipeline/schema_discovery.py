@@ -115,5 +115,5 @@ class _Questions:
                 hint="Nothing was released. Details are withheld because they could quote the data.",
             ) from None
         if not learned.modeled:
-            raise nothing_learned()
+            raise nothing_learned(learned)
         return learned
