@@ -19,8 +19,10 @@ class Cut:
     masses: NDArray[np.float64]
 
 
-WINDOW = 0.35
-"""A bin may hold so much more or less than its part of the rows when that lets the next one begin at a round number."""
+WINDOW = 1.5
+"""A bin may hold so many times its part of the rows, or one such part of it, when that lets the next one begin at a
+round number.
+"""
 
 
 def equal_rows(cells: Cut, bins: int, least: float, *, calendar: bool) -> Cut:
@@ -28,8 +30,8 @@ def equal_rows(cells: Cut, bins: int, least: float, *, calendar: bool) -> Cut:
     and at least ``least`` rows; bins begin at the roundest number that allows it.
 
     A cell with such a part of all rows alone is a bin: a value that many rows have (capital gain 0) where the grid
-    gives it a cell. The rows outside such cells are divided by ``bins``. Too few rows at the upper end join their
-    neighbor.
+    gives it a cell. The rows outside such cells are divided by ``bins``. The range ends where too few rows are left:
+    what lies beyond will count in the last bin.
     """
     edges, weights = cells.ticks, cells.masses
     others = weights[weights < weights.sum() / bins].sum()
@@ -37,7 +39,22 @@ def equal_rows(cells: Cut, bins: int, least: float, *, calendar: bool) -> Cut:
     starts = _starts(edges, weights, full, roundness(edges[:-1], calendar=calendar))
     bounds = [*starts, len(weights)]
     summed = np.array([weights[a:b].sum() for a, b in itertools.pairwise(bounds)])
-    return Cut(np.append(edges[starts], edges[-1:]), summed)
+    if len(starts) > 1 and summed[-1] < 0.5 * least:
+        bounds, summed = bounds[:-1], summed[:-1]
+    return Cut(edges[bounds], summed)
+
+
+def apart(cut: Cut, spikes: Ticks, least: float) -> Cut:
+    """The cut with a bin of its own for every spike inside its range: a single tick that many rows have.
+
+    The rows of a bin that is divided go to its parts by their width, ``least`` to a spike.
+    """
+    inside = spikes[(spikes >= cut.ticks[0]) & (spikes < cut.ticks[-1])]
+    edges = np.unique(np.concatenate([cut.ticks, inside, inside + 1]))
+    parent = np.searchsorted(cut.ticks, edges[:-1], side="right") - 1
+    shares = np.diff(edges) / np.diff(cut.ticks)[parent]
+    masses = cut.masses[parent] * shares
+    return Cut(edges, np.where(np.isin(edges[:-1], inside), np.maximum(masses, least), masses))
 
 
 @dataclass(frozen=True)
@@ -63,21 +80,19 @@ def _starts(edges: Ticks, weights: NDArray[np.float64], full: _Full, round_: NDA
         ends = np.arange(first + 1, count)
         shares = full.share(total[ends] - total[first], (edges[ends] - edges[first]).astype(np.float64))
         heavy = np.flatnonzero(weights[ends] >= full.rows)
-        enough = np.flatnonzero(shares >= 1 - WINDOW)
+        enough = np.flatnonzero(shares >= 1 / WINDOW)
         if weights[first] >= full.rows:
             starts.append(first + 1)
         elif len(heavy) and (not len(enough) or heavy[0] <= enough[0]):
             starts.append(int(ends[heavy[0]]))
         elif len(enough):
-            window = enough[(shares[enough] <= max(1 + WINDOW, shares[enough[0]]))]
+            window = enough[(shares[enough] <= max(WINDOW, shares[enough[0]]))]
             window = window[window <= heavy[0]] if len(heavy) else window
-            best = window[np.lexsort((np.abs(shares[window] - 1), -round_[ends[window]]))[0]]
+            best = window[np.lexsort((np.abs(np.log(shares[window])), -round_[ends[window]]))[0]]
             starts.append(int(ends[best]))
         else:
             break
         if starts[-1] >= count:
             starts.pop()
             break
-    if len(starts) > 1 and total[-1] - total[starts[-1]] < 0.5 * full.least:
-        starts.pop()
     return starts

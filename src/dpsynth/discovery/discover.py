@@ -14,10 +14,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.discovery.cuts import Cut, equal_rows
+from dpsynth.discovery.cuts import Cut, apart, equal_rows
 from dpsynth.discovery.findings import Finding
 from dpsynth.discovery.histograms import settled, smoothed
-from dpsynth.discovery.listing import completed, list_partition, listed, pruned, rest
+from dpsynth.discovery.listing import completed, list_partition, listed, pruned, rest, with_spikes
 from dpsynth.discovery.magnitudes import SINGLES, Line, grid
 from dpsynth.discovery.purse import Purse, divided
 from dpsynth.discovery.questions import Discoverable, Partition, Partitions, ordered_partition
@@ -32,14 +32,14 @@ VOTE = Fraction(3, 100)
 VOTE_AGAIN = Fraction(12, 100)
 """Shares of the reservation for the vote on types, and for a second one when the first left a column uncertain."""
 BINS = 1.75
-MOST_BINS = 64
+MOST_BINS = 48
 """Ordered columns get so many times √(rows / noise) bins: bias falls with their number, the noise of pairs grows with
 it. Values that have a bin of their own are not counted.
 """
 BIN_NOISE = 4.0
 """A bin holds at least so many standard deviations of the noise that its one-way count will have in the fit."""
-SINGLE = 3.0
-"""Few values get a bin each without a question, if they hold so many of these deviations on average."""
+MANY = 10_000
+"""So many bins a value: every value with rows enough is a bin."""
 
 _THRESHOLD = 0.006
 _DISTINCT = 0.01
@@ -168,25 +168,28 @@ class _Search:
     ) -> dict[str, Finding]:
         """Columns with their frequent values: of text, and of whole numbers that look like codes.
 
-        A first round tells which columns are complete; the others share a second, more precise one.
+        A first round tells which columns are complete; the others share a second, more precise one, with the numbers of
+        a wide range, of which single values may be frequent.
         """
         doubt = self._distinct_noise
         wanted = [
             n for n, one in found.items() if one.modeled and (one.vote.kind in _TEXTS or _coded(one, masses, doubt))
         ]
-        answers: dict[str, list[Categories]] = {name: [] for name in wanted}
-        candidates = wanted
-        for part in (FIRST_ROUND, 1 - FIRST_ROUND):
-            if not candidates:
+        wide = [n for n, one in found.items() if one.modeled and n not in wanted and _wide(one, masses)]
+        answers: dict[str, list[Categories]] = {name: [] for name in (*wanted, *wide)}
+        outcome: dict[str, Finding] = {}
+        for part, asked in ((FIRST_ROUND, wanted), (1 - FIRST_ROUND, [])):
+            names = asked or [*(n for n in wanted if _incomplete(outcome[n])), *wide]
+            if not names:
                 break
             loss = self._spend(shares["categories"] * part, threshold=True)
-            for answer in self._asker.categories(candidates, replace(loss, delta=loss.delta // 2)):
+            for answer in self._asker.categories(names, replace(loss, delta=loss.delta // 2)):
                 answers[answer.column].append(answer)
                 self._answers.append(answer)
             outcome = {name: listed(found[name], answers[name]) for name in wanted}
-            candidates = [name for name in candidates if _incomplete(outcome[name])]
         self._threshold = min((one.threshold for each in answers.values() for one in each), default=None)
-        return found | ({name: completed(one) for name, one in outcome.items()} if wanted else {})
+        known = {name: completed(one) for name, one in outcome.items()}
+        return found | known | {name: with_spikes(found[name], answers[name]) for name in wide if answers[name]}
 
     def _cut(
         self, found: dict[str, Finding], masses: Mapping[str, NDArray[np.float64]], shares: Mapping[str, Fraction]
@@ -207,6 +210,7 @@ class _Search:
                 found[name] = pruned(one, answer, self._rows)
                 continue
             cut = _bins_of(lines[name], ticks[name], answer, bins, noise)
+            cut = apart(cut, one.spikes, BIN_NOISE * noise)
             found[name] = replace(one, ticks=cut.ticks, counts=cut.masses)
         return found
 
@@ -229,16 +233,15 @@ _TEXTS = ("text", "digits", "mixed", "uuid", "email")
 
 
 def _bins_of(line: Line, ticks: Ticks, answer: NoisyMarginal, bins: int, noise: float) -> Cut:
-    """One bin a value where these are few and the rows allow it, else bins of about equally many rows."""
+    """Bins of about equally many rows; where values are few, each that the rows allow has one of its own."""
     masses = smoothed(answer.values[:-1], answer.deviation)
     if not masses.any():
         masses = np.ones_like(masses)
     held = np.flatnonzero(masses)
-    edges, masses = ticks[held[0] : held[-1] + 2], masses[held[0] : held[-1] + 1]
-    few = len(masses) <= SINGLES and bool((np.diff(edges) == 1).all())
-    if few and masses.sum() >= SINGLE * noise * len(masses):
-        return Cut(edges, np.maximum(masses, 1.0))
-    return equal_rows(Cut(edges, masses), bins, BIN_NOISE * noise, calendar=line.calendar)
+    cells = Cut(ticks[held[0] : held[-1] + 2], masses[held[0] : held[-1] + 1])
+    if len(cells.masses) <= SINGLES and bool((np.diff(cells.ticks) == 1).all()):
+        bins = len(cells.masses) * MANY
+    return equal_rows(cells, bins, BIN_NOISE * noise, calendar=line.calendar)
 
 
 def _kept(one: Finding, deviation: float) -> Finding:
@@ -282,6 +285,15 @@ def _coded(one: Finding, masses: Mapping[str, NDArray[np.float64]], doubt: float
     held = masses[one.name]
     large = float(held[starts >= CODE].sum()) >= 0.5 * float(held.sum())
     return large and one.distinct <= FEW * one.vote.rows + 2 * doubt
+
+
+def _wide(one: Finding, masses: Mapping[str, NDArray[np.float64]]) -> bool:
+    """Whether it is a number whose values are too many for a bin each."""
+    line = one.vote.line
+    if line is None or line.calendar or one.name not in masses:
+        return False
+    held = np.flatnonzero(masses[one.name])
+    return int(line.magnitudes[held[-1] + 1]) - int(line.magnitudes[held[0]]) > SINGLES
 
 
 def _incomplete(one: Finding) -> bool:

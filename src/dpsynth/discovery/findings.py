@@ -19,9 +19,10 @@ class Finding:
 
     A modeled column has ``texts``, its categories, or ``ticks``, the edges of its bins (one more than bins), or it is a
     boolean. ``counts``: the estimated rows of each category or bin; ``noise``: the standard deviation of their sum for
-    categories. ``listing``: the public list that categories were completed from; ``others``: whether further ones were
-    merged. ``distinct``: the noisy number of different texts, ``None`` if not asked. ``dropped`` says why a column is
-    not modeled, in words that end a sentence about it, ``generate`` what invents its values after the fit.
+    categories. ``spikes``: single numbers that many rows have. ``listing``: the public list that categories were
+    completed from; ``others``: whether further ones were merged. ``distinct``: the noisy number of different texts,
+    ``None`` if not asked. ``dropped`` says why a column is not modeled, in words that end a sentence about it,
+    ``generate`` what invents its values after the fit.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Finding:
     noise: float = 0.0
     listing: str | None = None
     others: bool = False
+    spikes: Ticks = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     ticks: Ticks = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     dropped: str | None = None
     generate: str | None = None
@@ -56,6 +58,11 @@ class Finding:
         """How many categories or bins it has."""
         return len(self.counts)
 
+    @property
+    def constant(self) -> bool:
+        """Whether an ordered column seems to have a single value."""
+        return len(self.ticks) == 2 and int(self.ticks[1] - self.ticks[0]) == 1
+
     def without(self, reason: str, generate: str | None = None) -> Finding:
         """The column, dropped for this reason; ``generate``: what invents its values after the fit."""
         return replace(self, dropped=reason, generate=generate, texts=(), counts=np.zeros(0), ticks=self.ticks[:0])
@@ -67,9 +74,9 @@ class Finding:
             "kind": self.vote.kind,
             "missing": round(self.vote.missing),
             "distinct": self.distinct,
-            "values": len(self.texts) if self.texts else None,
+            "values": len(self.texts) or (1 if self.constant else None),
             "listing": self.listing,
-            "bins": self.size if len(self.ticks) else None,
+            "bins": self.size if len(self.ticks) and not self.constant else None,
             "dropped": self.dropped,
             "generate": self.generate,
         }

@@ -81,6 +81,17 @@ def rest(one: Finding) -> tuple[float, float]:
     return one.vote.rows - one.covered, math.hypot(one.noise, one.vote.deviation)
 
 
+def with_spikes(one: Finding, answers: Sequence[Categories]) -> Finding:
+    """An ordered column with the numbers among its frequent texts, as ticks, ascending."""
+    line = one.vote.line
+    texts = sorted({key for answer in answers for key in answer.keys})
+    if line is None or not texts:
+        return one
+    numbers, valid = line.scale.read(pa.array([text.encode() for text in texts], pa.binary()))
+    ticks = np.round(numbers[valid] * 10**line.decimals).astype(np.int64)
+    return replace(one, spikes=np.unique(ticks))
+
+
 def completed(one: Finding) -> Finding:
     """The column with all values of the public list that its frequent values belong to, if there is such a list."""
     found = spelled_like(one.texts, ENUMERATIONS.values()) if one.texts else None

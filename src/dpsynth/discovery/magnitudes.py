@@ -18,6 +18,8 @@ from dpsynth.schema.scales import DateScale, InstantScale, IntegerScale, RealSca
 
 SINGLES = 128
 """A stretch of so few values is never divided more coarsely."""
+FEWEST = 4
+"""Every magnitude that holds rows is divided into so many cells at least: cells are free, tails are long."""
 UNKNOWN_DECIMALS = 6
 """Numbers with more decimals than can be told are cut at multiples of 0.000001."""
 
@@ -71,7 +73,7 @@ def grid(line: Line, masses: NDArray[np.float64], cells: int) -> Ticks:
     widths = np.diff(edges[first : last + 2])
     shares = np.where(widths > 1, masses[first : last + 1], 0.0)
     shares = shares / max(float(shares.sum()), 1.0)
-    parts = np.maximum(np.round(cells * shares).astype(np.int64), 1).tolist()
+    parts = np.maximum(np.round(cells * shares).astype(np.int64), FEWEST).tolist()
     wholes = zip(edges[first : last + 1].tolist(), edges[first + 1 : last + 2].tolist(), parts, strict=True)
     return np.array(
         [tick for a, b, count in wholes for tick in between(a, b, count, calendar=line.calendar)] + [high],
