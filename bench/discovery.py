@@ -331,7 +331,7 @@ def pooled(cases: Sequence[Case]) -> Iterator[Case]:
 def shown(case: Case) -> str:
     """One line of a case."""
     words = [f"{key} {value}" for key, value in case.items() if isinstance(value, str | float | int | None)]
-    doubtful = "".join(f"\n    {one}" for one in case.get("doubtful", ()))
+    doubtful = "".join(f"\n    {one}" for one in (*case.get("doubtful", ()), *case.get("refusals", ())))
     columns = "".join(f"\n    {name}: {one}" for name, one in case.get("columns", {}).items())
     return f"{', '.join(words)}{'' if case['reached'] else ' MISSED'}{doubtful}{columns}"
 

@@ -67,6 +67,7 @@ def kinds(folder: Path, place: tuple[str, str | None, str, bool], count: int, me
         "limit": SENSIBLE_LIMIT if limited else None,
         "reached": explained and (not limited or (typed >= SENSIBLE_LIMIT and not refused)),
         "doubtful": sorted({f"{one['column']}: {one['answer']}" for one in answers if not one["sensible"]}),
+        "refusals": sorted({run["refused"] for run in runs if "refused" in run}),
         "fits": runs,
     }
 

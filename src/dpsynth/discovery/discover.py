@@ -128,11 +128,13 @@ class _Search:
         texts = sum(vote.kind in _TEXTS for vote in votes.values())
         lines = sum(vote.line is not None for vote in votes.values())
         rows, purse = max(self._rows, 1.0), self._purse
+        # Wide numbers are asked for their frequent values, and completed lists for what is there, in any table.
+        named = max(texts, 1)
         wants = {
             "distinct": purse.share_of(len(votes), _DISTINCT * rows),
             "magnitudes": purse.share_of(lines, _MAGNITUDE * rows),
-            "categories": purse.share_of(texts, _THRESHOLD * rows / purse.tails(max(texts, 1))),
-            "grids": purse.share_of(lines, _GRID * rows),
+            "categories": purse.share_of(named, _THRESHOLD * rows / purse.tails(named)),
+            "grids": purse.share_of(max(lines, 1), _GRID * rows),
         }
         return divided(wants, _LEAST * purse.most - self._spent, purse.most - self._spent)
 
