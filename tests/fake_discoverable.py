@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from dpsynth.discovery.questions import Partitions
 from dpsynth.privacy.answers import NoisyMarginal
@@ -18,6 +17,7 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import Receipt
 from dpsynth.privacy.thresholds import least_threshold
 from dpsynth.privacy.unit import Unit
+from dpsynth.schema.keys import keys_of
 from dpsynth.schema.kinds import MISSING
 from dpsynth.tables import open_table
 
@@ -69,14 +69,11 @@ class FakeDiscoverable:
         )
 
     def _keys(self, columns: Sequence[str]) -> dict[str, Counter[bytes]]:
-        missing = {b"", *(text.encode() for text in MISSING)}
+        missing = [text.encode() for text in MISSING]
         counts: dict[str, Counter[bytes]] = {column: Counter() for column in columns}
         for batch in self._reader.batches(tuple(columns)):
             for column in columns:
-                texts = batch.column(column).cast(pa.binary()).to_pylist()
-                counts[column].update(
-                    text.strip() for text in texts if text is not None and text.strip() not in missing
-                )
+                counts[column].update(keys_of(batch.column(column), missing).drop_null().to_pylist())
         return counts
 
     def _noisy(self, counts: np.ndarray, scale: float) -> np.ndarray:

@@ -15,7 +15,6 @@ from dpsynth.cli.layout import at_most, size, table
 from dpsynth.cli.parameters import COUNT, EPSILON
 from dpsynth.cli.settings import setting
 from dpsynth.errors import UsageError
-from dpsynth.privacy.unit import Unit
 
 if TYPE_CHECKING:
     from dpsynth.pipeline.discovery_plan import DiscoveryPlan
@@ -51,16 +50,14 @@ def plan(
     *,
     data: str | None,
     schema: str | None,
-    epsilon: Fraction,
-    delta: Fraction,
-    governor: str | None,
-    method: str,
-    rows: int | None,
-    unit: Unit | None,
     discover_share: Fraction | None,
     delimiter: str | None,
-    memory_limit: int,
-    **wishes: Any,
+    workload: str | None,
+    effort: str | None,
+    max_model_size: int | None,
+    degree: int | None,
+    theta: float | None,
+    **wanted: Any,
 ) -> Answer:
     """Show what a fit would cost: the split of the budget, the noise, cells, memory and expected error.
 
@@ -69,45 +66,26 @@ def plan(
     person would cost. Instead of a schema name the table DATA: of it the header alone is read, and the plan is that of
     a fit which discovers the domain.
     """
+    wishes = {"effort": effort, "max_model_size": max_model_size, "degree": degree, "theta": theta}
+    settings = options.method_settings(output, wanted["method"], workload=workload, **wishes)
     if schema is None:
-        wanted: dict[str, Any] = {
-            "epsilon": epsilon,
-            "delta": delta,
-            "governor": governor,
-            "method": method,
-            "rows": rows,
-        }
-        wanted |= {"unit": unit, "share": discover_share, "delimiter": delimiter, "memory_limit": memory_limit}
-        return _undescribed(output, data, wanted, wishes)
-    if discover_share is not None and click.get_current_context().get_parameter_source("discover_share") is (
-        ParameterSource.COMMANDLINE
-    ):
+        return _undescribed(data, {**wanted, "share": discover_share, "delimiter": delimiter})
+    if click.get_current_context().get_parameter_source("discover_share") is ParameterSource.COMMANDLINE:
         raise UsageError("with a schema nothing is discovered", where="--discover-share")
     from dpsynth.pipeline.plan import plan as price
 
-    priced = price(
-        schema,
-        epsilon=epsilon,
-        delta=delta,
-        governor=governor,
-        method=method,
-        settings=options.method_settings(output, method, **wishes),
-        rows=rows,
-        unit=unit,
-        memory_limit=memory_limit,
-    )
+    priced = price(schema, settings=settings, **wanted)
     lines = [describe(priced), *_max_rows(priced), *notes(priced)]
     lines.append("Nothing was spent and no data was read.")
     return Answer(as_result(priced), "\n".join(lines))
 
 
-def _undescribed(output: Output, data: str | None, wanted: dict[str, Any], wishes: dict[str, Any]) -> Answer:
+def _undescribed(data: str | None, wanted: dict[str, Any]) -> Answer:
     """The plan of a fit without a schema."""
     if data is None:
         raise UsageError("give a schema, or the table", hint="Example: dpsynth plan --schema people.yaml --epsilon 1")
     from dpsynth.pipeline.undescribed_plan import plan_undescribed
 
-    options.method_settings(output, wanted["method"], **wishes)
     drawn = plan_undescribed(data, **wanted)
     return Answer(
         discovery_record(drawn),

@@ -18,6 +18,9 @@ from dpsynth.schema.ranges import MAX_WITHOUT_BINS
 NOTICEABLE = 0.005
 """A null category or ``other`` is kept when it holds at least this part of the rows."""
 
+EXACT = 1 << 52
+"""Numbers of so many ticks or more cannot tell their last decimal: they are not rounded to it."""
+
 
 def document(found: Discovery, *, name: str, unit: Unit, header: Sequence[str]) -> dict[str, Any]:
     """The schema document of these columns, in the order of the header; the identifier of persons is a direct-id."""
@@ -86,7 +89,7 @@ def _number(one: Finding, line: Line, rows: float) -> dict[str, Any]:
     # The upper edge lies half a step above the largest value, so that the last bin holds no further one.
     edges = [*line.edges(one.ticks[:-1]).tolist(), (2 * int(one.ticks[-1]) - 1) / (2 * 10**line.decimals)]
     part = {"source": "dp", "bins": {"edges": edges}, **_null(one, rows, edges[int(np.argmax(one.counts))])}
-    if one.vote.decimals is not None:
+    if one.vote.decimals is not None and int(np.abs(one.ticks).max()) < EXACT:
         part["decimals"] = one.vote.decimals
     return _shaped(one.name, "number", {}, part)
 

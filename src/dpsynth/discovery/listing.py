@@ -14,7 +14,7 @@ from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.discoveries import Categories
 from dpsynth.privacy.laws import deviation
 from dpsynth.schema.codecs import CategoryCodec
-from dpsynth.schema.document import TODO
+from dpsynth.schema.document import writable
 from dpsynth.schema.domains import ENUMERATIONS
 from dpsynth.schema.kinds import MISSING
 from dpsynth.schema.public_names import spelled_like
@@ -34,8 +34,7 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     counts: dict[str, int] = {}
     for answer in sorted(answers, key=lambda answer: -answer.scale):
         counts |= dict(zip(answer.keys, answer.values.tolist(), strict=True))
-    # A schema cannot list the word that marks what is left open in it.
-    counts.pop(TODO, None)
+    counts = {text: count for text, count in counts.items() if writable(text)}
     texts = tuple(sorted(counts))
     covered = sum(counts.values()) / max(one.vote.rows, 1.0)
     least = min(answer.threshold for answer in answers)
@@ -49,9 +48,9 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     return replace(one, texts=texts, counts=values, noise=noise)
 
 
-SEEN, SPARSE = 0.5, 0.0002
+SEEN, SPARSE = 0.2, 0.0002
 """A name of a public list is kept when its noisy count exceeds so many standard deviations and such a part of all rows:
-rare ones stay, half of those that nobody has go.
+rare ones stay, nearly half of those that nobody has go.
 """
 
 

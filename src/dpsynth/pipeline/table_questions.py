@@ -23,7 +23,7 @@ from dpsynth.privacy.discoveries import Categories, DistinctCount
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
-from dpsynth.schema.document import TODO
+from dpsynth.schema.document import writable
 from dpsynth.schema.kinds import MISSING
 from dpsynth.tables import TableReader
 
@@ -39,7 +39,7 @@ def asked_columns(reader: TableReader, unit: Unit) -> tuple[str, ...]:
     if not names:
         raise DataMismatchError("the table has no column to be modeled", where=reader.where)
     for position, name in enumerate(reader.names, start=1):
-        if not name or name == TODO:
+        if not writable(name):
             what = f"column {position} has no name that a schema can hold"
             raise DataMismatchError(what, where=reader.where, hint="Rename it.")
     return names

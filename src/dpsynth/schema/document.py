@@ -12,6 +12,12 @@ from dpsynth.errors import SchemaError
 TODO = "TODO"
 """The mark that a template leaves where only a person can answer."""
 
+
+def writable(text: str) -> bool:
+    """Whether a schema can hold this as a name or a value: not nothing, nor the word for what is left open."""
+    return bool(text) and text != TODO
+
+
 Role = Literal["direct-id", "quasi", "sensitive", "other", "weight"]
 Source = Literal["public", "dp", "data"]
 TypeName = Literal["string", "integer", "number", "boolean", "date", "datetime"]
