@@ -223,9 +223,12 @@ def test_an_output_that_exists_is_kept_and_nothing_spent():
 def test_a_header_that_no_schema_can_hold_is_refused(name, content, code):
     if content is not None:
         Path(name).write_bytes(content)
-    price = ("--epsilon", "1")
-    learn = ("schema", "init", name, "--dp", *price, "-o", "s.y")
-    for command in (("fit", name, *price, "-o", "m.dps"), learn, ("plan", name, *price)):
+    fit = ("fit", name, *SURE, "-o", "m.dps")
+    for command in (
+        fit,
+        ("schema", "init", name, "--dp", "--epsilon", "1", "-o", "s.y"),
+        ("plan", name, "--epsilon", "1"),
+    ):
         refused(code, "", *command)
         assert not Path("s.y").exists()
 

@@ -64,10 +64,16 @@ STABILITY = {
     "schema/cells.py": (145, "codecs"),
     "schema/dates.py": (170, "codecs"),
     "schema/calendars.py": (50, "codecs"),
+    "schema/kinds.py": (130, "codecs"),
     "schema/keys.py": (50, "keys"),
+    "discovery/questions.py": (70, "codecs"),
     "pipeline/fit.py": (150, "reserve-before-read"),
     "pipeline/ingest.py": (80, "reserve-before-read"),
     "pipeline/reservation.py": (95, "reserve-before-read"),
+    "pipeline/prepared.py": (125, "reserve-before-read"),
+    "pipeline/table_questions.py": (60, "reserve-before-read"),
+    "pipeline/discovery.py": (130, "reserve-before-read"),
+    "pipeline/schema_discovery.py": (105, "reserve-before-read"),
 }
 # Definitions without behavior, and maths that draws nothing and reads nothing.
 BESIDE = {

@@ -29,7 +29,7 @@ discover_share = setting(
     "discover-share",
     metavar="FRACTION",
     type=SHARE,
-    help="Without --schema: the most of the budget that learning the domain may cost, such as 1/5. Default: 1/4.",
+    help="Without --schema: the most of the budget that learning the domain may cost, such as 1/5. Default: 1/3.",
 )
 ledger = setting(
     "ledger",

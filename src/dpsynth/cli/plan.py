@@ -70,14 +70,20 @@ def plan(
     settings = options.method_settings(output, wanted["method"], workload=workload, **wishes)
     if schema is None:
         return _undescribed(data, {**wanted, "share": discover_share, "delimiter": delimiter})
-    if click.get_current_context().get_parameter_source("discover_share") is ParameterSource.COMMANDLINE:
-        raise UsageError("with a schema nothing is discovered", where="--discover-share")
+    _check_undiscovered(discover_share)
     from dpsynth.pipeline.plan import plan as price
 
     priced = price(schema, settings=settings, **wanted)
     lines = [describe(priced), *_max_rows(priced), *notes(priced)]
     lines.append("Nothing was spent and no data was read.")
     return Answer(as_result(priced), "\n".join(lines))
+
+
+def _check_undiscovered(share: Fraction | None) -> None:
+    """With a schema nothing is discovered: an option that says how is an error, a setting is meant for other tables."""
+    given = click.get_current_context().get_parameter_source("discover_share")
+    if share is not None and given is ParameterSource.COMMANDLINE:
+        raise UsageError("with a schema nothing is discovered", where="--discover-share")
 
 
 def _undescribed(data: str | None, wanted: dict[str, Any]) -> Answer:

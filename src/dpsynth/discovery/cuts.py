@@ -44,6 +44,29 @@ def equal_rows(cells: Cut, bins: int, least: float, *, calendar: bool) -> Cut:
     return Cut(edges[bounds], summed)
 
 
+def singles(cells: Cut, seen: NDArray[np.intp], least: float) -> Cut:
+    """A bin for every cell from the first to the last one ``seen``; those beyond joined until they hold ``least``."""
+    first, last = (int(seen[0]), int(seen[-1])) if len(seen) else (0, len(cells.masses) - 1)
+    low = _joined(cells.masses[:first][::-1], least)
+    high = _joined(cells.masses[last + 1 :], least)
+    starts = [*(first - edge for edge in low[:0:-1]), *range(first, last + 1), *(last + 1 + edge for edge in high[:-1])]
+    bounds = [*starts, last + 1 + high[-1]]
+    return Cut(cells.ticks[bounds], np.add.reduceat(cells.masses, starts))
+
+
+def _joined(masses: NDArray[np.float64], least: float) -> list[int]:
+    """0 and the ends of stretches that hold ``least`` rows each; what is left over belongs to the last one."""
+    ends, held = [0], 0.0
+    for index, mass in enumerate(masses.tolist(), start=1):
+        held += mass
+        if held >= least:
+            ends.append(index)
+            held = 0.0
+    if len(masses) > ends[-1]:
+        ends = [*ends[:-1], len(masses)] if len(ends) > 1 else [0, len(masses)]
+    return ends
+
+
 def apart(cut: Cut, spikes: Ticks, least: float) -> Cut:
     """The cut with a bin of its own for every spike inside its range: a single tick that many rows have.
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.discovery.cuts import Cut, apart, equal_rows
+from dpsynth.discovery.cuts import Cut, apart, equal_rows, singles
 from dpsynth.discovery.findings import Finding
 from dpsynth.discovery.histograms import settled, smoothed
 from dpsynth.discovery.listing import completed, list_partition, listed, pruned, rest, with_spikes
@@ -38,10 +38,14 @@ it. Values that have a bin of their own are not counted.
 """
 BIN_NOISE = 4.0
 """A bin holds at least so many standard deviations of the noise that its one-way count will have in the fit."""
-MANY = 10_000
-"""So many bins a value: every value with rows enough is a bin."""
+SEEN, FEW_NOISE = 2.5, 2.0
+"""Where values are few, each has a bin between the first and the last that are seen, with so many deviations; beyond
+them a bin holds at least so many deviations of the noise of the fit.
+"""
+SPIKE = 0.005
+"""Single values of wide ranges are asked for when the first threshold is at most such a part of the rows."""
 
-_THRESHOLD = 0.006
+_THRESHOLD = 0.005
 _DISTINCT = 0.01
 _MAGNITUDE = 0.0015
 _GRID = 0.0011
@@ -125,16 +129,16 @@ class _Search:
 
     def _shares(self, votes: Mapping[str, Vote]) -> dict[str, Fraction]:
         """What is left of the share on the questions to come, by what they need for so many rows."""
-        texts = sum(vote.kind in _TEXTS for vote in votes.values())
-        lines = sum(vote.line is not None for vote in votes.values())
-        # Whole numbers may turn out to be codes, and texts to be names of a public list.
-        texts = texts or int(any(vote.kind == "integer" for vote in votes.values()))
-        lines = lines or min(texts, 1)
+        # Codes among numbers are listed, and lists are completed, in tables without any column of text or any in order.
+        texts = max(sum(vote.kind in _TEXTS for vote in votes.values()), 1)
+        lines = max(sum(vote.line is not None for vote in votes.values()), 1)
         rows, purse = max(self._rows, 1.0), self._purse
+        # Wide numbers are asked for their frequent values, and completed lists for what is there, in any table.
+        named = max(texts, 1)
         wants = {
             "distinct": purse.share_of(len(votes), _DISTINCT * rows),
             "magnitudes": purse.share_of(lines, _MAGNITUDE * rows),
-            "categories": purse.share_of(texts, _THRESHOLD * rows / purse.tails(max(texts, 1))),
+            "categories": purse.share_of(texts, _THRESHOLD * rows / purse.tails(texts)),
             "grids": purse.share_of(lines, _GRID * rows),
         }
         return divided(wants, _LEAST * purse.most - self._spent, purse.most - self._spent)
@@ -190,9 +194,11 @@ class _Search:
                 answers[answer.column].append(answer)
                 self._answers.append(answer)
             outcome = {name: listed(found[name], answers[name]) for name in wanted}
+            if any(answer.threshold > SPIKE * self._rows for each in answers.values() for answer in each):
+                wide = []
         self._threshold = min((one.threshold for each in answers.values() for one in each), default=None)
         known = {name: completed(one) for name, one in outcome.items()}
-        return found | known | {name: with_spikes(found[name], answers[name]) for name in wide if answers[name]}
+        return found | known | {name: with_spikes(found[name], answers[name]) for name in wide}
 
     def _cut(
         self, found: dict[str, Finding], masses: Mapping[str, NDArray[np.float64]], shares: Mapping[str, Fraction]
@@ -236,14 +242,16 @@ _TEXTS = ("text", "digits", "mixed", "uuid", "email")
 
 
 def _bins_of(line: Line, ticks: Ticks, answer: NoisyMarginal, bins: int, noise: float) -> Cut:
-    """Bins of about equally many rows; where values are few, each that the rows allow has one of its own."""
-    masses = smoothed(answer.values[:-1], answer.deviation)
+    """Bins of about equally many rows; where values are few, one for each value."""
+    counts = answer.values[:-1]
+    masses = smoothed(counts, answer.deviation)
     if not masses.any():
         masses = np.ones_like(masses)
     held = np.flatnonzero(masses)
-    cells = Cut(ticks[held[0] : held[-1] + 2], masses[held[0] : held[-1] + 1])
+    inside = slice(int(held[0]), int(held[-1]) + 1)
+    cells = Cut(ticks[inside.start : inside.stop + 1], masses[inside])
     if len(cells.masses) <= SINGLES and bool((np.diff(cells.ticks) == 1).all()):
-        bins = len(cells.masses) * MANY
+        return singles(cells, np.flatnonzero(counts[inside] > SEEN * answer.deviation), FEW_NOISE * noise)
     return equal_rows(cells, bins, BIN_NOISE * noise, calendar=line.calendar)
 
 

@@ -13,6 +13,7 @@ from dpsynth.discovery.findings import Finding
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.discoveries import Categories
 from dpsynth.privacy.laws import deviation
+from dpsynth.schema.cells import LIMIT
 from dpsynth.schema.codecs import CategoryCodec
 from dpsynth.schema.document import writable
 from dpsynth.schema.domains import ENUMERATIONS
@@ -34,6 +35,7 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     counts: dict[str, int] = {}
     for answer in sorted(answers, key=lambda answer: -answer.scale):
         counts |= dict(zip(answer.keys, answer.values.tolist(), strict=True))
+    # A schema cannot list the words that mark what is left open in it.
     counts = {text: count for text, count in counts.items() if writable(text)}
     texts = tuple(sorted(counts))
     covered = sum(counts.values()) / max(one.vote.rows, 1.0)
@@ -48,9 +50,9 @@ def listed(one: Finding, answers: Sequence[Categories]) -> Finding:
     return replace(one, texts=texts, counts=values, noise=noise)
 
 
-SEEN, SPARSE = 0.5, 0.0002
+SEEN, SPARSE = 0.2, 0.0002
 """A name of a public list is kept when its noisy count exceeds so many standard deviations and such a part of all rows:
-rare ones stay, half of those that nobody has go.
+rare ones stay, nearly half of those that nobody has go.
 """
 
 
@@ -87,7 +89,8 @@ def with_spikes(one: Finding, answers: Sequence[Categories]) -> Finding:
     if line is None or not texts:
         return one
     numbers, valid = line.scale.read(pa.array([text.encode() for text in texts], pa.binary()))
-    ticks = np.round(numbers[valid] * 10**line.decimals).astype(np.int64)
+    inside = valid & (np.abs(numbers) < LIMIT / 10**line.decimals)
+    ticks = np.round(numbers[inside] * 10**line.decimals).astype(np.int64)
     return replace(one, spikes=np.unique(ticks))
 
 

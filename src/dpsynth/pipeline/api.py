@@ -32,7 +32,7 @@ def fit(
     """A model of ``data`` under (epsilon, delta)-differential privacy, paid from the ledger.
 
     Without a ``schema`` the domain is discovered under the same guarantee, for at most ``discover_share`` of the
-    budget (default 1/4): only the column names are taken as public, and ``model.schema`` is what was learned. Without
+    budget (default 1/3): only the column names are taken as public, and ``model.schema`` is what was learned. Without
     ``unit`` that protects one *row*.
 
     ``data``: a pandas, polars or pyarrow table, anything with an Arrow stream, or a path to CSV, Parquet or Arrow.
