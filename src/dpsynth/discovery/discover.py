@@ -133,8 +133,6 @@ class _Search:
         texts = max(sum(vote.kind in _TEXTS for vote in votes.values()), 1)
         lines = max(sum(vote.line is not None for vote in votes.values()), 1)
         rows, purse = max(self._rows, 1.0), self._purse
-        # Wide numbers are asked for their frequent values, and completed lists for what is there, in any table.
-        named = max(texts, 1)
         wants = {
             "distinct": purse.share_of(len(votes), _DISTINCT * rows),
             "magnitudes": purse.share_of(lines, _MAGNITUDE * rows),

@@ -101,5 +101,6 @@ def completed(one: Finding) -> Finding:
         return one
     title, names = found
     known = dict(zip(one.texts, one.counts.tolist(), strict=True))
-    texts = tuple(sorted({*one.texts, *names}))
+    # NA is the code of Namibia, and a missing cell in every table.
+    texts = tuple(sorted({*one.texts, *names} - set(MISSING)))
     return replace(one, texts=texts, counts=np.array([known.get(text, 0.0) for text in texts]), listing=title)
