@@ -129,12 +129,10 @@ class _Search:
 
     def _shares(self, votes: Mapping[str, Vote]) -> dict[str, Fraction]:
         """What is left of the share on the questions to come, by what they need for so many rows."""
-        # Codes among numbers are listed, and lists are completed, in tables without any column of text or any in order.
+        # Values of numbers are asked for, and lists completed, in tables without any column of text or any in order.
         texts = max(sum(vote.kind in _TEXTS for vote in votes.values()), 1)
         lines = max(sum(vote.line is not None for vote in votes.values()), 1)
         rows, purse = max(self._rows, 1.0), self._purse
-        # Wide numbers are asked for their frequent values, and completed lists for what is there, in any table.
-        named = max(texts, 1)
         wants = {
             "distinct": purse.share_of(len(votes), _DISTINCT * rows),
             "magnitudes": purse.share_of(lines, _MAGNITUDE * rows),
