@@ -28,7 +28,7 @@ from dpsynth.privacy.discoveries import Categories, DistinctCount
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.schema.kinds import KINDS, KindCodec
 
-VOTE = Fraction(3, 100)
+VOTE = Fraction(2, 100)
 VOTE_AGAIN = Fraction(12, 100)
 """Shares of the reservation for the vote on types, and for a second one when the first left a column uncertain."""
 BINS = 1.75
@@ -45,15 +45,15 @@ them a bin holds at least so many deviations of the noise of the fit.
 SPIKE = 0.005
 """Single values of wide ranges are asked for when the first threshold is at most such a part of the rows."""
 
-_THRESHOLD = 0.005
+_THRESHOLD = 0.0055
 _DISTINCT = 0.01
-_MAGNITUDE = 0.0015
-_GRID = 0.0011
+_MAGNITUDE = 0.002
+_GRID = 0.0013
 """What discovery wants: a threshold of categories, and deviations of its counts, as parts of the rows."""
 _LEAST = Fraction(1, 3)
 """The least part of its share that discovery spends: with many rows precision is cheap."""
 
-FIRST_ROUND = Fraction(3, 10)
+FIRST_ROUND = Fraction(1, 5)
 """The part of what categories get that goes to the first of two rounds."""
 
 UNIQUE = 0.8
