@@ -29,6 +29,7 @@ SHOWN = 24
     "dpsynth show model.dps",
     "dpsynth show model.dps --marginal sex,income",
     "dpsynth show model.dps --marginal age --interval 0.99 --json",
+    "dpsynth show model.dps --schema > learned.yaml",
 )
 @click.argument("model", type=click.Path())
 @click.option(
@@ -37,12 +38,15 @@ SHOWN = 24
     help="Print the counts of these columns instead, each with an interval for its true count.",
 )
 @click.option(
+    "--schema", "schema", is_flag=True, help="Print the schema (YAML) instead, such as one that a fit learned."
+)
+@click.option(
     "--interval",
     metavar="LEVEL",
     type=LEVEL,
     help="The chance with which each interval of --marginal holds the true count. Default: 0.95.",
 )
-def show(_output: Output, *, model: str, marginal: str | None, interval: float | None) -> Answer:
+def show(_output: Output, *, model: str, marginal: str | None, schema: bool, interval: float | None) -> Answer:
     """Show what MODEL guarantees, whom it protects, which columns it holds and which noisy answers it was made of.
 
     Everything in a model file is released: it may be shown to whoever may have the model. Intervals come from its noisy
@@ -53,6 +57,12 @@ def show(_output: Output, *, model: str, marginal: str | None, interval: float |
     if interval is not None and marginal is None:
         raise UsageError("an interval needs the columns of a marginal", where="--interval", hint="Add --marginal COL.")
     loaded = load(model)
+    if schema:
+        if marginal is not None:
+            raise UsageError("--schema and --marginal exclude each other", hint="Give one of them.")
+        if loaded.schema is None:
+            raise UsageError("the model has no schema: its values are codes", where=model)
+        return Answer(_record(loaded), loaded.schema.dump().rstrip("\n"))
     if marginal is None:
         return Answer(_record(loaded), _words(loaded, model))
     counts = marginal_of(loaded, marginal, 0.95 if interval is None else interval)

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 Ticks = NDArray[np.int64]
 
 _STEPS = np.array([step * 10**power for power in range(18) for step in (1, 2, 5)], dtype=np.int64)
-_ROUND = np.unique(np.concatenate([_STEPS, [25 * 10**power for power in range(16)]])).astype(np.int64)
+_ROUND = np.array(sorted({m * 10**power for power in range(17) for m in (10, 25, 50)} | {1, 5}), dtype=np.int64)
 
 
 def roundness(ticks: Ticks, *, calendar: bool) -> NDArray[np.float64]:
-    """How round each tick is: the logarithm of the largest 1, 2, 2.5 or 5 times a power of ten that divides it; for
+    """How round each tick is: the logarithm of the largest 1, 2.5 or 5 times a power of ten that divides it; for
     days, 3 where a year begins, 2 a quarter, 1 a month, 0 else. 0 is the roundest number.
     """
     if calendar:

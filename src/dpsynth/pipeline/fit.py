@@ -157,6 +157,7 @@ def _spend(payment: _Payment, ready: Prepared, partial_file: Path | None, progre
         facts = provenance_of(fitted.priced, ledger=book, transaction=transaction, spent=spent, labels=fitted.labels)
         if fitted.learned is not None:
             facts["discovery"] = fitted.learned.record()
+            facts["warnings"] = list(fitted.notes)
         model = replace(fitted.model, schema=fitted.schema, provenance=facts)
         if partial_file is not None:
             model.write(partial_file)
@@ -169,7 +170,7 @@ def _spend(payment: _Payment, ready: Prepared, partial_file: Path | None, progre
         created_pool=request.creates_pool,
         transaction=transaction.id,
         spent=spent,
-        notes=ready.preprocessing.notes,
+        notes=(*fitted.notes, *ready.preprocessing.notes),
         learned=fitted.learned,
     )
 

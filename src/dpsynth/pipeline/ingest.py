@@ -88,7 +88,7 @@ class Ingest:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of ingestion itself."""
-        encoded = str(Label(LabelKind.FREE, "encoded by the public schema, row by row"))
+        encoded = str(Label(LabelKind.FREE, "encoded by the schema, row by row"))
         if self._schema.reshape is not None:
             done = f"reshaped: one row per person ({self._schema.reshape.words})"
             return (str(Label(LabelKind.FREE, done)), encoded)

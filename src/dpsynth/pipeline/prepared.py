@@ -36,6 +36,7 @@ class Fitted:
     answers: tuple[Answer, ...]
     labels: tuple[str, ...]
     learned: Learned | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Prepared(Protocol):
@@ -151,16 +152,28 @@ class Undescribed:
             raise nothing_learned(learned)
         price = self.announced.price
         left = Price(price.epsilon, price.delta, transaction.remaining, price.governor)
-        learned, method, priced = affordable(
+        fitting, method, priced = affordable(
             learned, self.algorithm, left, unit=self.unit, memory_limit=self.memory_limit
         )
+        notes = _degraded(learned, fitting, self.algorithm, method)
+        learned = fitting
         ingest = Ingest(self.reader, learned.schema, self.unit)
         curator = ingest.curator(transaction, priced.plan.workload, self.preprocessing.stability)
         model = _fitted(priced, method, curator, _rest(progress))
         found = Label(LabelKind.COSTS, f"domain discovered with {float(learned.share):.1%} of the loss")
         labels = (*self.preprocessing.labels, str(found), *ingest.labels)
         answers = (*learned.discovery.answers, *model.answers)
-        return Fitted(model, learned.schema, priced, answers, labels, learned)
+        return Fitted(model, learned.schema, priced, answers, labels, learned, notes)
+
+
+def _degraded(learned: Learned, fitting: Learned, asked: Synthesizer, used: Synthesizer) -> tuple[str, ...]:
+    """What was given up so that the fit could go on with what was learned."""
+    notes = []
+    if fitting is not learned:
+        notes.append("rare values and neighboring bins were merged: the learned domain exceeded the memory limit")
+    if used.name != asked.name:
+        notes.append(f"method {asked.name} cannot model what was learned: each column was modeled alone")
+    return tuple(notes)
 
 
 _DISCOVERED = 0.3
