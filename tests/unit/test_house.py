@@ -70,7 +70,7 @@ STABILITY = {
     "pipeline/fit.py": (150, "reserve-before-read"),
     "pipeline/ingest.py": (80, "reserve-before-read"),
     "pipeline/reservation.py": (95, "reserve-before-read"),
-    "pipeline/prepared.py": (125, "reserve-before-read"),
+    "pipeline/prepared.py": (135, "reserve-before-read"),
     "pipeline/table_questions.py": (60, "reserve-before-read"),
     "pipeline/discovery.py": (130, "reserve-before-read"),
     "pipeline/schema_discovery.py": (105, "reserve-before-read"),
