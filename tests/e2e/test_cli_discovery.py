@@ -299,6 +299,14 @@ def test_cells_of_any_encoding_and_hostile_names_are_learned_around():
     assert run("show", "m.dps").exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["TODO.csv", ".csv"])
+def test_a_file_whose_name_no_schema_can_hold_is_learned_as_a_table(name):
+    Path("people.csv").rename(name)
+    assert answer("schema", "init", name, "--dp", "--epsilon", "10", "-o", "table.yaml")
+    assert Schema.load("table.yaml").name == "table"
+    assert answer("fit", name, *SURE, "--pool", "other", "-o", "m.dps")
+
+
 def test_with_a_schema_nothing_is_discovered():
     answer("schema", "init", "people.csv", "--dp", "--epsilon", "10", "--pool", "other", "-o", "people.yaml")
     given = ("--schema", "people.yaml", "--epsilon", "1", "--discover-share", "1/4")
@@ -316,6 +324,8 @@ def test_with_a_schema_nothing_is_discovered():
         ("give --epsilon", ("--dp",)),
         ("nothing is charged without --dp", ("--epsilon", "1")),
         ("needs a delta", ("--dp", "--epsilon", "1", "--delta", "0")),
+        ("--name: a schema cannot hold this name", ("--dp", "--epsilon", "1", "--name", "TODO")),
+        ("--name: a schema cannot hold this name", ("--dp", "--epsilon", "1", "--name", "")),
     ],
 )
 def test_learning_a_schema_is_refused_before_anything_is_spent(message, options):
