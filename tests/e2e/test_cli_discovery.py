@@ -307,6 +307,39 @@ def test_a_file_whose_name_no_schema_can_hold_is_learned_as_a_table(name):
     assert answer("fit", name, *SURE, "--pool", "other", "-o", "m.dps")
 
 
+def test_a_workload_names_columns_of_the_header():
+    message = "the workload names a column that is not modeled: 'nosuch'"
+    refused(2, message, "fit", "people.csv", "--epsilon", "1", "--workload", "target:nosuch", "-o", "m.dps")
+    refused(2, message, "plan", "people.csv", "--epsilon", "1", "--workload", "target:nosuch")
+
+
+@pytest.mark.parametrize(
+    ("workload", "serves", "note"),
+    [
+        ("target:city", "target:city", None),
+        ("target:name", "all-3way", "no column of the workload is modeled: all-3way was used in its place"),
+        ("- [city, name, smoker]\n- [name]", [["city", "smoker"]], "columns that are not modeled were left out"),
+    ],
+)
+def test_a_workload_of_columns_that_were_dropped_is_served_as_far_as_it_can_be(workload, serves, note):
+    """What was learned decides, and the user is told; the method is the one that was asked for."""
+    if workload.startswith("-"):
+        Path("workload.yaml").write_text(workload)
+        workload = "workload.yaml"
+    said = answer("fit", "people.csv", "--epsilon", "20", "--workload", workload, "--method", "aim", "-o", "m.dps")
+    assert said["method"] == "aim"
+    assert load("m.dps").settings["workload"] == serves
+    notes = " ".join(said["warnings"])
+    assert (note in notes) if note else ("workload" not in notes)
+
+
+def test_a_fit_says_what_the_memory_limit_took_away():
+    options = ("--epsilon", "20", "--method", "mst", "--memory-limit", "20KB")
+    said = answer("fit", "people.csv", *options, "-o", "m.dps")
+    assert any("made smaller" in note for note in said["warnings"]) or said["method"] == "independent"
+    assert said["method"] == "mst" or any("each column is modeled alone" in note for note in said["warnings"])
+
+
 def test_with_a_schema_nothing_is_discovered():
     answer("schema", "init", "people.csv", "--dp", "--epsilon", "10", "--pool", "other", "-o", "people.yaml")
     given = ("--schema", "people.yaml", "--epsilon", "1", "--discover-share", "1/4")

@@ -18,6 +18,7 @@ from dpsynth.pipeline.ingest import Ingest, Preprocessing
 from dpsynth.pipeline.observed import ASKED, ObservedQueryable
 from dpsynth.pipeline.plan import Price, PricedPlan
 from dpsynth.pipeline.progress import Progress
+from dpsynth.pipeline.serving import reductions, serving
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.reconciliation import Answer
 from dpsynth.privacy.unit import Unit
@@ -28,7 +29,10 @@ from dpsynth.tables import TableReader
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What came out after TOUCH: the model, the schema and plan it was made with, and everything that was answered."""
+    """What came out after TOUCH: the model, the schema and plan it was made with, and everything that was answered.
+
+    ``notes``: where that is not what was asked for.
+    """
 
     model: Model
     schema: Schema
@@ -36,6 +40,7 @@ class Fitted:
     answers: tuple[Answer, ...]
     labels: tuple[str, ...]
     learned: Learned | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Prepared(Protocol):
@@ -151,16 +156,17 @@ class Undescribed:
             raise nothing_learned(learned)
         price = self.announced.price
         left = Price(price.epsilon, price.delta, transaction.remaining, price.governor)
-        learned, method, priced = affordable(
-            learned, self.algorithm, left, unit=self.unit, memory_limit=self.memory_limit
-        )
+        served, notes = serving(self.algorithm, learned)
+        wanted = learned, served
+        learned, method, priced = affordable(learned, served, left, unit=self.unit, memory_limit=self.memory_limit)
+        notes += reductions(wanted, (learned, method))
         ingest = Ingest(self.reader, learned.schema, self.unit)
         curator = ingest.curator(transaction, priced.plan.workload, self.preprocessing.stability)
         model = _fitted(priced, method, curator, _rest(progress))
         found = Label(LabelKind.COSTS, f"domain discovered with {float(learned.share):.1%} of the loss")
         labels = (*self.preprocessing.labels, str(found), *ingest.labels)
         answers = (*learned.discovery.answers, *model.answers)
-        return Fitted(model, learned.schema, priced, answers, labels, learned)
+        return Fitted(model, learned.schema, priced, answers, labels, learned, notes)
 
 
 _DISCOVERED = 0.3

@@ -58,9 +58,7 @@ def learn_schema(
     Charged to the ledger once; later fits use the file at no further cost. The file is complete on disk before the
     ledger commits. What discovery does not need of the budget returns to the pool. Raises as ``fit`` does.
     """
-    named = table_name(data) if name is None else name
-    if not writable(named):
-        raise UsageError("a schema cannot hold this name of a table", where="--name")
+    named = table_name(data) if name is None else _written(name)
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     request = request_of(book, pool or named, epsilon, None, delta, discovers=True)
     check_discoverable(request.governor)
@@ -84,6 +82,12 @@ def learn_schema(
         transaction.commit({"answers": len(answers), "method": METHOD})
     progress("done", 1.0)
     return LearnedSchema(learned, request, whom, transaction.pool, spent, preprocessing.notes)
+
+
+def _written(name: str) -> str:
+    if not writable(name):
+        raise UsageError("a schema cannot hold this name of a table", where="--name")
+    return name
 
 
 @dataclass(frozen=True, eq=False)
