@@ -299,6 +299,20 @@ def test_cells_of_any_encoding_and_hostile_names_are_learned_around():
     assert run("show", "m.dps").exit_code == 0
 
 
+@pytest.mark.parametrize("broken", ["learn", "learned_text"])
+def test_a_schema_that_cannot_be_learned_or_written_forfeits_without_a_word(broken, monkeypatch):
+    def fails(*_, **__):
+        raise (ValueError if broken == "learn" else OSError)("the cell of somebody")
+
+    monkeypatch.setattr(f"dpsynth.pipeline.schema_discovery.{broken}", fails)
+    result = run("schema", "init", "people.csv", "--dp", "--epsilon", "10", "-o", "people.yaml")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert "somebody" not in result.output
+    assert not Path("people.yaml").exists()
+    assert dpsynth.Ledger.open().events("people")[-1].kind == "FORFEIT"
+
+
 @pytest.mark.parametrize("name", ["TODO.csv", ".csv"])
 def test_a_file_whose_name_no_schema_can_hold_is_learned_as_a_table(name):
     Path("people.csv").rename(name)
