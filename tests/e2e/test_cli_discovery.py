@@ -309,6 +309,7 @@ def test_a_schema_that_cannot_be_learned_or_written_forfeits_without_a_word(brok
     assert result.exit_code == 1
     assert "Traceback" not in result.output
     assert "somebody" not in result.output
+    assert ("its reservation is forfeited" in result.stderr) == (broken == "learn")
     assert not Path("people.yaml").exists()
     assert dpsynth.Ledger.open().events("people")[-1].kind == "FORFEIT"
 
