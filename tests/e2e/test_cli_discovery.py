@@ -299,6 +299,62 @@ def test_cells_of_any_encoding_and_hostile_names_are_learned_around():
     assert run("show", "m.dps").exit_code == 0
 
 
+@pytest.mark.parametrize("broken", ["learn", "learned_text"])
+def test_a_schema_that_cannot_be_learned_or_written_forfeits_without_a_word(broken, monkeypatch):
+    def fails(*_, **__):
+        raise (ValueError if broken == "learn" else OSError)("the cell of somebody")
+
+    monkeypatch.setattr(f"dpsynth.pipeline.schema_discovery.{broken}", fails)
+    result = run("schema", "init", "people.csv", "--dp", "--epsilon", "10", "-o", "people.yaml")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert "somebody" not in result.output
+    assert ("its reservation is forfeited" in result.stderr) == (broken == "learn")
+    assert not Path("people.yaml").exists()
+    assert dpsynth.Ledger.open().events("people")[-1].kind == "FORFEIT"
+
+
+@pytest.mark.parametrize("name", ["TODO.csv", ".csv"])
+def test_a_file_whose_name_no_schema_can_hold_is_learned_as_a_table(name):
+    Path("people.csv").rename(name)
+    assert answer("schema", "init", name, "--dp", "--epsilon", "10", "-o", "table.yaml")
+    assert Schema.load("table.yaml").name == "table"
+    assert answer("fit", name, *SURE, "--pool", "other", "-o", "m.dps")
+
+
+def test_a_workload_names_columns_of_the_header():
+    message = "the workload names a column that is not modeled: 'nosuch'"
+    refused(2, message, "fit", "people.csv", "--epsilon", "1", "--workload", "target:nosuch", "-o", "m.dps")
+    refused(2, message, "plan", "people.csv", "--epsilon", "1", "--workload", "target:nosuch")
+
+
+@pytest.mark.parametrize(
+    ("workload", "serves", "note"),
+    [
+        ("target:city", "target:city", None),
+        ("target:name", "all-3way", "no column of the workload is modeled: all-3way was used in its place"),
+        ("- [city, name, smoker]\n- [name]", [["city", "smoker"]], "columns that are not modeled were left out"),
+    ],
+)
+def test_a_workload_of_columns_that_were_dropped_is_served_as_far_as_it_can_be(workload, serves, note):
+    """What was learned decides, and the user is told; the method is the one that was asked for."""
+    if workload.startswith("-"):
+        Path("workload.yaml").write_text(workload)
+        workload = "workload.yaml"
+    said = answer("fit", "people.csv", "--epsilon", "20", "--workload", workload, "--method", "aim", "-o", "m.dps")
+    assert said["method"] == "aim"
+    assert load("m.dps").settings["workload"] == serves
+    notes = " ".join(said["warnings"])
+    assert (note in notes) if note else ("workload" not in notes)
+
+
+def test_a_fit_says_what_the_memory_limit_took_away():
+    options = ("--epsilon", "20", "--method", "mst", "--memory-limit", "20KB")
+    said = answer("fit", "people.csv", *options, "-o", "m.dps")
+    assert any("made smaller" in note for note in said["warnings"]) or said["method"] == "independent"
+    assert said["method"] == "mst" or any("each column is modeled alone" in note for note in said["warnings"])
+
+
 def test_with_a_schema_nothing_is_discovered():
     answer("schema", "init", "people.csv", "--dp", "--epsilon", "10", "--pool", "other", "-o", "people.yaml")
     given = ("--schema", "people.yaml", "--epsilon", "1", "--discover-share", "1/4")
@@ -316,6 +372,8 @@ def test_with_a_schema_nothing_is_discovered():
         ("give --epsilon", ("--dp",)),
         ("nothing is charged without --dp", ("--epsilon", "1")),
         ("needs a delta", ("--dp", "--epsilon", "1", "--delta", "0")),
+        ("--name: a schema cannot hold this name", ("--dp", "--epsilon", "1", "--name", "TODO")),
+        ("--name: a schema cannot hold this name", ("--dp", "--epsilon", "1", "--name", "")),
     ],
 )
 def test_learning_a_schema_is_refused_before_anything_is_spent(message, options):

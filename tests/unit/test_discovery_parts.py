@@ -12,12 +12,16 @@ from dpsynth.discovery.cuts import Cut, apart, equal_rows
 from dpsynth.discovery.discover import Discovery
 from dpsynth.discovery.findings import Finding
 from dpsynth.discovery.histograms import settled, smoothed
+from dpsynth.discovery.listing import with_spikes
 from dpsynth.discovery.magnitudes import Line, grid
 from dpsynth.discovery.purse import Purse, divided
 from dpsynth.discovery.shrinking import SMALLEST, smaller
-from dpsynth.discovery.votes import decided, rows_of
+from dpsynth.discovery.votes import Vote, decided, rows_of
 from dpsynth.pipeline.discovery_plan import discovery_loss
+from dpsynth.privacy.discoveries import Categories
 from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.receipt import Receipt
 from dpsynth.schema.dates import ISO
 from dpsynth.schema.kinds import KINDS
 from dpsynth.schema.public_names import PUBLIC_NAMES, spelled_like
@@ -154,6 +158,25 @@ def test_spikes_are_set_apart_where_the_cut_did_not():
     assert cut.ticks.tolist() == [0, 1, 5, 6, 10, 12, 13, 19, 20]
     assert cut.masses[[0, 2, 5, 7]].tolist() == [50, 50, 50, 50]
     assert cut.masses[[1, 3, 4, 6]].tolist() == [40, 40, 40, 120]
+
+
+@pytest.mark.parametrize(
+    ("kind", "decimals", "key", "spikes"),
+    [
+        ("number", 6, "12345678901.123456", []),
+        ("number", 6, "1234567890.123456", [1_234_567_890_123_456]),
+        ("number", 1, "1e400", []),
+        ("integer", None, "123456789012345678", [123_456_789_012_345_678]),
+    ],
+)
+def test_a_number_that_cannot_tell_its_last_decimal_is_no_spike(kind, decimals, key, spikes):
+    """Its bin would have one edge twice."""
+    vote = Vote(kind, 1000.0, 0.0, certain=True, deviation=1.0, decimals=decimals)
+    answer = Categories("a", (key,), np.array([500]), 30, 5.0, 1, Receipt("t", 1, "d", PrivacyLoss()), "fake")
+    one = with_spikes(Finding("a", vote), [answer])
+    assert one.spikes.tolist() == spikes
+    edges = one.vote.line.edges(np.concatenate([one.spikes, one.spikes + 1]))
+    assert len(set(edges.tolist())) == 2 * len(spikes)
 
 
 def test_public_lists_are_known_by_most_of_their_names():

@@ -69,7 +69,7 @@ def plan(
     wishes = {"effort": effort, "max_model_size": max_model_size, "degree": degree, "theta": theta}
     settings = options.method_settings(output, wanted["method"], workload=workload, **wishes)
     if schema is None:
-        return _undescribed(data, {**wanted, "share": discover_share, "delimiter": delimiter})
+        return _undescribed(data, {**wanted, "settings": settings, "share": discover_share, "delimiter": delimiter})
     _check_undiscovered(discover_share)
     from dpsynth.pipeline.plan import plan as price
 

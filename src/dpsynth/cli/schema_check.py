@@ -73,16 +73,10 @@ def _words(schema: Schema, data: str | None) -> str:
     return "\n".join((table(("field", "type", "values", "role"), rows), "", *said))
 
 
-def _size(field: Field) -> str:
-    if field.modeled:
-        return f"{field.ready.size:,}"
-    return "not modeled" if field.identifier is None else "invented"
-
-
 def _values(field: Field) -> str:
     """How many values the model counts: of the field, of a lag's length, of each calendar part."""
     if not field.modeled:
-        return "not modeled"
+        return "not modeled" if field.identifier is None else "invented"
     sizes = " x ".join(f"{one.codec.size:,}" for one in field.attributes)
     if field.derived is None:
         return sizes

@@ -10,16 +10,13 @@ import numpy as np
 from dpsynth.discovery.discover import Discovery
 from dpsynth.discovery.findings import Finding
 from dpsynth.discovery.listing import rest
-from dpsynth.discovery.magnitudes import Line
+from dpsynth.discovery.magnitudes import EXACT, Line
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema.kinds import MISSING
 from dpsynth.schema.ranges import MAX_WITHOUT_BINS
 
 NOTICEABLE = 0.005
 """A null category or ``other`` is kept when it holds at least this part of the rows."""
-
-EXACT = 1 << 52
-"""Numbers of so many ticks or more cannot tell their last decimal: they are not rounded to it."""
 
 
 def document(found: Discovery, *, name: str, unit: Unit, header: Sequence[str]) -> dict[str, Any]:

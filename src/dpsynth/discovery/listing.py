@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dpsynth.discovery.findings import Finding
+from dpsynth.discovery.magnitudes import EXACT
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.discoveries import Categories
 from dpsynth.privacy.laws import deviation
@@ -19,6 +20,7 @@ from dpsynth.schema.document import writable
 from dpsynth.schema.domains import ENUMERATIONS
 from dpsynth.schema.kinds import MISSING
 from dpsynth.schema.public_names import spelled_like
+from dpsynth.schema.scales import IntegerScale
 
 HALF = 0.5
 """Codes are modeled when their frequent values hold so much of the rows."""
@@ -89,7 +91,9 @@ def with_spikes(one: Finding, answers: Sequence[Categories]) -> Finding:
     if line is None or not texts:
         return one
     numbers, valid = line.scale.read(pa.array([text.encode() for text in texts], pa.binary()))
-    inside = valid & (np.abs(numbers) < LIMIT / 10**line.decimals)
+    # Of a number that cannot tell its last decimal, the next tick would be the same edge again.
+    most = LIMIT if isinstance(line.scale, IntegerScale) else EXACT
+    inside = valid & (np.abs(numbers) < most / 10**line.decimals)
     ticks = np.round(numbers[inside] * 10**line.decimals).astype(np.int64)
     return replace(one, spikes=np.unique(ticks))
 

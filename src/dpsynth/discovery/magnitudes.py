@@ -22,6 +22,8 @@ FEWEST = 4
 """Every magnitude that holds rows is divided into so many cells at least: cells are free, tails are long."""
 UNKNOWN_DECIMALS = 6
 """Numbers with more decimals than can be told are cut at multiples of 0.000001."""
+EXACT = 1 << 52
+"""Real numbers of so many ticks or more cannot tell their last decimal: nothing is rounded to it or cut at it."""
 
 _YEARS = (1, *range(1800, 2201, 10), 10_000)
 

@@ -23,6 +23,7 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_record
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
+from dpsynth.schema.document import writable
 from dpsynth.synthesizers import Synthesizer, synthesizer
 from dpsynth.tables import TableReader
 
@@ -104,10 +105,11 @@ def check_affordable(columns: Sequence[str], tag: Price, share: Fraction, *, uni
 
 
 def table_name(data: Any) -> str:
-    """The name of a table without a schema: its file's, or ``table``."""
+    """The name of a table without a schema: its file's if a schema can hold it, or ``table``."""
     if not isinstance(data, str | Path) or str(data) == "-":
         return "table"
-    return Path(data).name.partition(".")[0] or "table"
+    name = Path(data).name.partition(".")[0]
+    return name if writable(name) else "table"
 
 
 def learn(

@@ -34,6 +34,7 @@ from dpsynth.pipeline.plan import (
 from dpsynth.pipeline.prepared import Described, Fitted, Prepared, Undescribed
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.reservation import Request, request_of, reserve
+from dpsynth.pipeline.serving import check_workload
 from dpsynth.pipeline.table_questions import asked_columns
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.reconciliation import reconcile
@@ -130,6 +131,7 @@ class _Wish:
         preprocessing = preprocessing_of(self.data)
         reader = open_table(self.data, delimiter=self.delimiter)
         columns = asked_columns(reader, unit)
+        check_workload(algorithm, columns)
         tag = Price(request.epsilon, request.delta, request.loss, request.governor)
         check_affordable(columns, tag, share, unit=unit, memory_limit=self.memory_limit)
         drawn = plan_discovery(tag, columns=len(columns), unit=unit, method=algorithm.name, share=share, rows=None)

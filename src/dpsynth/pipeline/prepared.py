@@ -18,6 +18,7 @@ from dpsynth.pipeline.ingest import Ingest, Preprocessing
 from dpsynth.pipeline.observed import ASKED, ObservedQueryable
 from dpsynth.pipeline.plan import Price, PricedPlan
 from dpsynth.pipeline.progress import Progress
+from dpsynth.pipeline.serving import reductions, serving
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.reconciliation import Answer
 from dpsynth.privacy.unit import Unit
@@ -28,7 +29,10 @@ from dpsynth.tables import TableReader
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What came out after TOUCH: the model, the schema and plan it was made with, and everything that was answered."""
+    """What came out after TOUCH: the model, the schema and plan it was made with, and everything that was answered.
+
+    ``notes``: where that is not what was asked for.
+    """
 
     model: Model
     schema: Schema
@@ -152,11 +156,10 @@ class Undescribed:
             raise nothing_learned(learned)
         price = self.announced.price
         left = Price(price.epsilon, price.delta, transaction.remaining, price.governor)
-        fitting, method, priced = affordable(
-            learned, self.algorithm, left, unit=self.unit, memory_limit=self.memory_limit
-        )
-        notes = _degraded(learned, fitting, self.algorithm, method)
-        learned = fitting
+        served, notes = serving(self.algorithm, learned)
+        wanted = learned, served
+        learned, method, priced = affordable(learned, served, left, unit=self.unit, memory_limit=self.memory_limit)
+        notes += reductions(wanted, (learned, method))
         ingest = Ingest(self.reader, learned.schema, self.unit)
         curator = ingest.curator(transaction, priced.plan.workload, self.preprocessing.stability)
         model = _fitted(priced, method, curator, _rest(progress))
@@ -164,16 +167,6 @@ class Undescribed:
         labels = (*self.preprocessing.labels, str(found), *ingest.labels)
         answers = (*learned.discovery.answers, *model.answers)
         return Fitted(model, learned.schema, priced, answers, labels, learned, notes)
-
-
-def _degraded(learned: Learned, fitting: Learned, asked: Synthesizer, used: Synthesizer) -> tuple[str, ...]:
-    """What was given up so that the fit could go on with what was learned."""
-    notes = []
-    if fitting is not learned:
-        notes.append("rare values and neighboring bins were merged: the learned domain exceeded the memory limit")
-    if used.name != asked.name:
-        notes.append(f"method {asked.name} cannot model what was learned: each column was modeled alone")
-    return tuple(notes)
 
 
 _DISCOVERED = 0.3

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dpsynth.discovery.draft import learned_text
-from dpsynth.errors import DpsynthError
+from dpsynth.errors import DpsynthError, UsageError
 from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, learn, nothing_learned, table_name
 from dpsynth.pipeline.ingest import preprocessing_of
@@ -20,6 +20,7 @@ from dpsynth.pipeline.table_questions import asked_columns
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.reconciliation import reconcile
 from dpsynth.privacy.unit import Unit
+from dpsynth.schema.document import writable
 from dpsynth.tables import TableReader, atomic_write, open_table
 
 METHOD = "discovery"
@@ -57,7 +58,7 @@ def learn_schema(
     Charged to the ledger once; later fits use the file at no further cost. The file is complete on disk before the
     ledger commits. What discovery does not need of the budget returns to the pool. Raises as ``fit`` does.
     """
-    named = name or table_name(data)
+    named = table_name(data) if name is None else _written(name)
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     request = request_of(book, pool or named, epsilon, None, delta, discovers=True)
     check_discoverable(request.governor)
@@ -81,6 +82,12 @@ def learn_schema(
         transaction.commit({"answers": len(answers), "method": METHOD})
     progress("done", 1.0)
     return LearnedSchema(learned, request, whom, transaction.pool, spent, preprocessing.notes)
+
+
+def _written(name: str) -> str:
+    if not writable(name):
+        raise UsageError("a schema cannot hold this name of a table", where="--name")
+    return name
 
 
 @dataclass(frozen=True, eq=False)

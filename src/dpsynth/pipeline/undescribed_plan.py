@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dpsynth.errors import UsageError
 from dpsynth.pipeline.discovery import check_affordable, check_discoverable, discover_share
 from dpsynth.pipeline.discovery_plan import DiscoveryPlan, discovery_loss, plan_discovery
 from dpsynth.pipeline.plan import Number, Price, privacy_parameters
+from dpsynth.pipeline.serving import check_workload
 from dpsynth.pipeline.table_questions import asked_columns
 from dpsynth.privacy.governor import Governor, governor_of
 from dpsynth.privacy.unit import Unit
+from dpsynth.synthesizers import synthesizer
 from dpsynth.tables import open_table
 
 
@@ -21,6 +24,7 @@ def plan_undescribed(
     delta: Number,
     governor: Governor | str | None,
     method: str,
+    settings: Mapping[str, Any],
     rows: int | None,
     unit: Unit | None,
     share: Number | None,
@@ -36,6 +40,7 @@ def plan_undescribed(
         raise UsageError("epsilon and delta are too small: they buy no budget at all")
     whom = unit or Unit()
     columns = asked_columns(open_table(data, delimiter=delimiter), whom)
+    check_workload(synthesizer(method, **settings), columns)
     tag = Price(exact_epsilon, exact_delta, loss, governed)
     part = discover_share(share)
     check_affordable(columns, tag, part, unit=whom, memory_limit=memory_limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -178,6 +178,18 @@ def plain_workload(given: Any) -> Any:
     """A workload setting as data that never changes; ``UsageError`` for what can be none over any domain."""
     found = plain(given)
     return found if isinstance(found, str) else listed(found)
+
+
+def narrowed(given: Any, names: Container[str]) -> Any:
+    """A plain workload without the columns that are not among ``names``; ``None`` if nothing is left of it."""
+    if isinstance(given, str):
+        return given if not given.startswith("target:") or given.removeprefix("target:") in names else None
+    found = []
+    for item in given:
+        left = [name for name in (item["columns"] if isinstance(item, Mapping) else item) if name in names]
+        if left:
+            found.append({**item, "columns": left} if isinstance(item, Mapping) else left)
+    return found or None
 
 
 def checked_size(given: Any, method: str) -> None:
