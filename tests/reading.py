@@ -20,8 +20,12 @@ def sources() -> dict[str, str]:
 
 
 @cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def tree(name: str) -> ast.Module:
-    return ast.parse(sources()[name])
+    return parsed(sources()[name])
 
 
 def nodes(*kinds: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
