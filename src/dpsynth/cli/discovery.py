@@ -81,10 +81,10 @@ def _outcome(column: Mapping[str, Any]) -> str:
     if column["dropped"]:
         invented = f"; invented after the fit ({column['generate']})" if column["generate"] else ""
         return f"not modeled: {column['dropped']}{invented}"
-    if column["listing"]:
-        return f"{column['values']:,} values, completed from a public list ({column['listing']})"
     if column["values"]:
-        return f"{column['values']:,} value{'s' if column['values'] != 1 else ''}"
+        values = f"{column['values']:,} value{'s' if column['values'] != 1 else ''}"
+        listing = f", completed from a public list ({column['listing']})" if column["listing"] else ""
+        return f"{values}{', and other' if column['other'] else ''}{listing}"
     if column["bins"] == 1:
         return "one bin: noise hides all but its range"
     return f"{column['bins']:,} bins" if column["bins"] else "true or false"

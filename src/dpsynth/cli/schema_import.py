@@ -60,8 +60,9 @@ def import_(
     """
     output.keep_stdout_for(target)
     from dpsynth.schema import Schema, import_hierarchies, import_schema
+    from dpsynth.tables import table_name
 
-    title = name or _stem(files[0])
+    title = name or table_name(files[0])
     if kind == "arx":
         if table is not None:
             raise UsageError("a hierarchy describes one field", where="--table", hint="Use --field.")
@@ -106,10 +107,6 @@ def _fields(files: tuple[str, ...], field: str | None) -> dict[str, str]:
             raise UsageError(f"two files describe the field {key!r}", where=file)
         found[key] = file
     return found
-
-
-def _stem(file: str) -> str:
-    return Path(file).name.partition(".")[0] or "table"
 
 
 COMMAND = import_

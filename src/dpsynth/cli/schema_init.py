@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import click
@@ -79,13 +78,13 @@ def init(
     _check_unpaid(ctx, payment)
     output.keep_stdout_for(target)
     from dpsynth.schema import propose
-    from dpsynth.tables import check_output, open_table
+    from dpsynth.tables import check_output, open_table, table_name
 
     if target != "-":
         check_output(target, force=force)
     reader = open_table(data, delimiter=delimiter)
     batches = reader.batches(reader.names) if peek else None
-    text = propose(reader.names, reader.types, name or _stem(data), batches)
+    text = propose(reader.names, reader.types, name or table_name(data), batches)
     if target == "-":
         return Answer({}, text.rstrip("\n"))
     write_text(target, text, force=force)
@@ -132,10 +131,6 @@ def _learned(
     )
     result = {"path": target, "fields": [one["column"] for one in record["columns"]], "peeked": False}
     return Answer({**result, "discovery": record, "pool": pool_record(done.pool)})
-
-
-def _stem(data: str) -> str:
-    return "table" if data == "-" else Path(data).name.partition(".")[0] or "table"
 
 
 COMMAND = init

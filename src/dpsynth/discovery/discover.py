@@ -196,7 +196,8 @@ class _Search:
                 wide = []
         self._threshold = min((one.threshold for each in answers.values() for one in each), default=None)
         known = {name: completed(one) for name, one in outcome.items()}
-        return found | known | {name: with_spikes(found[name], answers[name]) for name in wide}
+        numbers = [name for name in answers if name not in outcome]
+        return found | known | {name: with_spikes(found[name], answers[name]) for name in numbers}
 
     def _cut(
         self, found: dict[str, Finding], masses: Mapping[str, NDArray[np.float64]], shares: Mapping[str, Fraction]

@@ -9,14 +9,11 @@ import numpy as np
 
 from dpsynth.discovery.discover import Discovery
 from dpsynth.discovery.findings import Finding
-from dpsynth.discovery.listing import rest
+from dpsynth.discovery.listing import NOTICEABLE, has_other
 from dpsynth.discovery.magnitudes import EXACT, Line
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema.kinds import MISSING
 from dpsynth.schema.ranges import MAX_WITHOUT_BINS
-
-NOTICEABLE = 0.005
-"""A null category or ``other`` is kept when it holds at least this part of the rows."""
 
 
 def document(found: Discovery, *, name: str, unit: Unit, header: Sequence[str]) -> dict[str, Any]:
@@ -62,10 +59,9 @@ def _field(one: Finding, rows: float) -> dict[str, Any]:
 
 
 def _categories(one: Finding, rows: float) -> dict[str, Any]:
-    others, doubt = rest(one)
     common = one.texts[int(np.argmax(one.counts))]
     part: dict[str, Any] = {"source": "dp", **_null(one, rows, common)}
-    if (one.others or others > max(NOTICEABLE * rows, 3 * doubt)) and "other" not in one.texts:
+    if has_other(one, rows):
         part["overflow"] = "other"
     return _shaped(one.name, "string", {"enum": list(one.texts)}, part)
 

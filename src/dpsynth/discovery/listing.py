@@ -84,6 +84,16 @@ def rest(one: Finding) -> tuple[float, float]:
     return one.vote.rows - one.covered, math.hypot(one.noise, one.vote.deviation)
 
 
+NOTICEABLE = 0.005
+"""A null category or ``other`` is kept when it holds at least this part of the rows."""
+
+
+def has_other(one: Finding, rows: float) -> bool:
+    """Whether the column's rare values are noticeable enough to be a category of their own, ``other``."""
+    others, doubt = rest(one)
+    return bool(one.texts) and (one.others or others > max(NOTICEABLE * rows, 3 * doubt)) and "other" not in one.texts
+
+
 def with_spikes(one: Finding, answers: Sequence[Categories]) -> Finding:
     """An ordered column with the numbers among its frequent texts, as ticks, ascending."""
     line = one.vote.line

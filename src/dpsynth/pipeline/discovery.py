@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from dpsynth.discovery import Discovery, Purse, discover, document, smaller
 from dpsynth.discovery.discover import VOTE
+from dpsynth.discovery.listing import has_other
 from dpsynth.discovery.shrinking import SMALLEST
 from dpsynth.errors import DpsynthError, ResourceLimitError, UsageError
 from dpsynth.ledger import Transaction
@@ -23,7 +23,6 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_record
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
-from dpsynth.schema.document import writable
 from dpsynth.synthesizers import Synthesizer, synthesizer
 from dpsynth.tables import TableReader
 
@@ -59,7 +58,7 @@ class Learned:
             "spent": loss_record(self.spent),
             "rows": round(found.rows),
             "threshold": found.threshold,
-            "columns": [one.record() for one in found.findings],
+            "columns": [{**one.record(), "other": has_other(one, found.rows)} for one in found.findings],
             "answers": len(found.answers),
         }
 
@@ -97,19 +96,13 @@ def check_affordable(columns: Sequence[str], tag: Price, share: Fraction, *, uni
     smallest = Schema.from_domain(least, public="the smallest domain that a discovery can end with")
     method = synthesizer("independent")
     for part in (min(VOTE, share / 4) / 8, 1 - share):
-        price(
-            smallest, method, replace(tag, loss=tag.loss.share(part)), unit=unit, rows=None, memory_limit=memory_limit
-        )
+        try:
+            _priced(smallest, method, replace(tag, loss=tag.loss.share(part)), unit, memory_limit)
+        except UsageError:
+            what = "the budget is too small to learn anything about this many columns"
+            raise UsageError(what, hint="Ask for a larger epsilon, or give --schema.") from None
     if tag.loss.delta // (4 * len(columns)) < 1:
         raise UsageError("the delta is too small to be split over the values of this many columns", where="--delta")
-
-
-def table_name(data: Any) -> str:
-    """The name of a table without a schema: its file's if a schema can hold it, or ``table``."""
-    if not isinstance(data, str | Path) or str(data) == "-":
-        return "table"
-    name = Path(data).name.partition(".")[0]
-    return name if writable(name) else "table"
 
 
 def learn(

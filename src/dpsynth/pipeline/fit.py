@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dpsynth.errors import DpsynthError
 from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.models import Model
-from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, discover_share, table_name
+from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, discover_share
 from dpsynth.pipeline.discovery_plan import DiscoveryPlan, plan_discovery
 from dpsynth.pipeline.ingest import Ingest, preprocessing_of
 from dpsynth.pipeline.manifest import provenance_of, versions
@@ -34,6 +33,7 @@ from dpsynth.pipeline.plan import (
 from dpsynth.pipeline.prepared import Described, Fitted, Prepared, Undescribed
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.reservation import Request, request_of, reserve
+from dpsynth.pipeline.sealing import sealed
 from dpsynth.pipeline.serving import check_workload
 from dpsynth.pipeline.table_questions import asked_columns
 from dpsynth.privacy.loss import PrivacyLoss
@@ -41,7 +41,7 @@ from dpsynth.privacy.reconciliation import reconcile
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
 from dpsynth.synthesizers import synthesizer
-from dpsynth.tables import atomic_write, open_table
+from dpsynth.tables import atomic_write, open_table, table_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,16 +178,7 @@ def _spend(payment: _Payment, ready: Prepared, partial_file: Path | None, progre
 
 
 def _ask(transaction: Transaction, ready: Prepared, progress: Progress) -> Fitted:
-    """The fit itself. From here on a fault is constant text: the causes of others may quote cells."""
-    try:
+    """The fit itself: from here on a fault of anything but ours is told in constant words."""
+    with sealed("fit"):
         transaction.touch()
         return ready.ask(transaction, progress)
-    except DpsynthError:
-        raise
-    except MemoryError:
-        raise DpsynthError("the fit ran out of memory; its reservation is forfeited") from None
-    except Exception:
-        raise DpsynthError(
-            "the fit failed after the data was touched; its reservation is forfeited",
-            hint="Nothing was released. Details are withheld because they could quote the data.",
-        ) from None

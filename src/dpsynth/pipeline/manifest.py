@@ -36,8 +36,8 @@ def provenance_of(
     return {
         "dp": True,
         "guarantee": {
-            "epsilon": _decimal_text(priced.epsilon),
-            "delta": _decimal_text(priced.delta),
+            "epsilon": decimal_text(priced.epsilon),
+            "delta": decimal_text(priced.delta),
             "governor": str(transaction.pool.governor),
             "neighbors": "add or remove one unit",
             "unit": str(priced.unit),
@@ -53,6 +53,6 @@ def provenance_of(
     }
 
 
-def _decimal_text(value: Fraction) -> str:
+def decimal_text(value: Fraction) -> str:
     """At most 12 digits, rounded up: a guarantee is never stated stronger than it is."""
     return f"{_STATED.divide(Decimal(value.numerator), Decimal(value.denominator)):g}"

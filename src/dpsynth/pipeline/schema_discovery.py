@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from dpsynth.discovery.draft import learned_text
-from dpsynth.errors import DpsynthError, UsageError
+from dpsynth.errors import UsageError
 from dpsynth.ledger import Ledger, PoolState, Transaction
-from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, learn, nothing_learned, table_name
+from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, learn, nothing_learned
 from dpsynth.pipeline.ingest import preprocessing_of
-from dpsynth.pipeline.manifest import versions
+from dpsynth.pipeline.manifest import decimal_text, versions
 from dpsynth.pipeline.plan import DEFAULT_DELTA, DEFAULT_MEMORY_LIMIT, Number, Price
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.reservation import Request, request_of, reserve
+from dpsynth.pipeline.sealing import sealed
 from dpsynth.pipeline.table_questions import asked_columns
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.reconciliation import reconcile
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema.document import writable
-from dpsynth.tables import TableReader, atomic_write, open_table
+from dpsynth.tables import TableReader, atomic_write, open_table, table_name
 
 METHOD = "discovery"
 
@@ -76,7 +77,7 @@ def learn_schema(
         learned = questions.ask(transaction, progress)
         answers = learned.discovery.answers
         spent = reconcile(answers, transaction.draws, transaction.reservation, transaction.governor)
-        price = f"epsilon {float(request.epsilon):g}, delta {float(request.delta):g}"
+        price = f"epsilon {decimal_text(request.epsilon)}, delta {decimal_text(request.delta)}"
         text = learned_text(learned.schema.dump(), learned.discovery, price=price, protects=whom.description)
         part.write_text(text, encoding="utf-8")
         transaction.commit({"answers": len(answers), "method": METHOD})
@@ -100,8 +101,8 @@ class _Questions:
     stability: int
 
     def ask(self, transaction: Transaction, progress: Progress) -> Learned:
-        """The discovery. From TOUCH on a fault is constant text: the causes of others may quote cells."""
-        try:
+        """The discovery: from TOUCH on a fault of anything but ours is told in constant words."""
+        with sealed("discovery"):
             transaction.touch()
             learned = learn(
                 self.reader,
@@ -112,15 +113,6 @@ class _Questions:
                 name=self.name,
                 progress=progress,
             )
-        except DpsynthError:
-            raise
-        except MemoryError:
-            raise DpsynthError("the discovery ran out of memory; its reservation is forfeited") from None
-        except Exception:
-            raise DpsynthError(
-                "the discovery failed after the data was touched; its reservation is forfeited",
-                hint="Nothing was released. Details are withheld because they could quote the data.",
-            ) from None
         if not learned.modeled:
             raise nothing_learned(learned)
         return learned

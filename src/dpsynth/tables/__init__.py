@@ -13,12 +13,13 @@ from dpsynth.tables.sidecar import Sidecar, label_metadata, read_sidecar, verify
 
 if TYPE_CHECKING:
     from dpsynth.tables.reader import TableReader
-    from dpsynth.tables.reading import open_table
+    from dpsynth.tables.reading import open_table, table_name
     from dpsynth.tables.writing import Written, check_format, is_csv, write_table
 
 _LATER = {
     "TableReader": "reader",
     "open_table": "reading",
+    "table_name": "reading",
     "Written": "writing",
     "check_format": "writing",
     "is_csv": "writing",
@@ -36,6 +37,7 @@ __all__ = [
     "label_metadata",
     "open_table",
     "read_sidecar",
+    "table_name",
     "verify_sidecar",
     "write_sidecar",
     "write_table",

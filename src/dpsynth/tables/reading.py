@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Any, cast
 
 from dpsynth.errors import FileFormatError, UsageError
+from dpsynth.schema.document import writable
 from dpsynth.tables.arrow_reader import open_arrow, open_parquet
 from dpsynth.tables.csv_reader import CsvReader
 from dpsynth.tables.files import SpooledStream, StampedFile
@@ -42,3 +44,11 @@ def open_table(source: Any, *, delimiter: str | None = None) -> TableReader:
         return open_arrow(path)
     StampedFile.of(path)
     raise FileFormatError("unknown table format", where=path, hint=f"Known extensions: {FORMATS}.")
+
+
+def table_name(source: Any) -> str:
+    """The name of a table that nobody named: its file's if a schema can hold it, or ``table``."""
+    if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
+        return "table"
+    name = Path(source).name.partition(".")[0]
+    return name if writable(name) else "table"
