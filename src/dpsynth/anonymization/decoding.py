@@ -20,10 +20,11 @@ _CASTABLE = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.
 def released_table(encoded: Encoded, released: Generalized | Ranges) -> pa.Table:
     """The table as it may be handed out: quasi-identifiers recoded, suppressed rows and identifying columns left out.
 
-    Columns stand in the order of the table; those of role ``direct-id`` or with ``mask: drop``, and the unit's, are gone, the others carried
-    as they are. A quasi-identifier of which every value is kept keeps its type, the others are text; missing values
-    stay null where nothing was grouped with them. The rows are in a secret random order, drawn freshly each time.
-    Raises ``DataMismatchError`` for a carried column of text that is not UTF-8. Cost: memory for one more table.
+    Columns stand in the order of the table. Those of role ``direct-id`` or with ``mask: drop`` are gone, and so is the
+    unit's; the others are carried as they are. A quasi-identifier of which every value is kept keeps its type, the
+    others are text; missing values stay null where nothing was grouped with them. The rows are in a secret random
+    order, drawn freshly each time. Raises ``DataMismatchError`` for a carried column of text that is not UTF-8. Cost:
+    memory for one more table.
     """
     kept = np.flatnonzero(~released.suppressed)
     order = np.random.default_rng(secrets.randbits(256)).permutation(kept)
