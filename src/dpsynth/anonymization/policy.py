@@ -16,6 +16,7 @@ from dpsynth.schema import Schema, UnitSpec
 from dpsynth.schema.document import Role, Scalar, TypeName, did_you_mean
 from dpsynth.schema.hierarchy_files import with_paths
 from dpsynth.schema.hierarchy_parts import HierarchyPart
+from dpsynth.schema.mask_parts import Mask
 from dpsynth.schema.table import read_text
 from dpsynth.schema.yamltext import dump, parse
 
@@ -31,7 +32,7 @@ class PolicyField:
     role: Role = "other"
     type: TypeName | None = None
     format: str | None = None
-    mask: Any = None
+    mask: Mask | None = None
     hierarchy: HierarchyPart | None = None
     level: int | None = None
     levels: tuple[int, int] | None = None

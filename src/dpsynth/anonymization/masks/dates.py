@@ -81,7 +81,7 @@ class Shift:
         days = np.where(known, days, 0)
         if self.form is not None:
             micros = np.where(known, moments.nanoseconds // 1000, 0) + days * _PER_DAY["us"]
-            texts = written(pa.array(micros).view(pa.timestamp("us")), InstantScale("day", 6, None), self.form)
+            texts = written(pa.array(micros).view(pa.timestamp("us")), InstantScale("day", None, 6), self.form)
         else:
             dates = pa.array(np.datetime_as_string(days.astype("datetime64[D]")))
             rest = pc.utf8_slice_codeunits(decoded(cells).fill_null("").cast(pa.string()), 10)

@@ -110,7 +110,7 @@ class Format:
             sizes = self._sizes(shape)
             half = _split(sizes)
             left, right = _product(sizes[:half]), _product(sizes[half:])
-            if not LEAST_DOMAIN <= left * right or max(left, right) > LARGEST_HALF:
+            if not left * right >= LEAST_DOMAIN or max(left, right) > LARGEST_HALF:
                 return None
             self._permutations[label] = KeyedPermutation(self.hashing, left, right, label + b"\xff")
         return self._permutations[label]

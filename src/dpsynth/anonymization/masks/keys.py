@@ -77,10 +77,11 @@ class Hashing:
 
     def digests(self, cells: Sequence[bytes], size: int = 16, prefix: bytes = b"") -> list[bytes]:
         """The hash of each of the cells, after ``prefix``; about 0.6 microseconds each."""
-        start = hashlib.blake2b(prefix, key=self._key, digest_size=size)
-        found = []
+        # The key fills one block of the hash: a copy of the state behind it saves half of the work.
+        copy = hashlib.blake2b(prefix, key=self._key, digest_size=size).copy
+        found: list[bytes] = []
         for cell in cells:
-            state = start.copy()
+            state = copy()
             state.update(cell)
             found.append(state.digest())
         return found

@@ -9,8 +9,8 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dpsynth.errors import DataMismatchError
 from dpsynth.anonymization.masks.values import as_cells, is_plain, over_distinct
+from dpsynth.errors import DataMismatchError
 from dpsynth.schema.cells import is_text
 
 

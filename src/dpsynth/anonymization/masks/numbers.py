@@ -56,7 +56,9 @@ class Coded:
             return pa.string()
         if pa.types.is_integer(kind):
             if not all(float(one).is_integer() for one in self._settings):
-                raise DataMismatchError(f"the mask {self.step} needs whole numbers for a column of integers", where=where)
+                raise DataMismatchError(
+                    f"the mask {self.step} needs whole numbers for a column of integers", where=where
+                )
             return kind
         if pa.types.is_float32(kind) or pa.types.is_float64(kind):
             return kind

@@ -9,9 +9,6 @@ import pyarrow as pa
 
 from dpsynth.anonymization.masks.keys import Hashing
 
-_DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
-_PAIRS = np.stack([np.repeat(_DIGITS, 16), np.tile(_DIGITS, 16)], axis=1)
-
 
 @dataclass(frozen=True, eq=False)
 class Pseudonym:
@@ -29,7 +26,7 @@ class Pseudonym:
         """The pseudonyms; about a microsecond each."""
         count, octets = len(cells), (self.length + 1) // 2
         joined = b"".join(self.hashing.digests(cells.to_pylist(), octets))
-        digits = _PAIRS[np.frombuffer(joined, dtype=np.uint8)].reshape(count, 2 * octets)[:, : self.length]
+        digits = np.frombuffer(joined.hex().encode(), dtype=np.uint8).reshape(count, 2 * octets)[:, : self.length]
         head = np.frombuffer(self.prefix.encode(), dtype=np.uint8)
         written = np.empty((count, len(head) + self.length), dtype=np.uint8)
         written[:, : len(head)] = head
