@@ -24,6 +24,7 @@ from dpsynth.schema import Schema, UnitSpec
 from dpsynth.schema.document import Role, Scalar, TypeName, did_you_mean
 from dpsynth.schema.hierarchy_files import with_paths
 from dpsynth.schema.hierarchy_parts import Uncovered
+from dpsynth.schema.mask_parts import Mask
 from dpsynth.schema.table import read_text
 from dpsynth.schema.yamltext import dump, parse
 
@@ -43,7 +44,7 @@ class PolicyField:
     role: Role = "other"
     type: TypeName | None = None
     format: str | None = None
-    mask: Any = None
+    mask: Mask | None = None
     builder: Builder = field(default_factory=lambda: builder_of("", None), repr=False)
     uncovered: Uncovered = "error"
     levels: tuple[int, int] | None = None

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dpsynth.schema.document import Role, Scalar, TypeName, UnitPart, checked
 from dpsynth.schema.hierarchy_parts import HIERARCHY_KEYS, HierarchyPart
+from dpsynth.schema.mask_parts import MASK_KEYS, Mask
 
 Method = Literal["optimal", "local", "mondrian", "fixed"]
 
@@ -33,7 +34,7 @@ class PolicyFieldPart(_Part):
     """
 
     role: Role | None = None
-    mask: Any = None
+    mask: Mask | None = None
     hierarchy: HierarchyPart | None = None
     level: int | None = Field(default=None, ge=0, le=1000)
     levels: list[int] | None = Field(default=None, min_length=2, max_length=2)
@@ -148,6 +149,7 @@ class PolicyModel(_Part):
 
 _KEYS: dict[str, type[BaseModel]] = {
     **HIERARCHY_KEYS,
+    **MASK_KEYS,
     "unit": UnitPart,
     "limits": LimitsPart,
     "models": ModelPart,
