@@ -27,7 +27,7 @@ def released_table(encoded: Encoded, released: Generalized | Ranges) -> pa.Table
     memory for one more table.
     """
     kept = np.flatnonzero(~released.suppressed)
-    order = np.random.default_rng(secrets.randbits(256)).permutation(kept)
+    order = kept[np.argsort(np.frombuffer(secrets.token_bytes(8 * len(kept)), np.uint64))]
     table, policy = encoded.table, encoded.policy
     places = {one.name: place for place, one in enumerate(encoded.quasi)}
     dropped = {one.name for one in policy.fields if one.role == "direct-id" or one.mask == "drop"}

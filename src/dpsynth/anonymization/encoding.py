@@ -107,10 +107,10 @@ def distinct_texts(column: pa.ChunkedArray, missing: Iterable[str], name: str) -
     ``DataMismatchError`` for a type whose cells have none, such as lists.
     """
     cells = storage(column)
+    if pa.types.is_nested(cells.type):
+        raise DataMismatchError(f"a column of type {cells.type} has no texts", where=f"field {name!r}")
     encoded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
     raw = storage(encoded.dictionary)
-    if pa.types.is_nested(raw.type):
-        raise DataMismatchError(f"a column of type {raw.type} has no texts", where=f"field {name!r}")
     texts, unreadable = _decoded(trimmed(texts_of(raw)))
     gone = pc.is_in(texts, value_set=pa.array([MISSING, *missing], pa.string()))
     texts = pc.if_else(gone, pa.scalar(None, pa.string()), texts)
@@ -229,15 +229,14 @@ def _sensitive(table: pa.Table, one: PolicyField, policy: Policy) -> Sensitive:
     texts, rows = distinct_texts(table.column(one.name), policy.missing, one.name)
     if (rows == -2).any():
         raise DataMismatchError("a cell is not UTF-8 text", where=f"field {one.name!r}")
-    numeric = one.order == "numeric" or (one.order is None and one.type in ("integer", "number"))
-    labels, code = _ranked(texts, one, numeric=numeric)
+    labels, code = _ranked(texts, one)
     if (rows == -1).any():
         labels = (*labels, MISSING)
     codes = np.append(code, len(labels) - 1)[rows].astype(np.int32)
-    return Sensitive(one.name, codes, labels, ordered=numeric or one.order is not None)
+    return Sensitive(one.name, codes, labels, ordered=one.ordered)
 
 
-def _ranked(texts: pa.StringArray, one: PolicyField, *, numeric: bool) -> tuple[tuple[str, ...], Codes]:
+def _ranked(texts: pa.StringArray, one: PolicyField) -> tuple[tuple[str, ...], Codes]:
     """The values in their order, and the place of each text among them."""
     where = f"field {one.name!r}"
     if isinstance(one.order, tuple):
@@ -246,7 +245,7 @@ def _ranked(texts: pa.StringArray, one: PolicyField, *, numeric: bool) -> tuple[
         if place.null_count or len(set(labels)) < len(labels):
             raise DataMismatchError("order does not list every value once", where=where)
         return labels, np.asarray(place.to_numpy(zero_copy_only=False), np.int32)
-    if numeric and not reals(texts)[1].all():
+    if one.numeric and not reals(texts)[1].all():
         raise DataMismatchError("not every value is a number", where=where, hint="List its values as order: [...].")
     order = natural_order(texts)
     return tuple(texts.take(pa.array(order)).to_pylist()), _inverse(order)
