@@ -61,8 +61,8 @@ def line_blocks(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def count_lines(chunks: Iterator[bytes]) -> int:
-    """The number of lines with text that start within the chunks; the first chunk begins at the end of a line."""
-    found, last = 0, b""
+    """The number of lines with text that start within the chunks; the first chunk begins where a line may."""
+    found, last = 0, b"\n"
     for chunk in chunks:
         ends = np.isin(np.frombuffer(last + chunk, dtype=np.uint8), (10, 13))
         found += int((ends[:-1] & ~ends[1:]).sum())
