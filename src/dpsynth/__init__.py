@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dpsynth.pipeline.estimate import estimate as estimate
     from dpsynth.pipeline.evaluate import evaluate as evaluate
     from dpsynth.pipeline.marginal_table import write_marginals as write_marginals
+    from dpsynth.pipeline.mask import mask as mask
     from dpsynth.pipeline.plan import plan as plan
     from dpsynth.privacy.loss import PrivacyLoss as PrivacyLoss
     from dpsynth.privacy.unit import Unit as Unit
@@ -32,6 +33,7 @@ _HOMES = {
     "fit": "dpsynth.pipeline.api",
     "plan": "dpsynth.pipeline.plan",
     "evaluate": "dpsynth.pipeline.evaluate",
+    "mask": "dpsynth.pipeline.mask",
     "estimate": "dpsynth.pipeline.estimate",
     "write_marginals": "dpsynth.pipeline.marginal_table",
     "load": "dpsynth.models",

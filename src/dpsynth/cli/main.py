@@ -46,6 +46,7 @@ ENTRIES = {
     "fit": Entry("Fit a private model to a table, paid from the ledger.", "fit"),
     "sample": Entry("Draw synthetic rows from a model; costs no budget.", "sample"),
     "show": Entry("Show what a model file holds and what it guarantees.", "show"),
+    "mask": Entry("Hide the cells of identifying columns, as a policy says.", "mask"),
     "evaluate": Entry("Compare a real table with a synthetic one or a model; internal figures.", "evaluate"),
     "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),
