@@ -5,72 +5,19 @@ Constructing an ``Ingest`` looks at names and physical types; rows are first rea
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from dpsynth.curator.bounding import BoundedSource
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.reshaping import ReshapedReader
 from dpsynth.curator.sources import MarginalSource, StreamSource
 from dpsynth.domain import Clique
-from dpsynth.errors import DataMismatchError, NoGuaranteeError
+from dpsynth.errors import DataMismatchError
 from dpsynth.ledger import Transaction
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
-from dpsynth.tables import TableReader, verify_sidecar
-
-_LABEL = re.compile(r"(FREE|COSTS|POST|NON-DP|STABLE\((\d{1,9})\))(?: (.*))?", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What was done to a table before the fit: its label chain, the product of all stabilities, notes for the user."""
-
-    labels: tuple[str, ...]
-    stability: int
-    notes: tuple[str, ...]
-
-
-_RAW = "no sidecar (TABLE.dpsynth.json) says what was done to the table before: it counts as raw"
-
-
-def preprocessing_of(data: Any) -> Preprocessing:
-    """The label chain of a table from its sidecar; a table without one counts as raw, and the notes say so.
-
-    Raises ``DataMismatchError`` when the file is not the one its sidecar describes, and ``NoGuaranteeError`` for a
-    step without finite stability or with one above 1.
-    """
-    if not isinstance(data, str | os.PathLike) or os.fspath(data) == "-":
-        return Preprocessing((), 1, (_RAW,))
-    sidecar = verify_sidecar(data)
-    if sidecar is None:
-        return Preprocessing((), 1, (_RAW,))
-    where = os.fspath(data)
-    labels = [_label(text, where) for text in sidecar.labels]
-    for label in labels:
-        if label.kind is LabelKind.NON_DP:
-            raise NoGuaranteeError(
-                f"the step {label.step!r} has no finite stability: no guarantee would hold", where=where
-            )
-        if label.stability > 1:
-            raise NoGuaranteeError(
-                f"the step {label.step!r} multiplies every sensitivity by {label.stability}",
-                where=where,
-                hint="Fit the table before that step.",
-            )
-    return Preprocessing(sidecar.labels, 1, ())
-
-
-def _label(text: str, where: str) -> Label:
-    match = _LABEL.fullmatch(text)
-    if match is None:
-        raise DataMismatchError("the sidecar holds a label that is not known", where=where)
-    kind = LabelKind.STABLE if match[2] else LabelKind(match[1])
-    return Label(kind, match[3] or "unnamed", int(match[2] or 1))
+from dpsynth.tables import TableReader
 
 
 class Ingest:
@@ -98,10 +45,10 @@ class Ingest:
         kept = f"at most {most} {'row' if most == 1 else 'rows'} kept per person"
         return (encoded, str(Label(LabelKind.FREE, kept)))
 
-    def curator(self, transaction: Transaction, workload: Sequence[Clique], stability: int) -> Curator:
+    def curator(self, transaction: Transaction, workload: Sequence[Clique]) -> Curator:
         """The curator of this table, its workload counted in one pass. Reads rows: the transaction must be touched."""
         self._source.prefetch(workload)
-        return Curator(self._source, self._unit, transaction, stability)
+        return Curator(self._source, self._unit, transaction)
 
 
 def reshaped(reader: TableReader, schema: Schema) -> TableReader:
