@@ -31,14 +31,15 @@ def bounded_rows(table: pa.Table, unit: Unit, missing: Sequence[str] = ()) -> tu
         raise DataMismatchError("the table has no column that names the persons", where=unit.column)
     if not hashable(str(table.schema.field(unit.column).type)):
         raise DataMismatchError(f"column {unit.column!r} cannot name a person by its type")
-    texts = [text.strip(" \t\r\n\f\v").encode() for text in missing]
-    ids = canonical_ids(_whole(table.column(unit.column)), texts)
+    if not table.num_rows:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    ids = _texts(table.column(unit.column), [text.strip(" \t\r\n\f\v").encode() for text in missing])
     named = np.flatnonzero(ids.is_valid().to_numpy(zero_copy_only=False))
     persons = _numbered(ids.take(pa.array(named)))
     priorities = _priorities(table, ids).take(named)
     order = np.lexsort((priorities, persons))
-    starts = np.concatenate(([True], persons[order][1:] != persons[order][:-1])) if len(named) else np.empty(0, bool)
     places = np.arange(len(order))
+    starts = np.diff(persons[order], prepend=-1) != 0
     rank = places - np.maximum.accumulate(np.where(starts, places, 0))
     kept = np.sort(order[rank < unit.max_rows])
     return named[kept], persons[kept]
@@ -48,15 +49,15 @@ def _priorities(table: pa.Table, ids: pa.LargeBinaryArray) -> NDArray[np.uint64]
     """By row: a keyed hash of the person and of every cell whose type has a text; equal rows have equal ones."""
     columns = [column for column in table.columns if hashable(str(column.type))]
     key = HashKey.fresh(len(columns))
-    cells = [key.persons(canonical_ids(_whole(column)).fill_null(b"")) for column in columns]
+    cells = [key.persons(_texts(column).fill_null(b"")) for column in columns]
     return key.rows(key.persons(ids.fill_null(b"")), cells)
 
 
 def _numbered(ids: pa.LargeBinaryArray) -> Persons:
     """The number of each row's person: equal exactly where the bytes of the identifiers are."""
-    coded = ids.dictionary_encode()
-    return coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    numbers: Persons = ids.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+def _texts(column: pa.ChunkedArray, missing: Sequence[bytes] = ()) -> pa.LargeBinaryArray:
+    return pa.concat_arrays([canonical_ids(chunk, missing) for chunk in column.chunks])
