@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,6 +23,7 @@ Role = Literal["direct-id", "quasi", "sensitive", "other", "weight"]
 Source = Literal["public", "dp", "data"]
 TypeName = Literal["string", "integer", "number", "boolean", "date", "datetime"]
 CalendarPart = Literal["weekday", "season", "month", "hour"]
+ModelT = TypeVar("ModelT", bound=BaseModel)
 Scalar = str | int | float | bool
 """A YAML scalar; bool is told from int because the models are strict."""
 
@@ -177,8 +179,18 @@ _KEYS: dict[str, type[_Part]] = {
 
 def validate(document: dict[str, Any], where: str) -> TableModel:
     """The document as models; ``SchemaError`` names the field and the key, and what may have been meant."""
+    return checked(TableModel, document, where, _known)
+
+
+def checked(
+    model: type[ModelT], document: dict[str, Any], where: str, known: Callable[[list[str], str], list[str]]
+) -> ModelT:
+    """The document as this model; ``SchemaError`` as of ``validate``.
+
+    ``known``: the keys that may stand where the last of a path of keys stands, below a field if one is named.
+    """
     try:
-        return TableModel.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=True)
     placed = [(*_place(document, problem), problem) for problem in problems]
@@ -186,9 +198,8 @@ def validate(document: dict[str, Any], where: str) -> TableModel:
     field, keys, first = max(unknown or placed, key=lambda one: len(one[1]))
     place = f"field {field}: " if field else ""
     if unknown:
-        raise SchemaError(
-            f"{place}unknown key {keys[-1]!r}", where=where, hint=did_you_mean(keys[-1], _known(keys, field))
-        )
+        hint = did_you_mean(keys[-1], known(keys, field))
+        raise SchemaError(f"{place}unknown key {keys[-1]!r}", where=where, hint=hint)
     if first["type"] == "missing":
         raise SchemaError(f"{place}the key {keys[-1]!r} is missing", where=where)
     said = " or ".join(dict.fromkeys(_words(one) for other, path, one in placed if (other, path) == (field, keys)))
@@ -242,10 +253,14 @@ def _words(problem: Any) -> str:
         "list_type": "must be a list",
         "model_type": "must be a map of keys",
         "model_attributes_type": "must be a map of keys",
+        "dict_type": "must be a map of keys",
         "too_short": "must not be empty",
         "too_long": f"must have at most {context.get('max_length')} entries",
         "string_too_short": "must not be empty",
         "greater_than_equal": f"must be at least {context.get('ge')}",
         "less_than_equal": f"must be at most {context.get('le')}",
+        "finite_number": "must be a finite number",
+        "greater_than": f"must be above {context.get('gt')}",
+        "less_than": f"must be below {context.get('lt')}",
     }
     return kinds.get(problem["type"], "is not understood")

@@ -18,12 +18,24 @@ class FakeValues:
 
     def __init__(self, rule: Fake, name: str, rng: np.random.Generator) -> None:
         """Raises ``UsageError`` when Faker is not installed, or has no such provider of text."""
-        self._call = _provider(rule, name, int(rng.integers(0, 1 << 63)))
+        made, self._call = _provider(rule, name)
+        made.seed_instance(int(rng.integers(0, 1 << 63)))
 
     def draw(self, first: int, count: int, rng: np.random.Generator) -> pa.Array:
         """The next ``count`` texts."""
         del first, rng
         return pa.array([self._call() for _ in range(count)], pa.string())
+
+
+def seeded_fakes(rule: Fake, name: str) -> Callable[[int], str]:
+    """What the provider invents from a seed alone; raises as ``FakeValues`` does."""
+    made, call = _provider(rule, name)
+
+    def invent(seed: int) -> str:
+        made.seed_instance(seed)
+        return call()
+
+    return invent
 
 
 def fake_problems(identifiers: Mapping[str, Identifier]) -> list[str]:
@@ -36,13 +48,14 @@ def fake_problems(identifiers: Mapping[str, Identifier]) -> list[str]:
     for name, rule in identifiers.items():
         try:
             if isinstance(rule, Fake):
-                _provider(rule, name, 0)
+                _provider(rule, name)
         except UsageError as error:
             found.append(f"field {name!r}: generate: {error.message}.")
     return found
 
 
-def _provider(rule: Fake, name: str, seed: int) -> Callable[[], str]:
+def _provider(rule: Fake, name: str) -> tuple[Any, Callable[[], str]]:
+    """Faker for the locale, and its provider."""
     try:
         from faker import Faker
     except ImportError:
@@ -54,7 +67,7 @@ def _provider(rule: Fake, name: str, seed: int) -> Callable[[], str]:
         raise UsageError(f"Faker has no locale {rule.locale!r}", where=name) from None
     # Of Faker's own methods none is a provider: only what a provider defines may be called.
     known = any(callable(getattr(one, rule.provider, None)) for one in made.factories[0].providers)
-    made.seed_instance(seed)
+    made.seed_instance(0)
     try:
         example = getattr(made, rule.provider)() if known else None
     except Exception:  # a provider that needs arguments may raise anything
@@ -62,6 +75,5 @@ def _provider(rule: Fake, name: str, seed: int) -> Callable[[], str]:
     if not isinstance(example, str):
         hint = "For example name, street_address, phone_number, email, sentence."
         raise UsageError(f"Faker has no provider {rule.provider!r} of text", where=name, hint=hint)
-    made.seed_instance(seed)
     call: Callable[[], str] = getattr(made, rule.provider)
-    return call
+    return made, call

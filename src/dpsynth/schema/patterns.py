@@ -66,6 +66,20 @@ class Automaton:
             found[state] = max((1 + found[target] for _, target in self.moves[state]), default=0)
         return found[0]
 
+    def text(self, rank: int) -> str:
+        """The text of a rank in ``0 .. counts[0]-1``; distinct ranks have distinct texts."""
+        state, written = 0, list[str]()
+        while not self.accepting[state] or rank:
+            rank -= self.accepting[state]
+            for characters, target in self.moves[state]:
+                ways = self.counts[target]
+                if rank < len(characters) * ways:
+                    break
+                rank -= len(characters) * ways
+            written.append(characters[rank // ways])
+            state, rank = target, rank % ways
+        return "".join(written)
+
     @cached_property
     def _backwards(self) -> list[int]:
         """The states, each after all that it leads to."""

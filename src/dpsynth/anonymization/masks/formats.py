@@ -1,0 +1,172 @@
+"""Format-preserving pseudonyms: digits stay digits, letters letters, separators where they are, check digits right."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from dpsynth.anonymization.masks.check_digits import Bits, Characters, Check, Whole
+from dpsynth.anonymization.masks.keys import Hashing
+from dpsynth.anonymization.masks.permutations import LARGEST_HALF, LEAST_DOMAIN, KeyedPermutation
+from dpsynth.anonymization.masks.values import decoded
+from dpsynth.errors import DataMismatchError
+
+ALPHABETS: dict[str, tuple[str, ...]] = {
+    "shape": (string.digits, string.ascii_uppercase, string.ascii_lowercase),
+    "digits": (string.digits,),
+    "letters": (string.ascii_uppercase, string.ascii_lowercase),
+}
+"""Sets of characters by name; a character becomes another one of its set."""
+
+LONGEST = 64
+MOST_SHAPES = 1_024
+
+_Groups = NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Format:
+    """The text that a keyed permutation gives for a text, among all texts of its shape: the sequence of the sets that
+    its characters are of. Characters of ``keep`` stay, and do not count.
+
+    On the texts of one shape this is a bijection: distinct values stay distinct, and the holder of the key could undo
+    it. A cell is null that holds another character, is longer than 64, has fewer than 100 or too many texts of its
+    shape, or does not obey ``check``.
+    """
+
+    hashing: Hashing
+    sets: tuple[str, ...]
+    keep: str
+    check: Check | None = None
+    _permutations: dict[bytes, KeyedPermutation] = field(default_factory=dict)
+
+    def __call__(self, cells: pa.Array) -> pa.Array:
+        """The texts; ``DataMismatchError`` when there are more than 1,024 shapes: that is no format."""
+        texts = decoded(cells)
+        short = pc.less_equal(pc.utf8_length(texts), LONGEST)
+        texts = pc.if_else(short, texts, pa.scalar(None, texts.type))
+        fits = np.asarray(texts.is_valid().to_numpy(zero_copy_only=False))
+        if not len(texts) or not fits.any():
+            return pa.nulls(len(texts), pa.string())
+        characters = _characters(texts)
+        groups, numbers = self._read(characters)
+        fits &= (groups >= _KEPT).all(axis=1)
+        counted = groups >= 0
+        changed = counted
+        if self.check is not None:
+            fixed, obeys = self.check.fixed(characters, counted)
+            fits &= obeys
+            changed = counted & ~fixed
+        written = self._permuted(characters, groups, numbers, changed & fits[:, None], fits)
+        if self.check is not None:
+            self.check.written(characters, counted & fits[:, None])
+        texts = characters.view(f"<U{characters.shape[1]}").reshape(-1)
+        return pa.array(texts, pa.string(), mask=~(fits & written))
+
+    def _read(self, characters: Characters) -> tuple[_Groups, Whole]:
+        """The set of each character and its number in it; ``_KEPT`` for kept ones, ``_OTHER`` for any other."""
+        groups = np.full(characters.shape, _OTHER, dtype=np.int8)
+        numbers = np.zeros(characters.shape, dtype=np.int64)
+        kept = np.array([0, *map(ord, self.keep)], dtype=np.uint32)
+        groups[np.isin(characters, kept)] = _KEPT
+        for index, letters in enumerate(self.sets):
+            codes = np.array(sorted(map(ord, letters)), dtype=np.uint32)
+            at = np.minimum(np.searchsorted(codes, characters), len(codes) - 1)
+            hit = codes[at] == characters
+            groups[hit], numbers[hit] = index, at[hit]
+        return groups, numbers
+
+    def _permuted(self, characters: Characters, groups: _Groups, numbers: Whole, changed: Bits, fits: Bits) -> Bits:
+        """Change the marked characters in place; which rows have a shape that can be permuted."""
+        order = np.argsort(~changed, axis=1, kind="stable")
+        shapes = np.take_along_axis(np.where(changed, groups, _KEPT), order, axis=1)
+        packed = np.take_along_axis(numbers, order, axis=1)
+        done = np.zeros(len(characters), dtype=np.bool_)
+        for shape, rows in _by_shape(shapes, np.flatnonzero(fits)):
+            permutation = self._permutation(shape)
+            if permutation is not None:
+                packed[rows, : len(shape)] = _applied(permutation, packed[rows, : len(shape)], self._sizes(shape))
+                done[rows] = True
+        back = np.empty_like(packed)
+        np.put_along_axis(back, order, packed, axis=1)
+        for index, letters in enumerate(self.sets):
+            codes = np.array(sorted(map(ord, letters)), dtype=np.uint32)
+            cells = changed & (groups == index) & done[:, None]
+            characters[cells] = codes[back[cells]]
+        return done
+
+    def _sizes(self, shape: _Groups) -> list[int]:
+        return [len(self.sets[index]) for index in shape.tolist()]
+
+    def _permutation(self, shape: _Groups) -> KeyedPermutation | None:
+        label = shape.tobytes()
+        if label not in self._permutations:
+            sizes = self._sizes(shape)
+            half = _split(sizes)
+            left, right = _product(sizes[:half]), _product(sizes[half:])
+            if not left * right >= LEAST_DOMAIN or max(left, right) > LARGEST_HALF:
+                return None
+            self._permutations[label] = KeyedPermutation(self.hashing, left, right, label + b"\xff")
+        return self._permutations[label]
+
+
+_KEPT, _OTHER = -1, -2
+
+
+def _characters(texts: pa.Array) -> Characters:
+    """The code points, one row a text, zero beyond its end and where it is null."""
+    longest = max(pc.max(pc.utf8_length(texts)).as_py(), 1)
+    return np.array(texts.fill_null("").to_pylist(), dtype=f"<U{longest}").view(np.uint32).reshape(len(texts), longest)
+
+
+def _by_shape(shapes: _Groups, rows: Whole) -> Iterator[tuple[_Groups, Whole]]:
+    """Each shape that occurs among the rows, without the characters that are kept, and its rows."""
+    if not len(rows):
+        return
+    found, places = np.unique(shapes[rows], axis=0, return_inverse=True)
+    if len(found) > MOST_SHAPES:
+        hint = "Use pseudonym for names of any form, or drop for free text."
+        raise DataMismatchError(f"the cells have more than {MOST_SHAPES:,} shapes: they have no format", hint=hint)
+    order = np.argsort(places.reshape(-1), kind="stable")
+    ends = np.cumsum(np.bincount(places.reshape(-1), minlength=len(found)))
+    for shape, members in zip(found, np.split(rows[order], ends[:-1]), strict=True):
+        yield shape[shape >= 0], members
+
+
+def _applied(permutation: KeyedPermutation, digits: Whole, sizes: list[int]) -> Whole:
+    half = _split(sizes)
+    first, second = permutation(_number(digits[:, :half], sizes[:half]), _number(digits[:, half:], sizes[half:]))
+    return np.concatenate([_digits(first, sizes[:half]), _digits(second, sizes[half:])], axis=1)
+
+
+def _split(sizes: list[int]) -> int:
+    """Where the two halves are as equal as they can be."""
+    products = [(max(_product(sizes[:at]), _product(sizes[at:])), at) for at in range(len(sizes) + 1)]
+    return min(products)[1]
+
+
+def _product(sizes: list[int]) -> int:
+    found = 1
+    for size in sizes:
+        found *= size
+    return found
+
+
+def _number(digits: Whole, sizes: list[int]) -> Whole:
+    found = np.zeros(len(digits), dtype=np.int64)
+    for column, size in enumerate(sizes):
+        found = found * size + digits[:, column]
+    return found
+
+
+def _digits(numbers: Whole, sizes: list[int]) -> Whole:
+    found = np.empty((len(numbers), len(sizes)), dtype=np.int64)
+    for column in range(len(sizes) - 1, -1, -1):
+        numbers, found[:, column] = np.divmod(numbers, sizes[column])
+    return found

@@ -1,0 +1,36 @@
+"""Keyed pseudonyms: what only the holder of the key could have computed, and nobody can invert by guessing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from dpsynth.anonymization.masks.keys import Hashing
+
+
+@dataclass(frozen=True, eq=False)
+class Pseudonym:
+    """``prefix`` and ``length`` hex digits of keyed BLAKE2b over the exact bytes of the cell.
+
+    Equal cells get equal pseudonyms. Two of n different cells share one with probability below n²/2 · 16**-length:
+    about 10⁻²⁷ for a million cells and the default length of 32.
+    """
+
+    hashing: Hashing
+    length: int
+    prefix: str
+
+    def __call__(self, cells: pa.Array) -> pa.Array:
+        """The pseudonyms; about a microsecond each."""
+        count, octets = len(cells), (self.length + 1) // 2
+        joined = b"".join(self.hashing.digests(cells.to_pylist(), octets))
+        digits = np.frombuffer(joined.hex().encode(), dtype=np.uint8).reshape(count, 2 * octets)[:, : self.length]
+        head = np.frombuffer(self.prefix.encode(), dtype=np.uint8)
+        written = np.empty((count, len(head) + self.length), dtype=np.uint8)
+        written[:, : len(head)] = head
+        written[:, len(head) :] = digits
+        offsets = np.arange(count + 1, dtype=np.int64) * written.shape[1]
+        buffers = pa.py_buffer(offsets), pa.py_buffer(written.tobytes())
+        return pa.LargeStringArray.from_buffers(count, *buffers)
