@@ -10,12 +10,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dpsynth.anonymization.policy_document import LimitsPart, ModelPart, PolicyFieldModel, PolicyModel, validate
+from dpsynth.anonymization.builders import Builder, builder_of
+from dpsynth.anonymization.policy_document import (
+    LimitsPart,
+    ModelPart,
+    PolicyFieldModel,
+    PolicyFieldPart,
+    PolicyModel,
+    validate,
+)
 from dpsynth.errors import SchemaError
 from dpsynth.schema import Schema, UnitSpec
 from dpsynth.schema.document import Role, Scalar, TypeName, did_you_mean
 from dpsynth.schema.hierarchy_files import with_paths
-from dpsynth.schema.hierarchy_parts import HierarchyPart
+from dpsynth.schema.hierarchy_parts import Uncovered
 from dpsynth.schema.mask_parts import Mask
 from dpsynth.schema.table import read_text
 from dpsynth.schema.yamltext import dump, parse
@@ -26,15 +34,19 @@ _BLOCK_FROM_SCHEMA = ("role", "mask", "hierarchy", "level")
 
 @dataclass(frozen=True)
 class PolicyField:
-    """What the policy says about one column; ``order`` is "numeric", the values from low to high, or None."""
+    """What the policy says about one column.
+
+    ``builder``: how its values are grouped. ``levels``: the lowest and the highest level that may be released, None
+    when all may. ``order`` is "numeric", the values from low to high, or None.
+    """
 
     name: str
     role: Role = "other"
     type: TypeName | None = None
     format: str | None = None
     mask: Mask | None = None
-    hierarchy: HierarchyPart | None = None
-    level: int | None = None
+    builder: Builder = field(default_factory=lambda: builder_of("", None), repr=False)
+    uncovered: Uncovered = "error"
     levels: tuple[int, int] | None = None
     weight: float = 1.0
     order: str | tuple[Scalar, ...] | None = None
@@ -106,6 +118,16 @@ class Policy:
     def by_name(self) -> dict[str, PolicyField]:
         """The fields by name."""
         return {one.name: one for one in self.fields}
+
+    @property
+    def quasi(self) -> tuple[PolicyField, ...]:
+        """The quasi-identifiers, in their order."""
+        return self.of_role("quasi")
+
+    @property
+    def fixed(self) -> dict[int, tuple[int, int]]:
+        """By quasi-identifier, counted from 0, the lowest and the highest level that may be released."""
+        return {place: one.levels for place, one in enumerate(self.quasi) if one.levels is not None}
 
     def of_role(self, role: Role) -> tuple[PolicyField, ...]:
         """The fields of a role, in their order."""
@@ -190,23 +212,32 @@ def _field(model: PolicyFieldModel, where: str) -> PolicyField:
             wanted = "sensitive" if key == "order" else "quasi"
             hint = f"Give the field role: {wanted}, or leave the key out."
             raise SchemaError(f"{place}{key}: a field of role {role} has none", where=where, hint=hint)
-    if part.level is not None and part.levels is not None:
-        raise SchemaError(f"{place}level: stands beside levels", where=where, hint="One of them is enough.")
-    low, high = part.levels or (0, 0)
-    if not 0 <= low <= high:
-        raise SchemaError(f"{place}levels: are the lowest and the highest level, from 0", where=where)
+    builder = builder_of(model.name, part.hierarchy, None if model.format == "default" else model.format)
     return PolicyField(
         name=model.name,
         role=role,
         type=model.type,
         format=None if model.format == "default" else model.format,
         mask=part.mask,
-        hierarchy=part.hierarchy,
-        level=part.level,
-        levels=None if part.levels is None else (low, high),
+        builder=builder,
+        uncovered=part.hierarchy.uncovered if part.hierarchy else "error",
+        levels=_levels(part, builder.height, f"{where}: {place}"),
         weight=1.0 if part.weight is None else part.weight,
         order=tuple(part.order) if isinstance(part.order, list) else part.order,
     )
+
+
+def _levels(part: PolicyFieldPart, height: int, where: str) -> tuple[int, int] | None:
+    """The lowest and the highest level that may be released."""
+    if part.level is not None and part.levels is not None:
+        raise SchemaError(f"{where}level: stands beside levels", hint="One of them is enough.")
+    if part.level is None and part.levels is None:
+        return None
+    key, (low, high) = ("level", (part.level or 0,) * 2) if part.levels is None else ("levels", part.levels)
+    if not 0 <= low <= high < height:
+        hint = f"Its hierarchy has the levels 0 to {height - 1}."
+        raise SchemaError(f"{where}{key}: no such level, or not in ascending order", hint=hint)
+    return low, high
 
 
 def _check(policy: Policy, model: PolicyModel, where: str) -> None:

@@ -86,6 +86,7 @@ class Classes:
     persons: Counts | None = None
     population: Counts | None = None
     _tabs: dict[str, Crosstab] = field(default_factory=dict, init=False, repr=False)
+    _tallies: dict[str, Crosstab] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def rows(self) -> Counts:
@@ -108,6 +109,17 @@ class Classes:
             rows = _summed(inverse, self.counts, len(keys))
             self._tabs[name] = Crosstab(keys // one.size, keys % one.size, rows)
         return self._tabs[name]
+
+    def tally(self, name: str) -> Crosstab:
+        """Different persons by class and value of a sensitive attribute: the crosstab where a row is a person."""
+        if self.persons is None:
+            return self.crosstab(name)
+        if name not in self._tallies:
+            (one,) = (one for one in self.sensitive if one.name == name)
+            pairs = _distinct_pairs(self.of * one.size + one.codes, self.persons)
+            keys, persons = np.unique(pairs, return_counts=True)
+            self._tallies[name] = Crosstab(keys // one.size, keys % one.size, persons.astype(np.int64))
+        return self._tallies[name]
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ def keys_of(column: pa.Array, missing: Sequence[bytes] = ()) -> pa.LargeBinaryAr
     plain = storage(column)
     if pa.types.is_dictionary(plain.type):
         return keys_of(plain.dictionary, missing).take(plain.indices)
-    cells = trimmed(_at_most(_texts(plain), CELL_BYTES))
+    cells = trimmed(_at_most(texts_of(plain), CELL_BYTES))
     good = matches(cells, _PRINTABLE)
     if missing:
         listed = pc.is_in(cells, value_set=pa.array(missing, cells.type))
@@ -47,8 +47,8 @@ def _at_most(cells: pa.Array, most: int) -> pa.Array:
     return pc.if_else(pc.less_equal(pc.binary_length(cells), most), cells, pa.scalar(None, cells.type))
 
 
-def _texts(column: pa.Array) -> pa.Array:
-    """Cells of a plain type as bytes."""
+def texts_of(column: pa.Array) -> pa.Array:
+    """Cells of a plain type as bytes: text unchanged, numbers, booleans, dates as their text, else null."""
     kind = column.type
     if is_text(kind):
         return as_bytes(column)

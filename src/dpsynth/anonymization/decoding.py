@@ -1,0 +1,97 @@
+"""Recoded records as a table again: group names and ranges in place of values, suppressed rows gone, a fresh order."""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dpsynth.anonymization.encoding import MISSING, Encoded, Quasi
+from dpsynth.anonymization.hierarchies import SUPPRESSED
+from dpsynth.anonymization.records import Generalized, Ranges
+from dpsynth.errors import DataMismatchError
+
+_MISSING_WORD = "missing"
+_CASTABLE = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_date)
+
+
+def released_table(encoded: Encoded, released: Generalized | Ranges) -> pa.Table:
+    """The table as it may be handed out: quasi-identifiers recoded, suppressed rows and identifying columns left out.
+
+    Columns stand in the order of the table. Those of role ``direct-id`` or with ``mask: drop`` are gone, and so is the
+    unit's; the others are carried as they are. A quasi-identifier of which every value is kept keeps its type, the
+    others are text; missing values stay null where nothing was grouped with them. The rows are in a secret random
+    order, drawn freshly each time. Raises ``DataMismatchError`` for a carried column of text that is not UTF-8. Cost:
+    memory for one more table.
+    """
+    kept = np.flatnonzero(~released.suppressed)
+    order = np.random.default_rng(secrets.randbits(256)).permutation(kept)
+    table, policy = encoded.table, encoded.policy
+    places = {one.name: place for place, one in enumerate(encoded.quasi)}
+    dropped = {one.name for one in policy.fields if one.role == "direct-id" or one.mask == "drop"}
+    hidden: set[str | None] = {policy.unit.column, *dropped}
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {}
+    for name in table.column_names:
+        if name in places:
+            kind = table.schema.field(name).type
+            columns[name] = _recoded(encoded, released, places[name], order, kind)
+        elif name not in hidden:
+            columns[name] = as_text(table.column(name).take(pa.array(order)), name)
+    return pa.table(columns)
+
+
+def as_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """A column with raw bytes as text; ``DataMismatchError`` when they are not UTF-8."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        return column
+    try:
+        return column.cast(pa.string() if pa.types.is_binary(kind) else pa.large_string())
+    except pa.ArrowInvalid:
+        raise DataMismatchError("a cell is not UTF-8 text", where=f"field {name!r}") from None
+
+
+def _recoded(
+    encoded: Encoded, released: Generalized | Ranges, place: int, order: NDArray[np.int64], kind: pa.DataType
+) -> pa.Array:
+    """One quasi-identifier of the rows in this order."""
+    one = encoded.quasi[place]
+    if isinstance(released, Ranges):
+        return _ranges(one, released.low[place][order], released.high[place][order])
+    hierarchy, codes, levels = one.hierarchy, encoded.records.codes[place][order], released.of[place][order]
+    labels = pa.array([label or None for level in hierarchy.labels for label in level], pa.string())
+    starts = np.cumsum([0, *(len(level) for level in hierarchy.labels)])
+    texts = labels.take(pa.array(starts[levels] + hierarchy.nodes[levels, codes]))
+    if levels.any() or not any(check(kind) for check in _CASTABLE):
+        return texts
+    try:
+        return texts.cast(kind)
+    except pa.ArrowInvalid:  # a value that the hierarchy writes in words
+        return texts
+
+
+def _ranges(one: Quasi, low: NDArray[np.int32], high: NDArray[np.int32]) -> pa.Array:
+    """The texts of ranges of leaves: a value, ``[low, high]`` in an order, ``{a, b}`` without one, ``*`` for all."""
+    pairs, place = np.unique(low.astype(np.int64) << 32 | high.astype(np.int64), return_inverse=True)
+    names = [_range(one, pair >> 32, pair & 0xFFFFFFFF) for pair in pairs.tolist()]
+    return pa.array(names, pa.string()).take(pa.array(place.reshape(-1)))
+
+
+def _range(one: Quasi, first: int, last: int) -> str | None:
+    leaves = one.hierarchy.labels[0]
+    if first == last:
+        return leaves[first] or None
+    if first == 0 and last == len(leaves) - 1:
+        return SUPPRESSED
+    inside = leaves[first : last + 1]
+    plain = [label for label in inside if label not in (MISSING, SUPPRESSED)]
+    special = [label or _MISSING_WORD for label in inside if label in (MISSING, SUPPRESSED)]
+    if not one.ordered:
+        return f"{{{', '.join([*plain, *special])}}}"
+    ends = [plain[0]] if len(plain) == 1 else [f"[{plain[0]}, {plain[-1]}]"] if plain else []
+    return " or ".join([*ends, *special])
+
+
+__all__ = ["as_text", "released_table"]
