@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from dpsynth.curator.bounding import BoundedSource
 from dpsynth.curator.curator import Curator
+from dpsynth.curator.masking import MaskedReader, cell_masks
 from dpsynth.curator.reshaping import ReshapedReader
 from dpsynth.curator.sources import MarginalSource, StreamSource
 from dpsynth.domain import Clique
@@ -24,7 +25,7 @@ class Ingest:
     """A table that fits its schema and unit, not yet read. Raises ``DataMismatchError`` if it does not fit."""
 
     def __init__(self, reader: TableReader, schema: Schema, unit: Unit) -> None:
-        reader = reshaped(reader, schema)
+        reader = described(reader, schema)
         schema.check_columns(reader.names, reader.types)
         if unit.column is not None and unit.column not in reader.names:
             raise DataMismatchError(f"the table has no column {unit.column!r}, the privacy unit", where=reader.where)
@@ -35,15 +36,15 @@ class Ingest:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of ingestion itself."""
-        encoded = str(Label(LabelKind.FREE, "encoded by the schema, row by row"))
+        done = ["encoded by the schema, row by row"]
+        if masks := masked_steps(self._schema):
+            done.insert(0, f"masked by the schema, row by row: {'; '.join(masks)}")
         if self._schema.reshape is not None:
-            done = f"reshaped: one row per person ({self._schema.reshape.words})"
-            return (str(Label(LabelKind.FREE, done)), encoded)
-        if self._unit.column is None:
-            return (encoded,)
-        most = self._unit.max_rows
-        kept = f"at most {most} {'row' if most == 1 else 'rows'} kept per person"
-        return (encoded, str(Label(LabelKind.FREE, kept)))
+            done.insert(0, f"reshaped: one row per person ({self._schema.reshape.words})")
+        elif self._unit.column is not None:
+            most = self._unit.max_rows
+            done.append(f"at most {most} {'row' if most == 1 else 'rows'} kept per person")
+        return tuple(str(Label(LabelKind.FREE, step)) for step in done)
 
     def curator(self, transaction: Transaction, workload: Sequence[Clique]) -> Curator:
         """The curator of this table, its workload counted in one pass. Reads rows: the transaction must be touched."""
@@ -51,12 +52,18 @@ class Ingest:
         return Curator(self._source, self._unit, transaction)
 
 
-def reshaped(reader: TableReader, schema: Schema) -> TableReader:
-    """The table as the schema's fields describe it: reshaped to one row per person if the schema says so.
+def described(reader: TableReader, schema: Schema) -> TableReader:
+    """The table as the schema's fields describe it: reshaped to one row per person, then masked, where it says so.
 
-    Reads no row. Raises ``DataMismatchError`` for a table that cannot be reshaped.
+    Reads no row. Raises ``DataMismatchError`` for a table that cannot be reshaped or masked.
     """
-    return reader if schema.reshape is None else ReshapedReader(reader, schema, schema.reshape)
+    reader = reader if schema.reshape is None else ReshapedReader(reader, schema, schema.reshape)
+    return MaskedReader(reader, schema) if cell_masks(schema) else reader
+
+
+def masked_steps(schema: Schema) -> tuple[str, ...]:
+    """What a fit does to cells before it reads them, in words; ``SchemaError`` for what no fit can do."""
+    return tuple(mask.step for mask in cell_masks(schema).values())
 
 
 def _source_of(reader: TableReader, schema: Schema, unit: Unit) -> MarginalSource:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dpsynth.errors import ResourceLimitError, UsageError
+from dpsynth.pipeline.ingest import masked_steps
 from dpsynth.pipeline.preprocessing import MAX_STABILITY, preprocessing_of
 from dpsynth.privacy.conversions import budget_of, epsilon_of_mu2
 from dpsynth.privacy.governor import Governor, governor_of
@@ -145,6 +146,7 @@ def price(
     """The plan of one synthesizer at one loss; ``ResourceLimitError`` if it needs more memory than the limit."""
     if rows is not None and rows < 0:
         raise UsageError("the guessed number of rows cannot be negative")
+    masked_steps(schema)
     if tag.governor.units(tag.loss) == 0:
         raise UsageError("epsilon and delta are too small: they buy no budget at all")
     if tag.governor is Governor.PURE and not method.without_delta:
