@@ -48,7 +48,7 @@ class CountingSource:
 
 @pytest.fixture
 def room():
-    def build(unit=Unit(), epsilon=Fraction(10), stability=1, governor="zcdp"):
+    def build(unit=Unit(), epsilon=Fraction(10), governor="zcdp"):
         ledger = Ledger.in_memory()
         delta = Fraction(0) if governor == "pure" else Fraction(1, 10**9)
         ledger.create("pool", epsilon=epsilon, delta=delta, unit=unit, governor=governor)
@@ -58,7 +58,7 @@ def room():
         )
         transaction.touch()
         source = CountingSource(transaction)
-        return Curator(source, unit, transaction, stability), source, transaction
+        return Curator(source, unit, transaction), source, transaction
 
     return build
 
@@ -140,10 +140,10 @@ def test_an_empty_question_is_refused(room):
 
 
 @pytest.mark.parametrize(
-    ("unit", "stability", "expected"), [(Unit(), 1, 1), (Unit("id", 5), 1, 5), (Unit("id", 5), 3, 15)]
+    ("unit", "expected"), [(Unit(), 1), (Unit(stability=7), 7), (Unit("id", 5), 5), (Unit("id", 5, stability=3), 15)]
 )
-def test_sensitivity_grows_with_the_unit(room, unit, stability, expected):
-    curator, _, _ = room(unit=unit, stability=stability)
+def test_sensitivity_grows_with_the_unit(room, unit, expected):
+    curator, _, _ = room(unit=unit)
     loss = curator.remaining.share(Fraction(1, 4))
     (answer,) = curator.measure([("a",)], loss)
     assert answer.sensitivity == expected
@@ -155,13 +155,13 @@ def test_sensitivity_grows_with_the_unit(room, unit, stability, expected):
 
 @pytest.mark.parametrize("weights", [(1, 7, 2), (7, 1, 2), (2, 1, 7)])
 def test_the_largest_weight_decides_the_sensitivity_of_a_selection(room, weights):
-    curator, _, _ = room(unit=Unit("id", 5), stability=2)
+    curator, _, _ = room(unit=Unit("id", 5, stability=2))
     offered = [Candidate(c.clique, c.estimate, weight) for c, weight in zip(candidates(), weights, strict=True)]
     assert curator.select(offered, curator.remaining).sensitivity == 7 * 10
 
 
 def test_a_coarsened_table_keeps_unit_and_stability(room):
-    curator, _, _ = room(unit=Unit("id", 5), stability=3)
+    curator, _, _ = room(unit=Unit("id", 5, stability=3))
     coarse = curator.coarsened({"c": np.array([0, 1, 1, 0], dtype=np.int64)})
     loss = curator.remaining.share(Fraction(1, 4))
     measured = coarse.measure([("a",), ("c",)], loss)

@@ -98,13 +98,13 @@ def test_distinct_keys_are_counted_with_noise(room, governor):
 
 
 @pytest.mark.parametrize(
-    ("unit", "stability", "rows"), [(Unit(), 1, 1), (Unit("color", 5), 1, 5), (Unit("color", 5), 3, 15)]
+    ("unit", "rows"), [(Unit(), 1), (Unit(stability=7), 7), (Unit("color", 5), 5), (Unit("color", 5, stability=3), 15)]
 )
-def test_scales_and_thresholds_grow_with_the_unit(room, unit, stability, rows):
+def test_scales_and_thresholds_grow_with_the_unit(room, unit, rows):
     source, transaction, _, _ = room(unit=unit, governor="zcdp")
     asked = transaction.remaining.share(HALF)
-    found = categories(source, unit, transaction, ["color", "size"], asked, stability=stability)
-    counts = distinct_counts(source, unit, transaction, ["color", "size"], asked, stability=stability)
+    found = categories(source, unit, transaction, ["color", "size"], asked)
+    counts = distinct_counts(source, unit, transaction, ["color", "size"], asked)
     for answer in (*found, *counts):
         assert answer.sensitivity == rows
         assert answer.scale == pytest.approx(rows * np.sqrt(2) / np.sqrt(2 * float(asked.rho_exact)), rel=1e-6)

@@ -19,6 +19,7 @@ from dpsynth.tables import open_table
 
 COUNT = 3000
 PERSON = Unit("person", 2)
+SUPPRESSED = Unit(stability=3)
 
 
 def rows() -> dict[str, list]:
@@ -53,7 +54,7 @@ ADDED = {
     "a text in a number column": [PLAIN | {"age": "forty", "price": "n.a.", "day": "yesterday"}],
     "a long text": [PLAIN | {"city": "x" * 5000, "age": "9" * 500}],
     "another format": [PLAIN | {"age": "40.5", "price": "1,000.00", "day": "31/12/2020", "code": "007"}],
-    "a person with many rows": [PLAIN | {"city": f"new {number}", "age": str(number)} for number in range(50)],
+    "many rows": [PLAIN | {"city": f"new {number}", "age": str(number)} for number in range(50)],
 }  # fmt: skip
 
 
@@ -108,9 +109,7 @@ def run(columns: dict[str, list], unit: Unit, governor: str, tape: Tape, monkeyp
         )
         patch.setattr(bounding.os, "urandom", lambda size: np.random.default_rng(0).bytes(size))
         table = pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
-        learned = learn(
-            open_table(table), unit, transaction, share=Fraction(1, 2), stability=1, name="t", progress=lambda *_: None
-        )
+        learned = learn(open_table(table), unit, transaction, share=Fraction(1, 2), name="t", progress=lambda *_: None)
     asked = [event.data["question"] for event in ledger.events("pool") if event.kind == "DRAW"]
     return asked, [receipt.loss for receipt in transaction.draws], learned.schema.to_dict(), learned.record()
 
@@ -133,21 +132,22 @@ def neighbor(columns: dict[str, list], added: list[dict], person: str = "new") -
     return {name: [*cells, *(row[name] for row in more)] for name, cells in columns.items()}
 
 
-@pytest.mark.parametrize(("unit", "governor"), [(Unit(), "zcdp"), (PERSON, "gdp")], ids=["row", "person"])
+@pytest.mark.parametrize(("unit", "governor"), [(Unit(), "zcdp"), (PERSON, "gdp"), (SUPPRESSED, "gdp")])
 def test_neighbors_differ_within_the_sensitivity_and_replay_alike(unit, governor, monkeypatch):
     base = rows()
     tape = Tape()
     first = run(base, unit, governor, tape, monkeypatch)
     assert {question["question"] for question in first[0]} == {"measure", "categories", "distinct_counts"}
+    assert {question["sensitivity"] for question in first[0]} == {unit.rows}
     for name, added in ADDED.items():
-        kept = added if unit == PERSON else added[:1]
+        kept = added if unit == PERSON else added[: unit.stability]
         for columns in [neighbor(base, kept), *([neighbor(base, kept, person="")] if unit == PERSON else [])]:
             replayed = Tape(tape.answers)
             assert run(columns, unit, governor, replayed, monkeypatch) == first, name
             assert len(replayed.exact) == len(tape.exact)
             pairs = zip(tape.exact, replayed.exact, strict=True)
             distances = [distance(a, b, question=question) for (question, a), (_, b) in pairs]
-            assert max(distances) <= unit.max_rows, name
+            assert max(distances) <= unit.rows, name
             if unit == PERSON and columns["person"][-1] == "":
                 assert max(distances) == 0, "rows of nobody do not count"
 
@@ -157,7 +157,7 @@ def test_a_bound_that_is_broken_is_seen(monkeypatch):
     base, tape = rows(), Tape()
     run(base, Unit(), "gdp", tape, monkeypatch)
     replayed = Tape(tape.answers)
-    run(neighbor(base, ADDED["a person with many rows"]), Unit(), "gdp", replayed, monkeypatch)
+    run(neighbor(base, ADDED["many rows"]), Unit(), "gdp", replayed, monkeypatch)
     moved: dict[str, int] = {}
     for (question, before), (_, after) in zip(tape.exact, replayed.exact, strict=True):
         moved[question] = max(moved.get(question, 0), distance(before, after, question=question))

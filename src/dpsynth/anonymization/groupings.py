@@ -125,8 +125,11 @@ def _around(numbers: _Floats, level: Level, low: float | None, high: float | Non
 
 
 def _interval_labels(below: _Floats, above: _Floats) -> pa.StringArray:
-    lows, first, place = np.unique(below, return_index=True, return_inverse=True)
-    ends = zip(lows.tolist(), above[first].tolist(), strict=True)
+    # Both bounds together: next to ``high`` two intervals may begin alike, and no value may choose another one's label.
+    both = np.empty(len(below), np.complex128)
+    both.real, both.imag = below, above
+    different, place = np.unique(both, return_inverse=True)
+    ends = zip(different.real.tolist(), different.imag.tolist(), strict=True)
     return pa.array([_interval(low, high) for low, high in ends], pa.string()).take(pa.array(place.reshape(-1)))
 
 

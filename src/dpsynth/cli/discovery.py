@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dpsynth.cli.labels import label_words
 from dpsynth.cli.layout import at_most, table
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def describe_discovery(drawn: DiscoveryPlan) -> str:
     lines = [
         f"Price of one {drawn.method} fit without a schema: {guarantee}.",
         f"Accounting: {price.governor.words}: {at_most(price.governor.amount(price.loss))}.",
-        f"It {drawn.unit.description}.",
+        f"It {drawn.unit.description}.{label_words(drawn.labels, drawn.unit.stability)}",
         f"{PUBLIC} {share}",
         f"Noise: at least ±{drawn.vote:,.0f} rows in each count of the vote on types.",
     ]
@@ -53,6 +54,8 @@ def discovery_record(drawn: DiscoveryPlan) -> dict[str, object]:
         "amount": float(price.governor.amount(price.loss)),
         "unit": str(drawn.unit),
         "protects": drawn.unit.description,
+        "labels": list(drawn.labels),
+        "stability": drawn.unit.stability,
         "columns": drawn.columns,
         "discover_share": float(drawn.share),
         "vote_noise": drawn.vote,

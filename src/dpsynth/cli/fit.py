@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 @setting("pool", metavar="NAME", help="The pool that pays. Default: the schema's population, else its name.")
 @setting("purpose", metavar="TEXT", help="Why; kept in the ledger as a private field.")
 @options.ledger
+@options.max_stability
 @options.memory_limit
 @options.delimiter
 @options.output("The model file to write (.dps).")
@@ -159,6 +160,7 @@ def _record(outcome: FitOutcome, target: str) -> dict[str, object]:
         "delta": float(priced.delta),
         "unit": str(priced.unit),
         "protects": priced.protects,
+        "stability": priced.unit.stability,
         "transaction": outcome.transaction,
         "governor": str(outcome.pool.governor),
         "spent": {

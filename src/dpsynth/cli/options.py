@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dpsynth.cli.command import Output
-from dpsynth.cli.parameters import DELTA, MEMORY, PARENTS, SHARE, THETA, UNIT
+from dpsynth.cli.parameters import DELTA, MEMORY, PARENTS, SHARE, STABILITY, THETA, UNIT
 from dpsynth.cli.settings import setting
 from dpsynth.errors import UsageError
 
@@ -103,6 +103,15 @@ memory_limit = setting(
     default="4GB",
     show_default=True,
     help="Refuse a model that would need more; said before anything is spent.",
+)
+max_stability = setting(
+    "max-stability",
+    metavar="C",
+    type=STABILITY,
+    default=1,
+    show_default=True,
+    help="What was done to the table before, such as dropping small classes, may multiply all noise by up to C, at the "
+    "same epsilon. Beyond that the table is refused.",
 )
 delimiter = click.option(
     "--delimiter", metavar="CHAR", help="What separates the cells of a CSV. Default: a comma; a tab for .tsv files."

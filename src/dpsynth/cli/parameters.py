@@ -27,6 +27,7 @@ LARGEST_EPSILON = 10_000
 
 LARGEST_COUNT = 10**12
 LARGEST_SEED = 2**63 - 1
+LARGEST_STABILITY = 10**6
 
 
 def decimal(text: str) -> Fraction | None:
@@ -170,4 +171,5 @@ class UnitText(_Type):
 
 EPSILON, DELTA, SHARE, MEMORY, UNIT = Epsilon(), Delta(), Share(), Memory(), UnitText()
 COUNT, SEED, PARENTS = Whole(1, LARGEST_COUNT), Whole(0, LARGEST_SEED), Whole(1, 4)
+STABILITY = Whole(1, LARGEST_STABILITY)
 LEVEL, THETA = Level(), Factor()

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
 from dpsynth.cli.discovery import describe_discovery, discovery_record
+from dpsynth.cli.labels import label_words
 from dpsynth.cli.layout import at_most, size, table
 from dpsynth.cli.parameters import COUNT, EPSILON
 from dpsynth.cli.settings import setting
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     "dpsynth plan -s adult.yaml --epsilon 1 --workload target:income --effort max",
     "dpsynth plan -s visits.yaml --epsilon 1 --unit patient_id:4 --json",
     "dpsynth plan people.csv --epsilon 1 --rows 20000",
+    "dpsynth plan suppressed.csv -s adult.yaml --epsilon 1 --max-stability 5",
 )
 @click.argument("data", type=click.Path(), required=False)
 @options.known_schema
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 @setting("rows", metavar="N", type=COUNT, help="Your public guess of the number of rows; adds the expected error.")
 @options.unit
 @options.discover_share
+@options.max_stability
 @options.delimiter
 @options.memory_limit
 def plan(
@@ -63,17 +66,20 @@ def plan(
 
     Spends nothing and reads no data. A fit makes the same checks before it spends. The price is that in a new pool, or
     in one of the governor that is named. Where the unit is a person, it also tells what another number of rows per
-    person would cost. Instead of a schema name the table DATA: of it the header alone is read, and the plan is that of
-    a fit which discovers the domain.
+    person would cost. Beside a schema name the table DATA: its sidecar says what was done to it before and how that
+    multiplies the noise. Without a schema the header of DATA is read too, and the plan is that of a fit which discovers
+    the domain.
     """
     wishes = {"effort": effort, "max_model_size": max_model_size, "degree": degree, "theta": theta}
     settings = options.method_settings(output, wanted["method"], workload=workload, **wishes)
     if schema is None:
         return _undescribed(data, {**wanted, "settings": settings, "share": discover_share, "delimiter": delimiter})
     _check_undiscovered(discover_share)
+    if data is None:
+        _check_no_table()
     from dpsynth.pipeline.plan import plan as price
 
-    priced = price(schema, settings=settings, **wanted)
+    priced = price(schema, settings=settings, data=data, **wanted)
     lines = [describe(priced), *_max_rows(priced), *notes(priced)]
     lines.append("Nothing was spent and no data was read.")
     return Answer(as_result(priced), "\n".join(lines))
@@ -86,6 +92,13 @@ def _check_undiscovered(share: Fraction | None) -> None:
         raise UsageError("with a schema nothing is discovered", where="--discover-share")
 
 
+def _check_no_table() -> None:
+    """Without a table nothing was done to it before: an option that allows it is a mistake."""
+    if click.get_current_context().get_parameter_source("max_stability") is ParameterSource.COMMANDLINE:
+        hint = "Name the table too: its sidecar says what was done to it."
+        raise UsageError("there is no table that something was done to", where="--max-stability", hint=hint)
+
+
 def _undescribed(data: str | None, wanted: dict[str, Any]) -> Answer:
     """The plan of a fit without a schema."""
     if data is None:
@@ -95,7 +108,7 @@ def _undescribed(data: str | None, wanted: dict[str, Any]) -> Answer:
     drawn = plan_undescribed(data, **wanted)
     return Answer(
         discovery_record(drawn),
-        f"{describe_discovery(drawn)}\nNothing was spent; of the table only the header was read.",
+        f"{describe_discovery(drawn)}\nNothing was spent; of the table only the header and the sidecar were read.",
     )
 
 
@@ -113,6 +126,7 @@ def describe(priced: PricedPlan) -> str:
     head = (
         f"Price of one {drawn.method} fit: epsilon {at_most(priced.epsilon)}, delta {at_most(priced.delta)}.\n"
         f"Accounting: {governor.words}: {at_most(amount)}.\nIt {priced.protects}."
+        + label_words(priced.labels, priced.unit.stability)
     )
     rows = [
         (
@@ -189,6 +203,8 @@ def as_result(priced: PricedPlan) -> dict[str, object]:
         "fixed_epsilon": None if priced.fixed_epsilon is None else float(priced.fixed_epsilon),
         "unit": str(priced.unit),
         "protects": priced.protects,
+        "labels": list(priced.labels),
+        "stability": priced.unit.stability,
         "steps": steps,
         "cells": drawn.cells,
         "bytes": drawn.bytes,

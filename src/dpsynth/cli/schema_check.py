@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -36,10 +37,13 @@ def check(output: Output, *, schema: str, data: str | None, delimiter: str | Non
     except DpsynthError as error:
         problems = loaded.problems()
         raise type(error)(_count(problems), where=schema, hint="\n  ".join(problems)) from None
+    from dpsynth.pipeline.ingest import masked_steps
+
+    steps = masked_steps(loaded)
     unused = [] if data is None else _compare(loaded, data, delimiter)
     if unused:
         output.note(f"Not in the schema, so never read: {', '.join(unused)}.")
-    return Answer(_record(loaded, unused), _words(loaded, data))
+    return Answer({**_record(loaded, unused), "masks": list(steps)}, _words(loaded, data, steps))
 
 
 def _count(problems: list[str]) -> str:
@@ -48,26 +52,26 @@ def _count(problems: list[str]) -> str:
 
 def _compare(schema: Schema, data: str, delimiter: str | None) -> list[str]:
     """The columns of the table that the schema does not know."""
+    from dpsynth.pipeline.ingest import described
     from dpsynth.tables import open_table
 
     reader = open_table(data, delimiter=delimiter)
     known = {field.name for field in schema.fields}
-    if schema.reshape is None:
-        schema.check_columns(reader.names, reader.types)
-    else:
-        types = schema.reshape.reshaped_types(reader.names, reader.types, reader.where)
-        schema.check_columns(tuple(types), types)
+    read = described(reader, schema)
+    schema.check_columns(read.names, read.types)
+    if schema.reshape is not None:
         known = {schema.reshape.person, *schema.reshape.sources}
     return [name for name in reader.names if name not in known]
 
 
-def _words(schema: Schema, data: str | None) -> str:
+def _words(schema: Schema, data: str | None, steps: Sequence[str]) -> str:
     rows = [(field.name, field.type or "", _values(field), field.role) for field in schema.fields]
     unit = "one row" if schema.unit.column is None else f"one person ({schema.unit.column})"
     if schema.reshape is not None:
         unit += f", made one row ({schema.reshape.words})"
     fits = f" and fits {data}" if data else ""
     said = [f"Constraints: {schema.allowed.description}."] if schema.allowed else []
+    said += [f"A fit applies to each row before it reads it: {'; '.join(steps)}."] if steps else []
     said += [f"Note: {remark}." for remark in schema.remarks]
     said.append(f"The schema is ready for a fit{fits}; unit: {unit}.")
     return "\n".join((table(("field", "type", "values", "role"), rows), "", *said))

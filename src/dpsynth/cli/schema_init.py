@@ -47,6 +47,7 @@ _CONFIRM = "dpsynth schema confirm"
 @setting("pool", metavar="NAME", help="With --dp: the pool that pays. Default: the table's name.")
 @setting("purpose", metavar="TEXT", help="With --dp: why; kept in the ledger as a private field.")
 @options.ledger
+@options.max_stability
 @click.option("--name", metavar="NAME", help="The name of the table. Default: the file's.")
 @options.delimiter
 @options.output("The draft to write (.yaml), or - for stdout.")

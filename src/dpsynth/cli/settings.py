@@ -33,6 +33,7 @@ KEYS = (
     "purpose",
     "ledger",
     "memory-limit",
+    "max-stability",
     "rows",
     "quiet",
 )

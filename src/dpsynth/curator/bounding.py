@@ -383,5 +383,10 @@ def check_identifier(reader: TableReader, column: str) -> None:
     """Raise ``DataMismatchError`` when the column is absent or of a type that cannot name a person."""
     if column not in reader.names:
         raise DataMismatchError(f"the table has no column {column!r}, the unit of the guarantee", where=reader.where)
-    if not _IDENTIFIER.match(reader.types[column]):
+    if not hashable(reader.types[column]):
         raise DataMismatchError(f"column {column!r} cannot name a person by its type", where=reader.where)
+
+
+def hashable(kind: str) -> bool:
+    """Whether values of this Arrow type have a text that can name a person."""
+    return _IDENTIFIER.match(kind) is not None

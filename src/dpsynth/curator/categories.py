@@ -29,8 +29,6 @@ def categories(
     transaction: Transaction,
     columns: Sequence[str],
     loss: PrivacyLoss,
-    *,
-    stability: int = 1,
 ) -> tuple[Categories, ...]:
     """For each column the keys that are common enough to be told, with their noisy counts.
 
@@ -43,7 +41,7 @@ def categories(
         raise UsageError("categories cannot be discovered under pure epsilon: a threshold needs a delta")
     source.check(unit, columns)
     laws.check_affordable(governor, loss, transaction.remaining)
-    rows = laws.measure_sensitivity(unit.max_rows * stability)
+    rows = laws.measure_sensitivity(unit.rows)
     # Equal parts of the loss: one scale and one threshold for all columns.
     scale = laws.measured_scales(governor, rows, loss, [1] * len(columns))[0]
     threshold = least_threshold(rows, scale, loss.delta // len(columns))

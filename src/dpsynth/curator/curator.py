@@ -30,8 +30,7 @@ class Curator:
     """Serves ``Queryable`` over a source of exact counts, a unit and a touched ledger transaction.
 
     Guarantee: the answers to any adaptively chosen questions together lose at most the reservation of the transaction,
-    in its pool's currency, for neighbors that differ by one unit. ``stability`` is the product of the stabilities of
-    all preprocessing steps.
+    in its pool's currency, for neighbors that differ by one unit. Every sensitivity is computed at ``unit.rows``.
     """
 
     def __init__(
@@ -39,13 +38,11 @@ class Curator:
         source: MarginalSource,
         unit: Unit,
         transaction: Transaction,
-        stability: int = 1,
         coarsening: Coarsening = (),
     ) -> None:
         self._source = source
         self._unit = unit
         self._transaction = transaction
-        self._stability = stability
         self._coarsening = coarsening
 
     @property
@@ -81,7 +78,7 @@ class Curator:
         self._check_cliques(cliques)
         self._check_weights(weights, len(cliques))
         self._check_affordable(loss)
-        sensitivity = laws.measure_sensitivity(self._rows_per_unit)
+        sensitivity = laws.measure_sensitivity(self._unit.rows)
         scales = laws.measured_scales(self.governor, sensitivity, loss, weights)
         cells = sum(self.domain.cells(clique) for clique in cliques)
         mechanisms = counting_noise(self.governor, sensitivity, scales, cells)
@@ -122,7 +119,7 @@ class Curator:
         self._check_candidates(candidates)
         self._check_affordable(loss)
         largest = max(candidate.weight for candidate in candidates)
-        sensitivity = laws.score_sensitivity(largest, self._rows_per_unit)
+        sensitivity = laws.score_sensitivity(largest, self._unit.rows)
         scale = laws.selection_scale(self.governor, sensitivity, loss)
         mechanism = noisy_max(self.governor, sensitivity, scale)
 
@@ -161,11 +158,7 @@ class Curator:
         if self._coarsening:
             raise UsageError("a coarsened table cannot be coarsened again")
         source = CoarsenedSource(self._source, buckets)
-        return Curator(source, self._unit, self._transaction, self._stability, coarsening_of(buckets))
-
-    @property
-    def _rows_per_unit(self) -> int:
-        return self._unit.max_rows * self._stability
+        return Curator(source, self._unit, self._transaction, coarsening_of(buckets))
 
     def _check_cliques(self, cliques: Sequence[Clique]) -> None:
         if not cliques:

@@ -21,8 +21,6 @@ def distinct_counts(
     transaction: Transaction,
     columns: Sequence[str],
     loss: PrivacyLoss,
-    *,
-    stability: int = 1,
 ) -> tuple[DistinctCount, ...]:
     """The noisy number of distinct keys of each column, charged together at most ``loss``, in equal parts; no delta.
 
@@ -32,7 +30,7 @@ def distinct_counts(
     governor = transaction.governor
     source.check(unit, columns)
     laws.check_affordable(governor, loss, transaction.remaining)
-    rows = laws.measure_sensitivity(unit.max_rows * stability)
+    rows = laws.measure_sensitivity(unit.rows)
     # Equal parts of the loss: one scale for all columns.
     scale = laws.measured_scales(governor, rows, loss, [1] * len(columns))[0]
     (noise,) = counting_noise(governor, rows, [scale], len(columns))

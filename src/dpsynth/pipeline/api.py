@@ -27,6 +27,7 @@ def fit(
     ledger: Ledger | str | Path | None = None,
     memory_limit: int = DEFAULT_MEMORY_LIMIT,
     discover_share: Number | None = None,
+    max_stability: int = 1,
     **settings: Any,
 ) -> Model:
     """A model of ``data`` under (epsilon, delta)-differential privacy, paid from the ledger.
@@ -38,7 +39,8 @@ def fit(
     ``data``: a pandas, polars or pyarrow table, anything with an Arrow stream, or a path to CSV, Parquet or Arrow.
     ``ledger``: a ``Ledger``, a path, or ``None`` for the default one, which the command line uses too. An unknown pool
     is created with this budget as its cap, governed by GDP, or by pure epsilon when ``delta`` is 0; a pool that exists
-    keeps its governor. ``settings`` go to the method.
+    keeps its governor. ``settings`` go to the method. ``max_stability``: what was done to the table before, by its
+    sidecar, may multiply all noise by so much at the same epsilon; beyond it, ``NoGuaranteeError``.
 
     Raises ``SchemaError``, ``DataMismatchError``, ``NoGuaranteeError`` and ``ResourceLimitError`` before anything is
     spent; ``BudgetExceededError`` when the pool refuses. A failure after the first row was read forfeits the
@@ -79,4 +81,5 @@ def fit(
         ledger=ledger,
         memory_limit=memory_limit,
         discovery=discover_share,
+        max_stability=max_stability,
     ).model

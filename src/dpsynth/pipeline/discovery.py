@@ -111,14 +111,13 @@ def learn(
     transaction: Transaction,
     *,
     share: Fraction,
-    stability: int,
     name: str,
     progress: Progress,
 ) -> Learned:
     """The domain of a table behind a touched transaction, at most ``share`` of its reservation spent."""
-    questions = TableQuestions(reader, unit, transaction, stability)
+    questions = TableQuestions(reader, unit, transaction)
     loss, governor = transaction.reservation, transaction.governor
-    purse = Purse(loss, governor, unit.max_rows * stability, share)
+    purse = Purse(loss, governor, unit.rows, share)
     found = discover(questions, purse, lambda done: progress("discovering the columns", done))
     schema = Schema.from_dict(document(found, name=name, unit=unit, header=reader.names))
     spent = sum((receipt.loss for receipt in transaction.draws), start=PrivacyLoss())

@@ -29,6 +29,7 @@ class DiscoveryPlan:
     ``share``: of the loss, at most. ``vote``: the standard deviation in a count of the vote on types when it is asked
     twice, rows. ``threshold``: about how many rows a value needs to be released if all columns hold text. ``rows``: the
     public guess, and ``enough`` whether it will do; ``needed`` is an epsilon that would, if one of at most 10 does.
+    ``labels``: what was done to the table before; ``unit.stability`` multiplies the noise.
     """
 
     price: Price
@@ -40,6 +41,7 @@ class DiscoveryPlan:
     threshold: int | None
     rows: int | None
     needed: Fraction | None
+    labels: tuple[str, ...] = ()
 
     @property
     def enough(self) -> bool | None:
@@ -64,12 +66,12 @@ def plan_discovery(
 def _precision(
     loss: PrivacyLoss, governor: Governor, columns: int, unit: Unit, share: Fraction
 ) -> tuple[float, int | None]:
-    purse = Purse(loss, governor, unit.max_rows, share)
+    purse = Purse(loss, governor, unit.rows, share)
     voted = min(VOTE + VOTE_AGAIN, share)
     vote = purse.deviation_of(columns, voted)
     scale = purse.deviation_of(columns, max(share - VOTE, share / 2))
     try:
-        return vote, least_threshold(unit.max_rows, scale, loss.delta // (2 * columns))
+        return vote, least_threshold(unit.rows, scale, loss.delta // (2 * columns))
     except BudgetExceededError:
         return vote, None
 

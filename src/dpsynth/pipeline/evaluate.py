@@ -27,7 +27,7 @@ from dpsynth.metrics import (
 from dpsynth.models import Model, load
 from dpsynth.models.claims import STAMP
 from dpsynth.pipeline.evaluation import ColumnResult, Evaluation
-from dpsynth.pipeline.ingest import reshaped
+from dpsynth.pipeline.ingest import described
 from dpsynth.pipeline.plan import load_schema
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.schema import Schema
@@ -151,7 +151,7 @@ def _open(source: Any, schema: Schema, delimiter: str | None, *, raw: bool = Fal
     if isinstance(source, str | Path) and str(source) != "-":
         verify_sidecar(source)
     reader = open_table(source, delimiter=delimiter)
-    reader = reshaped(reader, schema) if raw else reader
+    reader = described(reader, schema) if raw else reader
     unit = schema.unit.column
     names = reader.names if unit is None or unit in reader.names else (*reader.names, unit)
     try:

@@ -17,7 +17,7 @@ from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.models import Model
 from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, discover_share
 from dpsynth.pipeline.discovery_plan import DiscoveryPlan, plan_discovery
-from dpsynth.pipeline.ingest import Ingest, preprocessing_of
+from dpsynth.pipeline.ingest import Ingest
 from dpsynth.pipeline.manifest import provenance_of, versions
 from dpsynth.pipeline.plan import (
     DEFAULT_DELTA,
@@ -31,6 +31,7 @@ from dpsynth.pipeline.plan import (
     unit_of,
 )
 from dpsynth.pipeline.prepared import Described, Fitted, Prepared, Undescribed
+from dpsynth.pipeline.preprocessing import MAX_STABILITY, preprocessing_of
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.reservation import Request, request_of, reserve
 from dpsynth.pipeline.sealing import sealed
@@ -75,6 +76,7 @@ def fit(
     ledger: Ledger | str | Path | None = None,
     memory_limit: int = DEFAULT_MEMORY_LIMIT,
     discovery: Number | None = None,
+    max_stability: int = MAX_STABILITY,
     delimiter: str | None = None,
     output: str | Path | None = None,
     force: bool = False,
@@ -89,7 +91,7 @@ def fit(
     ``plan`` and ``DataMismatchError`` before anything is spent, and ``BudgetExceededError`` when the pool refuses; a
     failure after TOUCH forfeits the whole reservation.
     """
-    wish = _Wish(data, method, dict(settings or {}), unit, memory_limit, delimiter)
+    wish = _Wish(data, method, dict(settings or {}), unit, memory_limit, max_stability, delimiter)
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     loaded = None if schema is None else load_schema(schema)
     if loaded is not None:
@@ -112,14 +114,17 @@ class _Wish:
     settings: dict[str, Any]
     unit: Unit | str | None
     memory_limit: int
+    max_stability: int
     delimiter: str | None
 
     def described(self, schema: Schema, request: Request) -> Described:
         """The fit with this schema; everything that can be refused is refused here."""
         algorithm = synthesizer(self.method, **self.settings)
-        unit = unit_of(schema, self.unit)
+        whom = unit_of(schema, self.unit)
+        preprocessing = preprocessing_of(self.data, whom, max_stability=self.max_stability)
+        unit = preprocessing.seen(whom)
         priced = price(schema, algorithm, request, unit=unit, rows=None, memory_limit=self.memory_limit)
-        preprocessing = preprocessing_of(self.data)
+        priced = replace(priced, labels=preprocessing.labels)
         ingest = Ingest(open_table(self.data, delimiter=self.delimiter), schema, priced.unit)
         return Described(priced, algorithm, ingest, schema, preprocessing)
 
@@ -127,14 +132,16 @@ class _Wish:
         """The fit that discovers its domain; refused under pure epsilon."""
         check_discoverable(request.governor)
         algorithm = synthesizer(self.method, **self.settings)
-        unit = Unit.parse(self.unit) if isinstance(self.unit, str) else self.unit or Unit()
-        preprocessing = preprocessing_of(self.data)
+        whom = Unit.parse(self.unit) if isinstance(self.unit, str) else self.unit or Unit()
+        preprocessing = preprocessing_of(self.data, whom, max_stability=self.max_stability)
+        unit = preprocessing.seen(whom)
         reader = open_table(self.data, delimiter=self.delimiter)
         columns = asked_columns(reader, unit)
         check_workload(algorithm, columns)
         tag = Price(request.epsilon, request.delta, request.loss, request.governor)
         check_affordable(columns, tag, share, unit=unit, memory_limit=self.memory_limit)
         drawn = plan_discovery(tag, columns=len(columns), unit=unit, method=algorithm.name, share=share, rows=None)
+        drawn = replace(drawn, labels=preprocessing.labels)
         return Undescribed(drawn, algorithm, reader, table_name(self.data), preprocessing, self.memory_limit)
 
 

@@ -5,79 +5,27 @@ Constructing an ``Ingest`` looks at names and physical types; rows are first rea
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from dpsynth.curator.bounding import BoundedSource
 from dpsynth.curator.curator import Curator
+from dpsynth.curator.masking import MaskedReader, cell_masks
 from dpsynth.curator.reshaping import ReshapedReader
 from dpsynth.curator.sources import MarginalSource, StreamSource
 from dpsynth.domain import Clique
-from dpsynth.errors import DataMismatchError, NoGuaranteeError
+from dpsynth.errors import DataMismatchError
 from dpsynth.ledger import Transaction
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
-from dpsynth.tables import TableReader, verify_sidecar
-
-_LABEL = re.compile(r"(FREE|COSTS|POST|NON-DP|STABLE\((\d{1,9})\))(?: (.*))?", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What was done to a table before the fit: its label chain, the product of all stabilities, notes for the user."""
-
-    labels: tuple[str, ...]
-    stability: int
-    notes: tuple[str, ...]
-
-
-_RAW = "no sidecar (TABLE.dpsynth.json) says what was done to the table before: it counts as raw"
-
-
-def preprocessing_of(data: Any) -> Preprocessing:
-    """The label chain of a table from its sidecar; a table without one counts as raw, and the notes say so.
-
-    Raises ``DataMismatchError`` when the file is not the one its sidecar describes, and ``NoGuaranteeError`` for a
-    step without finite stability or with one above 1.
-    """
-    if not isinstance(data, str | os.PathLike) or os.fspath(data) == "-":
-        return Preprocessing((), 1, (_RAW,))
-    sidecar = verify_sidecar(data)
-    if sidecar is None:
-        return Preprocessing((), 1, (_RAW,))
-    where = os.fspath(data)
-    labels = [_label(text, where) for text in sidecar.labels]
-    for label in labels:
-        if label.kind is LabelKind.NON_DP:
-            raise NoGuaranteeError(
-                f"the step {label.step!r} has no finite stability: no guarantee would hold", where=where
-            )
-        if label.stability > 1:
-            raise NoGuaranteeError(
-                f"the step {label.step!r} multiplies every sensitivity by {label.stability}",
-                where=where,
-                hint="Fit the table before that step.",
-            )
-    return Preprocessing(sidecar.labels, 1, ())
-
-
-def _label(text: str, where: str) -> Label:
-    match = _LABEL.fullmatch(text)
-    if match is None:
-        raise DataMismatchError("the sidecar holds a label that is not known", where=where)
-    kind = LabelKind.STABLE if match[2] else LabelKind(match[1])
-    return Label(kind, match[3] or "unnamed", int(match[2] or 1))
+from dpsynth.tables import TableReader
 
 
 class Ingest:
     """A table that fits its schema and unit, not yet read. Raises ``DataMismatchError`` if it does not fit."""
 
     def __init__(self, reader: TableReader, schema: Schema, unit: Unit) -> None:
-        reader = reshaped(reader, schema)
+        reader = described(reader, schema)
         schema.check_columns(reader.names, reader.types)
         if unit.column is not None and unit.column not in reader.names:
             raise DataMismatchError(f"the table has no column {unit.column!r}, the privacy unit", where=reader.where)
@@ -88,28 +36,34 @@ class Ingest:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of ingestion itself."""
-        encoded = str(Label(LabelKind.FREE, "encoded by the schema, row by row"))
+        done = ["encoded by the schema, row by row"]
+        if masks := masked_steps(self._schema):
+            done.insert(0, f"masked by the schema, row by row: {'; '.join(masks)}")
         if self._schema.reshape is not None:
-            done = f"reshaped: one row per person ({self._schema.reshape.words})"
-            return (str(Label(LabelKind.FREE, done)), encoded)
-        if self._unit.column is None:
-            return (encoded,)
-        most = self._unit.max_rows
-        kept = f"at most {most} {'row' if most == 1 else 'rows'} kept per person"
-        return (encoded, str(Label(LabelKind.FREE, kept)))
+            done.insert(0, f"reshaped: one row per person ({self._schema.reshape.words})")
+        elif self._unit.column is not None:
+            most = self._unit.max_rows
+            done.append(f"at most {most} {'row' if most == 1 else 'rows'} kept per person")
+        return tuple(str(Label(LabelKind.FREE, step)) for step in done)
 
-    def curator(self, transaction: Transaction, workload: Sequence[Clique], stability: int) -> Curator:
+    def curator(self, transaction: Transaction, workload: Sequence[Clique]) -> Curator:
         """The curator of this table, its workload counted in one pass. Reads rows: the transaction must be touched."""
         self._source.prefetch(workload)
-        return Curator(self._source, self._unit, transaction, stability)
+        return Curator(self._source, self._unit, transaction)
 
 
-def reshaped(reader: TableReader, schema: Schema) -> TableReader:
-    """The table as the schema's fields describe it: reshaped to one row per person if the schema says so.
+def described(reader: TableReader, schema: Schema) -> TableReader:
+    """The table as the schema's fields describe it: reshaped to one row per person, then masked, where it says so.
 
-    Reads no row. Raises ``DataMismatchError`` for a table that cannot be reshaped.
+    Reads no row. Raises ``DataMismatchError`` for a table that cannot be reshaped or masked.
     """
-    return reader if schema.reshape is None else ReshapedReader(reader, schema, schema.reshape)
+    reader = reader if schema.reshape is None else ReshapedReader(reader, schema, schema.reshape)
+    return MaskedReader(reader, schema) if cell_masks(schema) else reader
+
+
+def masked_steps(schema: Schema) -> tuple[str, ...]:
+    """What a fit does to cells before it reads them, in words; ``SchemaError`` for what no fit can do."""
+    return tuple(mask.step for mask in cell_masks(schema).values())
 
 
 def _source_of(reader: TableReader, schema: Schema, unit: Unit) -> MarginalSource:

@@ -42,6 +42,7 @@ def provenance_of(
             "neighbors": "add or remove one unit",
             "unit": str(priced.unit),
             "protects": priced.protects,
+            "stability": priced.unit.stability,
             "reservation": loss_record(transaction.reservation),
         },
         "spent": loss_record(spent),

@@ -37,8 +37,10 @@ class MaxRowsCost:
 def costs_of_max_rows(
     schema: Schema, method: Synthesizer, tag: Priced, *, unit: Unit, rows: int | None
 ) -> tuple[MaxRowsCost, ...]:
-    """The comparison for a person's unit; empty for a row's and for a reshaped table, where a person is one row."""
-    if unit.column is None or schema.reshape is not None:
+    """The comparison for a person's unit; empty for a row's, for a reshaped table, where a person is one row, and for
+    a table whose stability was computed at these ``max_rows``.
+    """
+    if unit.column is None or schema.reshape is not None or unit.stability > 1:
         return ()
     halved = [unit.max_rows >> step for step in range(1, _STEPS + 1)]
     doubled = [unit.max_rows << step for step in range(1, _STEPS + 1)]

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dpsynth.errors import ResourceLimitError, UsageError
+from dpsynth.pipeline.ingest import masked_steps
+from dpsynth.pipeline.preprocessing import MAX_STABILITY, preprocessing_of
 from dpsynth.privacy.conversions import budget_of, epsilon_of_mu2
 from dpsynth.privacy.governor import Governor, governor_of
 from dpsynth.privacy.loss import PrivacyLoss
@@ -32,7 +34,8 @@ Number = Fraction | float | int | str
 class PricedPlan:
     """A plan with its price: the guarantee (epsilon, delta), the loss it is paid from in the currency of the governor,
     and the unit it protects; ``reshaped`` says how a person's rows become one, if they do.
-    ``max_rows_costs`` compares other numbers of rows per person; only ``plan`` fills it.
+    ``max_rows_costs`` compares other numbers of rows per person; only ``plan`` fills it. ``labels``: what was done to
+    the table before, where the table is known; ``unit.stability`` multiplies the noise.
     """
 
     plan: Plan
@@ -44,6 +47,7 @@ class PricedPlan:
     warnings: tuple[str, ...]
     reshaped: str | None = None
     max_rows_costs: tuple[MaxRowsCost, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def protects(self) -> str:
@@ -73,10 +77,13 @@ def plan(
     rows: int | None = None,
     unit: Unit | str | None = None,
     memory_limit: int = DEFAULT_MEMORY_LIMIT,
+    data: Any = None,
+    max_stability: int = MAX_STABILITY,
 ) -> PricedPlan:
     """The priced plan of a fit. Raises ``SchemaError``, ``NoGuaranteeError``, ``UsageError`` or ``ResourceLimitError``
     exactly where the fit itself would, and spends nothing. ``governor``: that of the pool that shall pay, by default
-    the one that a new pool would get.
+    the one that a new pool would get. ``data``: the table, of which only the sidecar is read; what was done to it
+    before multiplies the noise, by at most ``max_stability``.
 
     >>> import dpsynth
     >>> schema = dpsynth.Schema.from_domain({"sex": 2, "region": 16}, public="a code book")
@@ -89,12 +96,14 @@ def plan(
     epsilon, delta = privacy_parameters(epsilon, delta)
     governor = governor_of(delta, governor)
     price_tag = Price(epsilon, delta, budget_of(epsilon, delta, governor), governor)
-    algorithm, protected = synthesizer(method, **dict(settings or {})), unit_of(schema, unit)
+    algorithm, whom = synthesizer(method, **dict(settings or {})), unit_of(schema, unit)
+    before = preprocessing_of(data, whom, max_stability=max_stability, unread=True)
+    protected = before.seen(whom)
     priced = price(schema, algorithm, price_tag, unit=protected, rows=rows, memory_limit=memory_limit)
     from dpsynth.pipeline.max_rows import costs_of_max_rows
 
     costs = costs_of_max_rows(schema, algorithm, price_tag, unit=protected, rows=rows)
-    return replace(priced, max_rows_costs=costs)
+    return replace(priced, max_rows_costs=costs, labels=before.labels)
 
 
 class Priced(Protocol):
@@ -137,6 +146,7 @@ def price(
     """The plan of one synthesizer at one loss; ``ResourceLimitError`` if it needs more memory than the limit."""
     if rows is not None and rows < 0:
         raise UsageError("the guessed number of rows cannot be negative")
+    masked_steps(schema)
     if tag.governor.units(tag.loss) == 0:
         raise UsageError("epsilon and delta are too small: they buy no budget at all")
     if tag.governor is Governor.PURE and not method.without_delta:

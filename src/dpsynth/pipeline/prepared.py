@@ -14,9 +14,10 @@ from dpsynth.ledger import Transaction
 from dpsynth.models import Model
 from dpsynth.pipeline.discovery import Learned, affordable, learn, nothing_learned
 from dpsynth.pipeline.discovery_plan import DiscoveryPlan
-from dpsynth.pipeline.ingest import Ingest, Preprocessing
+from dpsynth.pipeline.ingest import Ingest
 from dpsynth.pipeline.observed import ASKED, ObservedQueryable
 from dpsynth.pipeline.plan import Price, PricedPlan
+from dpsynth.pipeline.preprocessing import Preprocessing
 from dpsynth.pipeline.progress import Progress
 from dpsynth.pipeline.serving import reductions, serving
 from dpsynth.privacy.labels import Label, LabelKind
@@ -109,7 +110,7 @@ class Described:
     def ask(self, transaction: Transaction, progress: Progress) -> Fitted:
         """The synthesizer's model."""
         progress("counting", 0.0)
-        curator = self.ingest.curator(transaction, self.priced.plan.workload, self.preprocessing.stability)
+        curator = self.ingest.curator(transaction, self.priced.plan.workload)
         model = _fitted(self.priced, self.algorithm, curator, progress)
         labels = (*self.preprocessing.labels, *self.ingest.labels)
         return Fitted(model, self.schema, self.priced, model.answers, labels)
@@ -148,7 +149,6 @@ class Undescribed:
             self.unit,
             transaction,
             share=self.announced.share,
-            stability=self.preprocessing.stability,
             name=self.name,
             progress=_first(progress, _DISCOVERED),
         )
@@ -161,7 +161,7 @@ class Undescribed:
         learned, method, priced = affordable(learned, served, left, unit=self.unit, memory_limit=self.memory_limit)
         notes += reductions(wanted, (learned, method))
         ingest = Ingest(self.reader, learned.schema, self.unit)
-        curator = ingest.curator(transaction, priced.plan.workload, self.preprocessing.stability)
+        curator = ingest.curator(transaction, priced.plan.workload)
         model = _fitted(priced, method, curator, _rest(progress))
         found = Label(LabelKind.COSTS, f"domain discovered with {float(learned.share):.1%} of the loss")
         labels = (*self.preprocessing.labels, str(found), *ingest.labels)

@@ -11,9 +11,9 @@ from dpsynth.discovery.draft import learned_text
 from dpsynth.errors import UsageError
 from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, learn, nothing_learned
-from dpsynth.pipeline.ingest import preprocessing_of
 from dpsynth.pipeline.manifest import decimal_text, versions
 from dpsynth.pipeline.plan import DEFAULT_DELTA, DEFAULT_MEMORY_LIMIT, Number, Price
+from dpsynth.pipeline.preprocessing import MAX_STABILITY, preprocessing_of
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.reservation import Request, request_of, reserve
 from dpsynth.pipeline.sealing import sealed
@@ -50,6 +50,7 @@ def learn_schema(
     pool: str | None = None,
     purpose: str | None = None,
     ledger: Ledger | str | Path | None = None,
+    max_stability: int = MAX_STABILITY,
     delimiter: str | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -63,9 +64,9 @@ def learn_schema(
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     request = request_of(book, pool or named, epsilon, None, delta, discovers=True)
     check_discoverable(request.governor)
-    preprocessing = preprocessing_of(data)
+    preprocessing = preprocessing_of(data, unit or Unit(), max_stability=max_stability)
+    whom = preprocessing.seen(unit or Unit())
     reader = open_table(data, delimiter=delimiter)
-    whom = unit or Unit()
     tag = Price(request.epsilon, request.delta, request.loss, request.governor)
     check_affordable(asked_columns(reader, whom), tag, Fraction(9, 10), unit=whom, memory_limit=DEFAULT_MEMORY_LIMIT)
     details = {"settings": {}, "versions": versions()}
@@ -73,7 +74,7 @@ def learn_schema(
         atomic_write(output, force=force) as part,
         reserve(book, request, unit=whom, purpose=purpose, method=METHOD, details=details) as transaction,
     ):
-        questions = _Questions(reader, whom, named, preprocessing.stability)
+        questions = _Questions(reader, whom, named)
         learned = questions.ask(transaction, progress)
         answers = learned.discovery.answers
         spent = reconcile(answers, transaction.draws, transaction.reservation, transaction.governor)
@@ -98,7 +99,6 @@ class _Questions:
     reader: TableReader
     unit: Unit
     name: str
-    stability: int
 
     def ask(self, transaction: Transaction, progress: Progress) -> Learned:
         """The discovery: from TOUCH on a fault of anything but ours is told in constant words."""
@@ -109,7 +109,6 @@ class _Questions:
                 self.unit,
                 transaction,
                 share=Fraction(1),
-                stability=self.stability,
                 name=self.name,
                 progress=progress,
             )

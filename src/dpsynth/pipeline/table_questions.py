@@ -48,9 +48,9 @@ def asked_columns(reader: TableReader, unit: Unit) -> tuple[str, ...]:
 class TableQuestions:
     """Serves ``Discoverable`` over a table and a touched transaction: charge, read, noise, answer."""
 
-    def __init__(self, reader: TableReader, unit: Unit, transaction: Transaction, stability: int = 1) -> None:
+    def __init__(self, reader: TableReader, unit: Unit, transaction: Transaction) -> None:
         self.names = asked_columns(reader, unit)
-        self._reader, self._unit, self._transaction, self._stability = reader, unit, transaction, stability
+        self._reader, self._unit, self._transaction = reader, unit, transaction
 
     @property
     def unit(self) -> Unit:
@@ -64,16 +64,16 @@ class TableQuestions:
 
     def counts(self, partitions: Partitions, loss: PrivacyLoss) -> tuple[NoisyMarginal, ...]:
         """The noisy class counts of every column of the partitions, charged together at most ``loss``."""
-        curator = Curator(self._source(partitions), self._unit, self._transaction, self._stability)
+        curator = Curator(self._source(partitions), self._unit, self._transaction)
         return curator.measure([(name,) for name in partitions.domain], loss)
 
     def categories(self, columns: Sequence[str], loss: PrivacyLoss) -> tuple[Categories, ...]:
         """The frequent texts of every column with noisy counts; the delta of ``loss`` pays for their threshold."""
-        return categories(self._keys, self._unit, self._transaction, columns, loss, stability=self._stability)
+        return categories(self._keys, self._unit, self._transaction, columns, loss)
 
     def distinct(self, columns: Sequence[str], loss: PrivacyLoss) -> tuple[DistinctCount, ...]:
         """The noisy number of different texts in every column, charged together at most ``loss``."""
-        return distinct_counts(self._keys, self._unit, self._transaction, columns, loss, stability=self._stability)
+        return distinct_counts(self._keys, self._unit, self._transaction, columns, loss)
 
     @cached_property
     def _keys(self) -> KeySource:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dpsynth.errors import UsageError
+from dpsynth.errors import DataMismatchError, UsageError
+from dpsynth.privacy.unit import Unit
+
+_TEXT = re.compile(r'(FREE|COSTS|POST|NON-DP|STABLE\((\d{1,9})(?: per ("(?:[^"\\]|\\.)*"))?\))(?: (.*))?', re.DOTALL)
+_ROW = Unit()
 
 
 class LabelKind(StrEnum):
@@ -20,16 +26,35 @@ class LabelKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One step's effect: FREE (row-wise, data-independent), STABLE(c) (sensitivities times c), COSTS, POST, NON-DP."""
+    """One step's effect: FREE (row-wise, data-independent), STABLE(c) (sensitivities times c), COSTS, POST, NON-DP.
+
+    ``unit``: whose coming or going changes at most ``stability`` units of the same kind, for STABLE only; the claim is
+    about no other unit. Written as ``STABLE(5) step`` for rows, ``STABLE(9 per "patient:2") step`` for persons.
+    """
 
     kind: LabelKind
     step: str
     stability: int = 1
+    unit: Unit = _ROW
 
     def __post_init__(self) -> None:
-        if self.stability < 1 or (self.stability != 1 and self.kind is not LabelKind.STABLE):
+        if self.stability < 1 or (self.kind is not LabelKind.STABLE and (self.stability, self.unit) != (1, _ROW)):
             raise UsageError("only a STABLE step has a stability, and it is at least 1", where=self.step)
 
+    @staticmethod
+    def parse(text: str, where: str) -> Label:
+        """The label that was written as this text; ``DataMismatchError`` for any other text, ``where`` it stands."""
+        match = _TEXT.fullmatch(text)
+        try:
+            if match is None:
+                raise ValueError
+            kind = LabelKind.STABLE if match[2] else LabelKind(match[1])
+            unit = Unit.parse(json.loads(match[3])) if match[3] else _ROW
+            return Label(kind, match[4] or "unnamed", int(match[2] or 1), unit)
+        except (ValueError, UsageError):
+            raise DataMismatchError("the sidecar holds a label that is not known", where=where) from None
+
     def __str__(self) -> str:
-        factor = f"({self.stability})" if self.kind is LabelKind.STABLE else ""
+        whose = "" if self.unit.column is None else f" per {json.dumps(str(self.unit), ensure_ascii=False)}"
+        factor = f"({self.stability}{whose})" if self.kind is LabelKind.STABLE else ""
         return f"{self.kind}{factor} {self.step}"

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dpsynth.errors import SchemaError
+from dpsynth.schema.hierarchy_parts import HIERARCHY_KEYS, HierarchyPart
+from dpsynth.schema.mask_parts import MASK_KEYS, Mask
 
 TODO = "TODO"
 """The mark that a template leaves where only a person can answer."""
@@ -137,6 +139,9 @@ class FieldPart(_Part):
     zone: str | None = None
     null: Scalar | None = None
     overflow: Literal["clip", "other", "null"] | None = None
+    mask: Mask | None = None
+    hierarchy: HierarchyPart | None = None
+    level: int | None = Field(default=None, ge=0, le=1000)
     dtype: str | None = None
 
 
@@ -166,7 +171,9 @@ class TableModel(_Part):
     fields_: list[FieldModel] = Field(alias="fields", min_length=1)
 
 
-_KEYS: dict[str, type[_Part]] = {
+_KEYS: dict[str, type[BaseModel]] = {
+    **HIERARCHY_KEYS,
+    **MASK_KEYS,
     "unit": UnitPart,
     "bins": BinsPart,
     "constraints": ConstraintsPart,
@@ -235,7 +242,7 @@ def _place(document: dict[str, Any], problem: Any) -> tuple[str, list[str]]:
 def _known(keys: list[str], field: str) -> list[str]:
     """The keys that may stand where the last key stands."""
     parent = keys[-2] if len(keys) > 1 else None
-    tops: tuple[type[_Part], type[_Part]] = (FieldModel, FieldPart) if field else (TableModel, TablePart)
+    tops: tuple[type[BaseModel], type[BaseModel]] = (FieldModel, FieldPart) if field else (TableModel, TablePart)
     model = tops[0] if parent is None else tops[1] if parent == "dpsynth" else _KEYS.get(parent, tops[0])
     model = RulePart if parent == "constraints" and not field else model
     return [info.alias or name for name, info in model.model_fields.items()]

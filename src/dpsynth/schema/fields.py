@@ -13,9 +13,12 @@ from dpsynth.schema.builders import build_codec, is_nullable
 from dpsynth.schema.codecs import BinnedCodec, Codec, ListedCodec
 from dpsynth.schema.derivations import build_rule
 from dpsynth.schema.derived import Rule
-from dpsynth.schema.document import FieldModel, Role, Source, TypeName
+from dpsynth.schema.document import FieldModel, FieldPart, Role, Source, TypeName
 from dpsynth.schema.dtypes import dtype_problem
+from dpsynth.schema.hierarchy_parts import HierarchyPart
 from dpsynth.schema.identifiers import Identifier, arrow_type, build_identifier
+from dpsynth.schema.mask_parts import Mask
+from dpsynth.schema.masking_rules import DROP, check_masking
 from dpsynth.schema.parts import CalendarParts, build_parts
 from dpsynth.schema.ranges import WrongKey
 
@@ -42,7 +45,8 @@ class Field:
     the field follows from others (its ``codec`` then describes its type and range), ``parts`` what a date keeps,
     ``format`` how a CSV file shows dates unless it is ISO 8601. ``identifier`` says how a ``direct-id`` is invented
     after a sample, None for one that is left out. ``interpolated``: a sample spreads the values of a bin as its
-    neighbors suggest, not evenly.
+    neighbors suggest, not evenly. ``mask``, ``hierarchy`` and ``level``: what is done to the cells of the table
+    before they are read (``drop``: they are not); the codec is that of what they become.
     """
 
     name: str
@@ -62,11 +66,14 @@ class Field:
     description: str | None = None
     identifier: Identifier | None = None
     interpolated: bool = True
+    mask: Mask | None = None
+    hierarchy: HierarchyPart | None = None
+    level: int | None = None
 
     @property
     def modeled(self) -> bool:
-        """Whether the field may enter a fit (everything but ``direct-id`` and ``weight``)."""
-        return self.role not in UNMODELED
+        """Whether the field may enter a fit (everything but ``direct-id``, ``weight`` and what a mask drops)."""
+        return self.role not in UNMODELED and self.mask != DROP
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -112,12 +119,13 @@ def build_field(
     """
     try:
         identifier = None if todo else build_identifier(model, key=key)
+        check_masking(model)
         rule, codec = _content(model, todo, missing, built)
         parts = build_parts(model, codec) if isinstance(codec, BinnedCodec) and rule is None else None
     except WrongKey as wrong:
         place = wrong.key.removeprefix("dpsynth.").removeprefix("constraints.")
         raise SchemaError(f"field {model.name!r}: {place}: {wrong.message}", where=where, hint=wrong.hint) from None
-    waiting = codec is None and model.dpsynth.role not in UNMODELED and not todo
+    waiting = codec is None and _enters(model.dpsynth) and not todo
     return Field(
         name=model.name,
         type=model.type,
@@ -136,6 +144,9 @@ def build_field(
         description=model.description,
         identifier=identifier,
         interpolated=model.dpsynth.decode != "uniform",
+        mask=model.dpsynth.mask,
+        hierarchy=model.dpsynth.hierarchy,
+        level=model.dpsynth.level,
     )
 
 
@@ -161,7 +172,7 @@ def _content(
     part = model.dpsynth
     if model.type is None and "type" not in todo:
         raise WrongKey("type", "is missing", "One of string, integer, number, boolean, date, datetime.")
-    if part.role in UNMODELED and "role" not in todo:
+    if not _enters(part) and "role" not in todo:
         if part.derived is not None:
             raise WrongKey("dpsynth.derived", f"a {part.role} follows from nothing")
         return None, None
@@ -173,6 +184,11 @@ def _content(
     if codec is not None:
         _check_dtype(model, codec)
     return rule, codec
+
+
+def _enters(part: FieldPart) -> bool:
+    """Whether the field is modeled."""
+    return part.role not in UNMODELED and part.mask != DROP
 
 
 def _check_source(model: FieldModel, todo: tuple[str, ...]) -> None:

@@ -32,6 +32,16 @@ def family(physical: str) -> str | None:
     return next((name for name, pattern in _FAMILIES if re.fullmatch(pattern, physical)), None)
 
 
+def plain_type(physical: str) -> str:
+    """The type itself, or that of a dictionary's values.
+
+    >>> plain_type("int64"), plain_type("dictionary<values=double, indices=int32, ordered=0>")
+    ('int64', 'double')
+    """
+    match = _DICTIONARY.fullmatch(physical)
+    return match["values"] if match else physical
+
+
 def accepts(type_name: str, physical: str) -> bool:
     """Whether a column of this physical type can be a field of this type.
 

@@ -26,6 +26,7 @@ from dpsynth.schema.derivations import in_order
 from dpsynth.schema.document import TODO, TableModel, did_you_mean, validate
 from dpsynth.schema.fakes import fake_problems
 from dpsynth.schema.fields import Field, UnitSpec, build_field, key_problem
+from dpsynth.schema.hierarchy_files import with_paths
 from dpsynth.schema.identifiers import Identifier, primary_key
 from dpsynth.schema.map_files import with_maps
 from dpsynth.schema.physical import accepts
@@ -53,6 +54,7 @@ _ORDER = (
     *("if", "then", "never"),
     *("step", "decode", "generate", "sequence", "regex", "faker", "locale", "start", "prefix"),
     *("derived", "after", "sum", "map", "from", "file", "values", "keep", "formats"),
+    *("mask", "hierarchy", "level"),
     *("column", "max_rows", "width", "edges", "count", "log"),
     *("reshape", "first", "last", "order", "columns", "constant", "aggregate", "fields"),
 )
@@ -87,7 +89,7 @@ class Schema:
     def loads(text: str, where: str = "schema", folder: Path | None = None) -> Schema:
         """The schema in a text; ``where`` names it in messages, files that it names are read from ``folder``."""
         document = parse(text, where)
-        return _build(document if folder is None else with_maps(document, folder), where)
+        return _build(document if folder is None else _with_files(document, folder), where)
 
     @staticmethod
     def from_dict(document: Mapping[str, Any], where: str = "schema") -> Schema:
@@ -201,7 +203,7 @@ class Schema:
             for one in self._from_data()
         ]
         if not self.modeled:
-            found.append("every field is a direct-id or a weight: there is nothing to model.")
+            found.append("every field is a direct-id or a weight, or dropped: there is nothing to model.")
         return found + fake_problems(self.regenerated)
 
     @property
@@ -217,7 +219,9 @@ class Schema:
             what = f"fill in {'; '.join(self.todo[:3])}{more} ({TODO})"
             raise SchemaError(what, where=self.name, hint="See `dpsynth schema check`.")
         if not self.modeled:
-            raise SchemaError("every field is a direct-id or a weight: there is nothing to model", where=self.name)
+            raise SchemaError(
+                "every field is a direct-id or a weight, or dropped: there is nothing to model", where=self.name
+            )
         if problems := fake_problems(self.regenerated):
             raise SchemaError(problems[0].removesuffix("."), where=self.name, hint="See `dpsynth schema check`.")
         if names := [one.name for one in self._from_data()]:
@@ -308,6 +312,17 @@ def _build(document: Any, where: str) -> Schema:
     )
     allowed = build_constraints(model.dpsynth.constraints, fields, where)
     return Schema(document, model.dpsynth.name, model.dpsynth.population, spec, fields, todo, allowed, reshape)
+
+
+def _with_files(document: Any, folder: Path) -> Any:
+    """The document with what stands in the files that it names; it is complete without them."""
+    whole = with_paths(with_maps(document, folder), folder)
+    for one in whole.get("fields", ()) if isinstance(whole, dict) else ():
+        block = one.get("dpsynth") if isinstance(one, dict) else None
+        node = block.get("hierarchy") if isinstance(block, dict) else None
+        if isinstance(node, dict) and "paths" in node:
+            node.pop("file", None)
+    return whole
 
 
 def _check_names(model: TableModel, where: str) -> None:

@@ -55,8 +55,8 @@ class Noise:
 
     @staticmethod
     def planned(unit: Unit, governor: Governor) -> Noise:
-        """For a plan: without preprocessing that multiplies rows."""
-        return Noise(governor, unit.max_rows)
+        """For a plan: of the answers that a curator gives for this unit."""
+        return Noise(governor, unit.rows)
 
     def measured(self, loss: PrivacyLoss) -> float:
         """The standard deviation of the noise in a cell of one marginal that is measured for this loss."""
