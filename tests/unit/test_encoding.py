@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpsynth.anonymization.decoding import released_table
+from dpsynth.anonymization import decoding
 from dpsynth.anonymization.encoding import Encoded, records_of
 from dpsynth.anonymization.policy import Policy
 from dpsynth.anonymization.records import Generalized, Ranges
@@ -23,6 +23,10 @@ from dpsynth.schema.yamltext import parse
 from dpsynth.tables.reading import open_table
 
 AGES = "{role: quasi, hierarchy: {intervals: {levels: [10]}}}"
+
+
+def released_table(encoded: Encoded, released: Generalized | Ranges) -> pa.Table:
+    return decoding.released_table(encoded, released, decoding.fresh_order(released))
 
 
 def policy(*fields: str, head: str = "version: 1", rest: str = "") -> Policy:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -59,10 +58,17 @@ class Encoded:
         return tuple(one.null for one in self.quasi)
 
 
-def records_of(table: pa.Table, policy: Policy, population: pa.Table | None = None, *, as_is: bool = False) -> Encoded:
+def records_of(
+    table: pa.Table,
+    policy: Policy,
+    population: pa.Table | None = None,
+    *,
+    persons: Counts | None = None,
+    as_is: bool = False,
+) -> Encoded:
     """The table as records. ``population``: a table with the same quasi-identifiers that lists everybody, for k-map.
 
-    ``as_is``: hierarchies are left aside and every text is a value of its own; so is measured what was generalized
+    ``persons``: who every row is about, where the table does not hold the unit's column. ``as_is``: hierarchies are left aside and every text is a value of its own; so is measured what was generalized
     before. Missing quasi-identifiers are a value of their own; rows without a person's id count as one person.
     Raises ``SchemaError`` for a policy without quasi-identifiers, and ``DataMismatchError`` for a column that is
     absent or of a type without texts, and for values that a hierarchy or an order does not cover; never with a value.
@@ -72,20 +78,22 @@ def records_of(table: pa.Table, policy: Policy, population: pa.Table | None = No
     if not fields:
         hint = "Give some fields role: quasi."
         raise SchemaError("the policy has no quasi-identifier", where=policy.name, hint=hint)
-    unit = () if policy.unit.column is None else (policy.unit.column,)
-    require_columns(table, [*(one.name for one in (*fields, *policy.of_role("sensitive"))), *unit])
+    unit = () if policy.unit.column is None or persons is not None else (policy.unit.column,)
+    sensitive = [one for one in policy.of_role("sensitive") if one.mask != "drop"]
+    require_columns(table, [*(one.name for one in (*fields, *sensitive)), *unit])
     if population is not None:
         require_columns(population, [one.name for one in fields])
     found = [_quasi(table, population, one, policy, as_is=as_is) for one in fields]
     keep = np.all([codes >= 0 for _, codes, _ in found], axis=0)
     if not keep.all():
         table = table.filter(pa.array(keep))
+        persons = None if persons is None else persons[keep]
     listed = None if population is None else np.all([others >= 0 for *_, others in found], axis=0)
     records = Records(
         hierarchies=tuple(one.hierarchy for one, *_ in found),
         codes=tuple(codes[keep] for _, codes, _ in found),
-        sensitive=tuple(_sensitive(table, one, policy) for one in policy.of_role("sensitive")),
-        persons=None if policy.unit.column is None else _persons(table, policy),
+        sensitive=tuple(_sensitive(table, one, policy) for one in sensitive),
+        persons=_persons(table, unit[0]) if unit else persons,
         population=None if listed is None else tuple(others[listed] for *_, others in found),
         weights=tuple(one.weight for one in fields),
     )
@@ -251,15 +259,14 @@ def _ranked(texts: pa.StringArray, one: PolicyField) -> tuple[tuple[str, ...], C
     return tuple(texts.take(pa.array(order)).to_pylist()), _inverse(order)
 
 
-def _persons(table: pa.Table, policy: Policy) -> Counts:
+def _persons(table: pa.Table, column: str) -> Counts:
     """Who every row is about, counted from 0; rows without an id are all about one person, which is the safe reading.
 
     Ids are compared as they stand: no text of them means a missing one but the empty text.
     """
-    name: Any = policy.unit.column
-    _, rows = distinct_texts(table.column(name), (), name)
+    _, rows = distinct_texts(table.column(column), (), column)
     if (rows == -2).any():
-        raise DataMismatchError("a cell is not UTF-8 text", where=f"column {name!r}")
+        raise DataMismatchError("a cell is not UTF-8 text", where=f"column {column!r}")
     return rows + 1
 
 

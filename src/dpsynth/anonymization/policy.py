@@ -134,8 +134,8 @@ class Policy:
 
     @property
     def quasi(self) -> tuple[PolicyField, ...]:
-        """The quasi-identifiers, in their order."""
-        return self.of_role("quasi")
+        """The quasi-identifiers, in their order; those with ``mask: drop`` are in no output and so none."""
+        return tuple(one for one in self.of_role("quasi") if one.mask != "drop")
 
     @property
     def fixed(self) -> dict[int, tuple[int, int]]:
