@@ -93,7 +93,7 @@ def records_of(
         hierarchies=tuple(one.hierarchy for one, *_ in found),
         codes=tuple(codes[keep] for _, codes, _ in found),
         sensitive=tuple(_sensitive(table, one, policy) for one in sensitive),
-        persons=_persons(table, unit[0]) if unit else persons,
+        persons=persons_of(table.column(unit[0]), policy.missing, unit[0]) if unit else persons,
         population=None if listed is None else tuple(others[listed] for *_, others in found),
         weights=tuple(one.weight for one in fields),
     )
@@ -106,6 +106,17 @@ def require_columns(table: pa.Table, names: Iterable[str]) -> None:
         if (times := table.column_names.count(name)) != 1:
             what = "has no" if times == 0 else f"has {times} times the"
             raise DataMismatchError(f"the table {what} column {name!r}", hint="Compare the names with the policy.")
+
+
+def persons_of(column: pa.ChunkedArray, missing: Iterable[str], name: str) -> Counts:
+    """Who every row is about, counted from 0; rows without an id are all about one person, which is the safe reading.
+
+    Raises ``DataMismatchError`` for ids that are not UTF-8.
+    """
+    _, rows = distinct_texts(column, missing, name)
+    if (rows == -2).any():
+        raise DataMismatchError("a cell is not UTF-8 text", where=f"column {name!r}")
+    return rows + 1
 
 
 def distinct_texts(column: pa.ChunkedArray, missing: Iterable[str], name: str) -> tuple[pa.StringArray, Counts]:
@@ -257,17 +268,6 @@ def _ranked(texts: pa.StringArray, one: PolicyField) -> tuple[tuple[str, ...], C
         raise DataMismatchError("not every value is a number", where=where, hint="List its values as order: [...].")
     order = natural_order(texts)
     return tuple(texts.take(pa.array(order)).to_pylist()), _inverse(order)
-
-
-def _persons(table: pa.Table, column: str) -> Counts:
-    """Who every row is about, counted from 0; rows without an id are all about one person, which is the safe reading.
-
-    Ids are compared as they stand: no text of them means a missing one but the empty text.
-    """
-    _, rows = distinct_texts(table.column(column), (), column)
-    if (rows == -2).any():
-        raise DataMismatchError("a cell is not UTF-8 text", where=f"column {column!r}")
-    return rows + 1
 
 
 def _inverse(order: NDArray[np.int64]) -> Codes:

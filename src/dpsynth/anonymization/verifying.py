@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dpsynth.anonymization.encoding import Encoded, distinct_texts
-from dpsynth.anonymization.records import Classes, Counts, Generalized, Ranges, classes_of
+from dpsynth.anonymization.encoding import Encoded, distinct_texts, records_of
+from dpsynth.anonymization.hierarchies import Hierarchy
+from dpsynth.anonymization.records import Classes, Codes, Counts, Generalized, Ranges, classes_of
+from dpsynth.schema import UnitSpec
 
 
 def seen_classes(
@@ -34,6 +37,48 @@ def seen_classes(
     )
 
 
+def meant(encoded: Encoded, population: pa.Table, rows: NDArray[np.int64]) -> Counts:
+    """How many of a population may be meant by each of these rows of a table that is encoded as it is.
+
+    A text means the values that the field's hierarchy groups under it, at the finest level that has a group of this
+    name; a text that no group has means nobody. Of the population those count whom the hierarchies cover. Cost: one pass over the population for each combination of levels.
+    """
+    fields = tuple(replace(one, uncovered="suppress") for one in encoded.policy.quasi)
+    everybody = records_of(population, replace(encoded.policy, fields=fields, unit=UnitSpec()))
+    places = [
+        _groups(one.hierarchy, [own.hierarchy.labels[0][code] for code in codes[rows].tolist()])
+        for one, own, codes in zip(everybody.quasi, encoded.quasi, encoded.records.codes, strict=True)
+    ]
+    levels, nodes = (np.stack([place[at] for place in places]) for at in (0, 1))
+    parts = zip(everybody.records.hierarchies, everybody.records.codes, strict=True)
+    return _within(levels, nodes, list(parts))
+
+
+def _groups(hierarchy: Hierarchy, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """By text the finest level with a group of this name, and the group; -1 where there is none."""
+    found: dict[str, tuple[int, int]] = {}
+    for level, labels in enumerate(hierarchy.labels):
+        for node, label in enumerate(labels):
+            found.setdefault(label, (level, node))
+    places = np.array([found.get(text, (0, -1)) for text in texts], np.int64).reshape(-1, 2)
+    return places[:, 0], places[:, 1]
+
+
+def _within(
+    levels: NDArray[np.int64], nodes: NDArray[np.int64], everybody: Sequence[tuple[Hierarchy, Codes]]
+) -> Counts:
+    """Of a population, how many lie in the node at the level, both shape (attributes, classes), of each class."""
+    counts = np.zeros(levels.shape[1], np.int64)
+    for node in np.unique(levels, axis=1).T:
+        here = np.flatnonzero((levels == node[:, None]).all(axis=0))
+        theirs = [one.nodes[at][codes] + 1 for (one, codes), at in zip(everybody, node.tolist(), strict=True)]
+        ours = nodes[:, here] + 1
+        keys, _ = classes_of([np.concatenate(pair) for pair in zip(ours, theirs, strict=True)])
+        listed = np.bincount(keys[len(here) :], minlength=int(keys.max(initial=-1)) + 1)
+        counts[here] = listed[keys[: len(here)]]
+    return counts
+
+
 def _listed(encoded: Encoded, released: Generalized | Ranges, rows: NDArray[np.int64]) -> Counts:
     """How many of the population may be meant by what each of these rows shows."""
     everybody = encoded.records.population or ()
@@ -49,15 +94,12 @@ def _listed(encoded: Encoded, released: Generalized | Ranges, rows: NDArray[np.i
             for row in rows.tolist()
         ]
         return np.array(found, np.int64)
-    levels = np.stack([of[rows] for of in released.of])
-    counts = np.zeros(len(rows), np.int64)
-    for node in np.unique(levels, axis=1).T:
-        here = np.flatnonzero((levels == node[:, None]).all(axis=0))
-        parts = zip(encoded.records.hierarchies, node.tolist(), encoded.records.codes, everybody, strict=True)
-        keys, _ = classes_of([one.nodes[at][np.concatenate([own[rows[here]], all_])] for one, at, own, all_ in parts])
-        ours, theirs = keys[: len(here)], keys[len(here) :]
-        counts[here] = np.bincount(theirs, minlength=int(keys.max(initial=-1)) + 1)[ours]
-    return counts
+    parts = list(zip(encoded.records.hierarchies, everybody, strict=True))
+    levels = np.stack([of[rows] for of in released.of]).astype(np.int64)
+    shown = zip(parts, levels, encoded.records.codes, strict=True)
+    return _within(
+        levels, np.stack([one.nodes[at, codes[rows]] for (one, _), at, codes in shown]).astype(np.int64), parts
+    )
 
 
-__all__ = ["seen_classes"]
+__all__ = ["meant", "seen_classes"]

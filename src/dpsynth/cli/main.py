@@ -47,6 +47,8 @@ ENTRIES = {
     "sample": Entry("Draw synthetic rows from a model; costs no budget.", "sample"),
     "show": Entry("Show what a model file holds and what it guarantees.", "show"),
     "mask": Entry("Hide the cells of identifying columns, as a policy says.", "mask"),
+    "anonymize": Entry("Generalize and suppress until a policy's privacy models hold.", "anonymize"),
+    "risk": Entry("Say how likely people are found in a table; internal figures.", "risk"),
     "evaluate": Entry("Compare a real table with a synthetic one or a model; internal figures.", "evaluate"),
     "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),
