@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dpsynth.anonymization.records import classes_of
 from dpsynth.anonymization.uniques import unique_sets
 from dpsynth.anonymization.wildcards import wildcard_sizes
-from dpsynth.errors import UsageError
+from dpsynth.errors import ResourceLimitError, UsageError
 
 tables = st.integers(1, 4).flatmap(
     lambda columns: st.lists(st.tuples(*[st.integers(0, 2)] * columns), min_size=1, max_size=14)
@@ -122,3 +122,14 @@ def test_wildcards_of_nothing() -> None:
         wildcard_sizes([np.zeros(3, np.int32)], [])
     with pytest.raises(UsageError, match="null code"):
         wildcard_sizes([], [])
+
+
+def test_too_many_patterns_of_nulls_are_refused() -> None:
+    bits = np.arange(2_048)
+    codes = [((bits >> one) & 1).astype(np.int32) for one in range(11)]
+    with pytest.raises(ResourceLimitError, match="1024 combinations of missing columns"):
+        wildcard_sizes(codes, [0] * 11)
+    # 32 patterns of five columns, each 64 times; their known cells are all alike, so that every row matches every other
+    assert wildcard_sizes(codes[:5], [0] * 5)[0].tolist()[:2] == [2_048, 2_048]
+    sizes, k = wildcard_sizes(codes[:5], [None] * 5)
+    assert (set(sizes.tolist()), k) == ({64}, 64)

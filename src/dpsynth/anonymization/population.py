@@ -76,7 +76,7 @@ def _zayatz(sizes: Figures, counts: Figures, everybody: int) -> Estimate:
     if not alone:
         return Estimate("Zayatz", everybody, 0.0)
     conditional = alone / counts.sum() * sample / everybody / evidence
-    return Estimate("Zayatz", everybody, min(conditional, 1.0) * alone / sample)
+    return Estimate("Zayatz", everybody, float(min(conditional, 1.0) * alone / sample))
 
 
 def _pitman(sizes: Figures, counts: Figures, everybody: int) -> Estimate:

@@ -60,7 +60,8 @@ def unique_sets(
     """The column sets of at most ``largest`` columns; sizes that would take more than ``limit`` sets are left out.
 
     With ``persons`` a row is unique when no other person has its values. Cost: a group-by per set of the rows that no
-    smaller set tells apart; memory: one bit per row and set of the last size. ``progress`` hears shares from 0 to 1.
+    smaller set tells apart; memory: a bit per row and set, of all sizes but the largest. ``progress`` hears the share
+    that is done.
     """
     if largest < 1 or limit < 1 or not codes:
         raise UsageError("the largest set, the limit of sets and the number of columns are at least 1")
@@ -80,7 +81,8 @@ def unique_sets(
             known = np.unpackbits(smaller, count=len(codes[0])).astype(np.bool_)
             new = _told_apart([codes[column] for column in columns], ~known, persons)
             scores[new] += weight
-            found[columns] = np.packbits(known | new)
+            if size < examined:
+                found[columns] = np.packbits(known | new)
             if new.any():
                 sets.append(UniqueSet(columns, int(np.count_nonzero(known | new)), int(np.count_nonzero(new))))
             done += 1
@@ -94,14 +96,25 @@ def _told_apart(columns: Sequence[Codes], left: Flags, persons: Counts | None) -
     """Of the rows that are left: unique in these columns. No other row can equal them there."""
     rows = np.flatnonzero(left)
     found = np.zeros(len(left), np.bool_)
-    of, first = classes_of([column[rows] for column in columns])
+    of, number = _grouped([column[rows] for column in columns])
     if persons is None:
-        alone = np.bincount(of, minlength=len(first)) == 1
-    else:
-        other = persons[rows] != persons[rows][first][of]
-        alone = np.bincount(of, weights=other, minlength=len(first)) == 0
-    found[rows] = alone[of]
+        found[rows] = (np.bincount(of, minlength=number) == 1)[of]
+        return found
+    somebody = np.zeros(number, np.int64)
+    somebody[of] = persons[rows]
+    other = persons[rows] != somebody[of]
+    found[rows] = (np.bincount(of, weights=other, minlength=number) == 0)[of]
     return found
+
+
+def _grouped(columns: Sequence[Codes]) -> tuple[Counts, int]:
+    """By row the number of its group, and how many numbers there may be: without a sort where that is no waste."""
+    sizes = [int(column.max(initial=0)) + 1 for column in columns]
+    number = math.prod(sizes)
+    if number <= 4 * len(columns[0]):
+        return np.ravel_multi_index(tuple(columns), sizes).astype(np.int64), number
+    of, first = classes_of(columns)
+    return of, len(first)
 
 
 def _weight(columns: int, size: int, largest: int) -> float:

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.anonymization.records import Codes, Counts, classes_of
-from dpsynth.errors import UsageError
+from dpsynth.errors import ResourceLimitError, UsageError
+
+MOST_PATTERNS = 1_024
 
 
 def wildcard_sizes(codes: Sequence[Codes], null_codes: Sequence[int | None]) -> tuple[Counts, int]:
@@ -18,38 +20,40 @@ def wildcard_sizes(codes: Sequence[Codes], null_codes: Sequence[int | None]) -> 
     same third may differ from each other, so that there are no classes. A size is never below that of the strict
     reading, in which null is a value of its own. Rows are counted, not persons; k is 0 for a table without rows.
 
-    Cost: with p patterns of nulls among the different rows, p group-bys of those rows for each set of columns that two
-    patterns have in common, at most p * p; without nulls one. Source: sdcMicro's frequency counts with alpha = 1.
+    Cost: with p patterns of nulls among the different rows, p sorts of those rows. Raises ``ResourceLimitError`` for
+    more than ``MOST_PATTERNS``. Source: sdcMicro's frequency counts with alpha = 1.
     """
     if len(codes) != len(null_codes) or not codes:
         raise UsageError("there is one null code, or None, for each of at least one column")
     of, first = classes_of(codes)
-    counts = np.bincount(of, minlength=len(first))
-    columns = [column[first] for column in codes]
+    counts = np.bincount(of, minlength=len(first)).astype(np.int64)
+    columns = np.array([column[first] for column in codes], np.int64)
     known = np.array([_known(column, null) for column, null in zip(columns, null_codes, strict=True)])
     pattern, examples = classes_of([*known.astype(np.int32)])
+    if len(examples) > MOST_PATTERNS:
+        hint = "Fewer quasi-identifiers with missing values, or the strict reading, in which null is a value."
+        raise ResourceLimitError(f"more than {MOST_PATTERNS} combinations of missing columns", hint=hint)
+    rows = [np.flatnonzero(pattern == one) for one in range(len(examples))]
     patterns = known[:, examples]
     sizes = np.zeros(len(first), np.int64)
-    for common, pairs in _in_common(patterns).items():
-        shared = [column for column, asked in zip(columns, common, strict=True) if asked]
-        keys = classes_of(shared)[0] if shared else np.zeros(len(first), np.int64)
-        for mine, theirs in pairs.items():
-            among = np.isin(pattern, theirs)
-            found = np.bincount(keys[among], weights=counts[among], minlength=len(first)).astype(np.int64)
-            rows = pattern == mine
-            sizes[rows] += found[keys[rows]]
+    for mine, asking in enumerate(rows):
+        in_common = patterns & patterns[:, [mine]]
+        group, of_group = classes_of([*in_common.astype(np.int32)])
+        for number, example in enumerate(of_group):
+            among = np.concatenate([rows[theirs] for theirs in np.flatnonzero(group == number)])
+            sizes[asking] += _matches(columns[in_common[:, example]], asking, among, counts)
     return sizes[of], int(sizes.min()) if len(first) else 0
 
 
-def _known(column: Codes, null: int | None) -> NDArray[np.bool_]:
+def _known(column: NDArray[np.int64], null: int | None) -> NDArray[np.bool_]:
     return np.ones(len(column), np.bool_) if null is None else column != null
 
 
-def _in_common(patterns: NDArray[np.bool_]) -> dict[tuple[bool, ...], dict[int, list[int]]]:
-    """By the columns known in two patterns: for each pattern the others, itself included, that share just those."""
-    found: dict[tuple[bool, ...], dict[int, list[int]]] = {}
-    for mine in range(patterns.shape[1]):
-        for theirs in range(patterns.shape[1]):
-            common = tuple((patterns[:, mine] & patterns[:, theirs]).tolist())
-            found.setdefault(common, {}).setdefault(mine, []).append(theirs)
-    return found
+def _matches(columns: NDArray[np.int64], asking: Counts, among: Counts, counts: Counts) -> Counts:
+    """By asking row: how many of the others' rows equal it in all columns."""
+    if not len(columns):
+        return np.full(len(asking), counts[among].sum())
+    both = np.concatenate([asking, among])
+    of, first = classes_of([column[both] for column in columns])
+    found = np.bincount(of[len(asking) :], weights=counts[among], minlength=len(first))
+    return found[of[: len(asking)]].astype(np.int64)
