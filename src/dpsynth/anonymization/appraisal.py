@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from dpsynth.anonymization.privacy_models import PrivacyModel
 
 
+TOLERANCE = 1e-12
+"""Losses that differ by less are equal."""
+
+
 class Appraisal(NamedTuple):
     """``extra``: what suppression adds to the loss, at least, at a node and all below it; infinity when none of them
     can fit. ``loss``: that of the node; infinity when it does not fit; less than that when it is not the best anyway.
@@ -72,6 +76,16 @@ class Appraiser:
         if loss < self.least:
             self.best, self.least = node, loss
         return Appraisal(extra, loss)
+
+    def lower(self, node: Node) -> bool:
+        """Whether a node that loses as much as the best, suppression aside, does so with it; then it is the best."""
+        self.checked += 1
+        grouping = self._rollup.at(node)
+        extra, dropped = self._lost(self._models, grouping, *self._rollup.classes(grouping), node)
+        equal = dropped <= self._allowed and self._lattice.loss(node) + extra <= self.least + TOLERANCE
+        if equal:
+            self.best = node
+        return equal
 
     def _lost(
         self,
