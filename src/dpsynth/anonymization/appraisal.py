@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.anonymization.lattice import Lattice, Node
+from dpsynth.anonymization.privacy_models import PrivacyModel, satisfied
 from dpsynth.anonymization.records import Classes, Records, classes_of
 from dpsynth.anonymization.rollup import Grouping, RollUp
-
-if TYPE_CHECKING:
-    from dpsynth.anonymization.privacy_models import PrivacyModel
-
 
 TOLERANCE = 1e-12
 """Losses that differ by less are equal."""
@@ -23,7 +20,7 @@ TOLERANCE = 1e-12
 
 class Appraisal(NamedTuple):
     """``extra``: what suppression adds to the loss, at least, at a node and all below it; infinity when none of them
-    can fit. ``loss``: that of the node; infinity when it does not fit; less than that when it is not the best anyway.
+    can fit. ``loss``: that of the node, infinity when it does not fit; or less, but no less than the best one's.
     """
 
     extra: float
@@ -96,8 +93,6 @@ class Appraiser:
         node: Node,
     ) -> tuple[float, int]:
         """What suppression adds to the loss, and how many rows it drops."""
-        from dpsynth.anonymization.privacy_models import satisfied
-
         if not models:
             return 0.0, 0
         kept = satisfied(models, classes)
@@ -111,8 +106,6 @@ class Appraiser:
 
     def suppressed(self, node: Node) -> NDArray[np.bool_]:
         """Which rows a node suppresses: the models are asked again, about the rows themselves."""
-        from dpsynth.anonymization.privacy_models import satisfied
-
         if not self._models:
             return np.zeros(self.rows, np.bool_)
         classes = classes_at(self._records, node)

@@ -22,18 +22,15 @@ import heapq
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dpsynth.anonymization.appraisal import TOLERANCE, Appraiser
 from dpsynth.anonymization.heuristic import descend, improve
 from dpsynth.anonymization.lattice import Box, Lattice, Node, at_level, lattice_of
+from dpsynth.anonymization.privacy_models import PrivacyModel
 from dpsynth.anonymization.records import Generalized, Records
 from dpsynth.errors import GateError, UsageError
-
-if TYPE_CHECKING:
-    from dpsynth.anonymization.privacy_models import PrivacyModel
 
 NODES = 1_000_000
 """Up to so many nodes a lattice is searched to the optimum."""
