@@ -68,11 +68,12 @@ def records_of(
 ) -> Encoded:
     """The table as records. ``population``: a table with the same quasi-identifiers that lists everybody, for k-map.
 
-    ``persons``: who every row is about, where the table does not hold the unit's column. ``as_is``: hierarchies are left aside and every text is a value of its own; so is measured what was generalized
-    before. Missing quasi-identifiers are a value of their own; rows without a person's id count as one person.
-    Raises ``SchemaError`` for a policy without quasi-identifiers, and ``DataMismatchError`` for a column that is
-    absent or of a type without texts, and for values that a hierarchy or an order does not cover; never with a value.
-    Cost: one dictionary encoding per column that the policy needs.
+    ``persons``: who every row is about, where the table does not hold the unit's column. ``as_is``: hierarchies are
+    left aside and every text is a value of its own; so is measured what was generalized before. Missing
+    quasi-identifiers are a value of their own; rows without a person's id count as one person. Raises ``SchemaError``
+    for a policy without quasi-identifiers, and ``DataMismatchError`` for a column that is absent or of a type without
+    texts, and for values that a hierarchy or an order does not cover; never with a value. Cost: one dictionary encoding
+    per column that the policy needs.
     """
     fields = policy.quasi
     if not fields:

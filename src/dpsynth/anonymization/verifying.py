@@ -41,7 +41,8 @@ def meant(encoded: Encoded, population: pa.Table, rows: NDArray[np.int64]) -> Co
     """How many of a population may be meant by each of these rows of a table that is encoded as it is.
 
     A text means the values that the field's hierarchy groups under it, at the finest level that has a group of this
-    name; a text that no group has means nobody. Of the population those count whom the hierarchies cover. Cost: one pass over the population for each combination of levels.
+    name; a text that no group has means nobody. Of the population those count whom the hierarchies cover. Cost: one
+    pass over the population for each combination of levels.
     """
     fields = tuple(replace(one, uncovered="suppress") for one in encoded.policy.quasi)
     everybody = records_of(population, replace(encoded.policy, fields=fields, unit=UnitSpec()))

@@ -14,7 +14,7 @@ from dpsynth.evidence import INTERNAL_WATERMARK
 
 LIMITS = (
     "k-anonymity hides nobody who is known by other columns. It resists neither downcoding (Cohen, USENIX Security "
-    "2022) nor combinatorial refinement (arXiv 2509.03350), which use that a table is generalized as little as possible."
+    "2022) nor combinatorial refinement (arXiv 2509.03350): both use that a table is generalized no more than needed."
 )
 """What is said of every anonymized table of real rows."""
 

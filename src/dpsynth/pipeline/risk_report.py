@@ -134,8 +134,8 @@ class RiskReport:
             yield "The table is synthetic: its rows are not people, and the figures are about the rows."
         known, mean = ", ".join(self.known), self.risks.prosecutor.average
         yield (
-            f"Whoever knows {known} of a person finds {self.alone.person_share:.1%} of the {who} with certainty, and one "
-            f"picked at random with a chance of {mean:.1%}; the smallest group that looks alike has {self.smallest:,}."
+            f"Whoever knows {known} of a person finds {self.alone.person_share:.1%} of the {who} with certainty, and "
+            f"one picked at random with a chance of {mean:.1%}; the smallest group that is alike has {self.smallest:,}."
         )
         for one in self.disclosures:
             if one.homogeneous > 0:
