@@ -70,7 +70,11 @@ def test_another_key_or_label_is_another_permutation():
     assert len({tuple(one) for one in found}) == 4
 
 
-WORDS = st.text(st.sampled_from("0189AZaz-. "), min_size=4, max_size=20)
+WORDS = st.builds(
+    lambda head, rest: head + rest,
+    st.sampled_from(["", "A", "Zq", "Mr. "]),
+    st.text(st.sampled_from("0189-. "), min_size=1, max_size=45),
+)
 
 
 @given(st.sets(WORDS, max_size=30))
@@ -79,7 +83,7 @@ def test_texts_keep_their_shape_and_stay_distinct(words):
     found = dict(zip(given_, texts(given_), strict=True))
     kept = {word: image for word, image in found.items() if image is not None}
     assert all(shape(word) == shape(image) for word, image in kept.items())
-    assert all(len(re.sub("[-. ]", "", word)) < 4 for word in found if word not in kept)
+    assert not [word for word in found if word not in kept and 2 <= len(re.sub("[-. ]", "", word)) <= 35]
     # Separators do not count: a number is the same number however it is written.
     plain_images = texts([re.sub("[-. ]", "", word) for word in kept])
     assert plain_images == [re.sub("[-. ]", "", image) for image in kept.values()]
