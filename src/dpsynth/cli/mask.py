@@ -141,11 +141,15 @@ def _lines(table: MaskedTable) -> list[str]:
         lines.append(f"  Left out: {', '.join(table.dropped)}.")
     if table.unsaid:
         lines.append(f"  Left out, for they are identifiers without a mask: {', '.join(table.unsaid)}.")
-    lines += [
-        f"  Emptied: {count:,} cells of {name} that its mask does not fit." for name, count in table.blanked.items()
-    ]
+    for name, count in table.blanked.items():
+        lines.append(f"  Emptied: {count:,} cell{'' if count == 1 else 's'} of {name} that its mask does not fit.")
     if table.left_out:
-        lines.append(f"  Warning: {table.left_out:,} lines of the file are no rows (ragged, or quotes across lines).")
+        lost = (
+            "1 line of the file is no row"
+            if table.left_out == 1
+            else f"{table.left_out:,} lines of the file are no rows"
+        )
+        lines.append(f"  Warning: {lost} (ragged, quotes across lines, or over a megabyte) and left out.")
     return lines
 
 
