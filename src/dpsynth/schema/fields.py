@@ -119,7 +119,8 @@ def build_field(
     """
     try:
         identifier = None if todo else build_identifier(model, key=key)
-        check_masking(model)
+        if model.dpsynth.role not in UNMODELED:
+            check_masking(model)
         rule, codec = _content(model, todo, missing, built)
         parts = build_parts(model, codec) if isinstance(codec, BinnedCodec) and rule is None else None
     except WrongKey as wrong:
