@@ -22,7 +22,7 @@ from dpsynth.anonymization.masks.mask import OverCells
 from dpsynth.anonymization.masks.values import as_cells
 from dpsynth.errors import DataMismatchError, SchemaError
 from dpsynth.schema import Field, Schema
-from dpsynth.schema.cells import reals, storage, trimmed
+from dpsynth.schema.cells import is_text, reals, storage, trimmed
 from dpsynth.schema.mask_parts import Mask
 from dpsynth.schema.masking_rules import DROP
 from dpsynth.schema.physical import family, plain_type
@@ -119,7 +119,7 @@ def _cell_mask(field: Field, missing: Sequence[str], where: str) -> CellMask | N
         found = mask.masked(column)
         gone = spelled.among(column)
         found = pc.if_else(pa.array(gone), pa.scalar(None, found.type), found)
-        if unknown is None or not isinstance(mask, OverCells):
+        if unknown is None or not is_text(found.type):
             return found
         unfit = found.is_null().to_numpy(zero_copy_only=False) & ~gone & _valid(column)
         return pc.if_else(pa.array(unfit), pa.scalar(unknown, found.type), found)

@@ -119,7 +119,6 @@ def build_field(
     """
     try:
         identifier = None if todo else build_identifier(model, key=key)
-        check_masking(model)
         rule, codec = _content(model, todo, missing, built)
         parts = build_parts(model, codec) if isinstance(codec, BinnedCodec) and rule is None else None
     except WrongKey as wrong:
@@ -176,6 +175,7 @@ def _content(
         if part.derived is not None:
             raise WrongKey("dpsynth.derived", f"a {part.role} follows from nothing")
         return None, None
+    check_masking(model)
     _check_source(model, todo)
     if todo:
         return None, None

@@ -25,7 +25,7 @@ DROP = "drop"
 def check_masking(model: FieldModel) -> None:
     """``WrongKey`` unless a fit can apply what the field says: of a modeled field, one mask or one level.
 
-    A ``direct-id`` and a ``weight`` never enter a fit: they may have any mask, for other commands.
+    Fields that never enter a fit may have any mask, for other commands, and are not checked.
     """
     part = model.dpsynth
     if part.level is not None and part.hierarchy is None:
