@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.anonymization.distinct import Distinct, distinct, distinct_leaves
+from dpsynth.anonymization.grouping import at_node, bundled
 from dpsynth.anonymization.loss import gcp
 from dpsynth.anonymization.privacy_models import PrivacyModel, monotone, satisfied
 from dpsynth.anonymization.records import Classes, Counts, Generalized, Records, classes_of
@@ -17,11 +18,9 @@ from dpsynth.anonymization.released import shown
 from dpsynth.anonymization.tallies import distributions
 
 NODES = 20_000
-DENSE = 16
-"""Keys are numbered through a table of all possible ones where these are at most so many for every record."""
 ROUNDS = 3
 """How often records whose class fails beside the other released classes are swept again."""
-RESORTED = 0.9
+RESORTED = 0.8
 """The nodes are put in order anew when no more than this share of the rows is left since they last were."""
 
 Levels = NDArray[np.uint8]
@@ -91,17 +90,18 @@ class _Sweep:
         self.tops = np.array([hierarchy.height - 1 for hierarchy in hierarchies], np.uint8)
         self.levels = np.repeat(self.tops[:, None], size, axis=1)
         everybody = self.records.population
+        self.bundles = bundled(hierarchies)
         self.population = None if everybody is None else distinct_leaves(everybody)
+        self.others = self._keys(self.population or self.distinct)
         self.matching = np.zeros(size, np.int64)
-        self.part = self.distinct
+        self.part, self.keys = self.distinct, self._keys(self.distinct)
         self.shares = self._shares(np.ones(size, np.bool_))
-        self.nodes_of = [hierarchy.nodes.astype(np.int64) for hierarchy in hierarchies]
         self.lattice = _nodes(self.tops.astype(np.int64) + 1, self._losses(self.distinct), self.nodes)
 
     def walk(self) -> Iterator[float]:
         """Freeze whatever satisfies the models, node by node; before each the share of the nodes that are done."""
         numbers = np.flatnonzero(self.left)
-        self.part = self.distinct.take(numbers)
+        self.part, self.keys = self.distinct.take(numbers), self._keys(self.distinct.take(numbers))
         for number, node in enumerate(self._ordered()):
             yield number / self.lattice.shape[1]
             self.checked += 1
@@ -113,7 +113,8 @@ class _Sweep:
             self.levels[:, numbers[frozen]] = node[:, None]
             if classes.population is not None:
                 self.matching[numbers[frozen]] = classes.population[classes.of[frozen]]
-            numbers, self.part = numbers[~frozen], self.part.take(~frozen)
+            rest = np.flatnonzero(~frozen)
+            numbers, self.part, self.keys = numbers[rest], self.part.take(rest), self.keys[:, rest]
         self.left[:] = False
         self.left[numbers] = True
 
@@ -158,31 +159,16 @@ class _Sweep:
 
     def _grouped(self, node: Levels) -> Classes:
         """The records left as classes at a node, with those of the population that fall into each."""
-        every = [self.part.codes] if self.population is None else [self.part.codes, self.population.codes]
-        codes = np.concatenate(every, axis=1)
-        hierarchies = self.records.hierarchies
-        columns = [self.nodes_of[at][level].take(codes[at]) for at, level in enumerate(node)]
-        of, number = _numbered(columns, [len(one.labels[level]) for one, level in zip(hierarchies, node, strict=True)])
         if self.population is None:
-            return self.part.classes(of, number)
+            return self.part.classes(*at_node(self.bundles, self.keys, node))
+        of, number = at_node(self.bundles, np.concatenate([self.keys, self.others], axis=1), node)
         mine, theirs = np.split(of, [len(self.part.counts)])
-        everybody = np.bincount(theirs, weights=self.population.counts, minlength=number).astype(np.int64)
+        matching = np.bincount(theirs, weights=self.population.counts, minlength=number).astype(np.int64)
         there, mine = np.unique(mine, return_inverse=True)
-        return self.part.classes(mine, len(there), everybody[there])
+        return self.part.classes(mine, len(there), matching[there])
 
-
-def _numbered(columns: Sequence[Counts], sizes: Sequence[int]) -> tuple[Counts, int]:
-    """The class of each record, equal in all columns, and how many there are; a column has numbers below its size."""
-    if math.prod(sizes) >= 1 << 62:
-        of, first = classes_of(columns)
-        return of, len(first)
-    key = np.ravel_multi_index(tuple(columns), tuple(sizes))
-    if math.prod(sizes) > DENSE * len(key):
-        different, of = np.unique(key, return_inverse=True)
-        return of, len(different)
-    there = np.zeros(math.prod(sizes), np.bool_)
-    there[key] = True
-    return (np.cumsum(there) - 1)[key], int(there.sum())
+    def _keys(self, part: Distinct) -> Counts:
+        return np.stack([bundle.keys(part.codes) for bundle in self.bundles])
 
 
 def _nodes(heights: Counts, losses: Sequence[NDArray[np.float64]], limit: int) -> Levels:
