@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from dpsynth.ledger import Ledger as Ledger
     from dpsynth.models import Model as Model
     from dpsynth.models import load as load
+    from dpsynth.pipeline.anonymize import anonymize as anonymize
     from dpsynth.pipeline.api import fit as fit
     from dpsynth.pipeline.estimate import estimate as estimate
     from dpsynth.pipeline.evaluate import evaluate as evaluate
     from dpsynth.pipeline.marginal_table import write_marginals as write_marginals
+    from dpsynth.pipeline.mask import mask as mask
     from dpsynth.pipeline.plan import plan as plan
+    from dpsynth.pipeline.risk import risk as risk
     from dpsynth.privacy.loss import PrivacyLoss as PrivacyLoss
     from dpsynth.privacy.unit import Unit as Unit
     from dpsynth.schema import Schema as Schema
@@ -32,6 +35,9 @@ _HOMES = {
     "fit": "dpsynth.pipeline.api",
     "plan": "dpsynth.pipeline.plan",
     "evaluate": "dpsynth.pipeline.evaluate",
+    "mask": "dpsynth.pipeline.mask",
+    "anonymize": "dpsynth.pipeline.anonymize",
+    "risk": "dpsynth.pipeline.risk",
     "estimate": "dpsynth.pipeline.estimate",
     "write_marginals": "dpsynth.pipeline.marginal_table",
     "load": "dpsynth.models",

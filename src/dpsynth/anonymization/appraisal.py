@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.anonymization.lattice import Lattice, Node
+from dpsynth.anonymization.privacy_models import PrivacyModel, satisfied
 from dpsynth.anonymization.records import Classes, Records, classes_of
 from dpsynth.anonymization.rollup import Grouping, RollUp
 
-if TYPE_CHECKING:
-    from dpsynth.anonymization.privacy_models import PrivacyModel
+TOLERANCE = 1e-12
+"""Losses that differ by less are equal."""
 
 
 class Appraisal(NamedTuple):
     """``extra``: what suppression adds to the loss, at least, at a node and all below it; infinity when none of them
-    can fit. ``loss``: that of the node; infinity when it does not fit; less than that when it is not the best anyway.
+    can fit. ``loss``: that of the node, infinity when it does not fit; or less, but no less than the best one's.
     """
 
     extra: float
@@ -73,6 +74,16 @@ class Appraiser:
             self.best, self.least = node, loss
         return Appraisal(extra, loss)
 
+    def lower(self, node: Node) -> bool:
+        """Whether a node that loses as much as the best, suppression aside, does so with it; then it is the best."""
+        self.checked += 1
+        grouping = self._rollup.at(node)
+        extra, dropped = self._lost(self._models, grouping, *self._rollup.classes(grouping), node)
+        equal = dropped <= self._allowed and self._lattice.loss(node) + extra <= self.least + TOLERANCE
+        if equal:
+            self.best = node
+        return equal
+
     def _lost(
         self,
         models: Sequence[PrivacyModel],
@@ -82,8 +93,6 @@ class Appraiser:
         node: Node,
     ) -> tuple[float, int]:
         """What suppression adds to the loss, and how many rows it drops."""
-        from dpsynth.anonymization.privacy_models import satisfied
-
         if not models:
             return 0.0, 0
         kept = satisfied(models, classes)
@@ -97,8 +106,6 @@ class Appraiser:
 
     def suppressed(self, node: Node) -> NDArray[np.bool_]:
         """Which rows a node suppresses: the models are asked again, about the rows themselves."""
-        from dpsynth.anonymization.privacy_models import satisfied
-
         if not self._models:
             return np.zeros(self.rows, np.bool_)
         classes = classes_at(self._records, node)

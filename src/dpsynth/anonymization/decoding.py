@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dpsynth.anonymization.encoding import MISSING, Encoded, Quasi
 from dpsynth.anonymization.hierarchies import SUPPRESSED
+from dpsynth.anonymization.policy import Policy
 from dpsynth.anonymization.records import Generalized, Ranges
 from dpsynth.errors import DataMismatchError
 
@@ -17,29 +18,40 @@ _MISSING_WORD = "missing"
 _CASTABLE = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_date)
 
 
-def released_table(encoded: Encoded, released: Generalized | Ranges) -> pa.Table:
-    """The table as it may be handed out: quasi-identifiers recoded, suppressed rows and identifying columns left out.
+def fresh_order(released: Generalized | Ranges) -> NDArray[np.int64]:
+    """The rows that are not suppressed, in a secret random order that no one can draw again."""
+    kept = np.flatnonzero(~released.suppressed)
+    order: NDArray[np.int64] = kept[np.argsort(np.frombuffer(secrets.token_bytes(8 * len(kept)), np.uint64))]
+    return order
 
-    Columns stand in the order of the table. Those of role ``direct-id`` or with ``mask: drop`` are gone, and so is the
-    unit's; the others are carried as they are. A quasi-identifier of which every value is kept keeps its type, the
-    others are text; missing values stay null where nothing was grouped with them. The rows are in a secret random
-    order, drawn freshly each time. Raises ``DataMismatchError`` for a carried column of text that is not UTF-8. Cost:
+
+def released_table(encoded: Encoded, released: Generalized | Ranges, order: NDArray[np.int64]) -> pa.Table:
+    """The table as it may be handed out, the rows in this ``order`` (see ``fresh_order``).
+
+    Columns stand in the order of the table, quasi-identifiers recoded. Those with ``mask: drop`` are gone; so are those
+    of role ``direct-id``, and the unit's, unless the policy masks them. The others are carried as they are. A
+    quasi-identifier of which every value is kept keeps its type, the others are text; missing values stay null where
+    nothing was grouped with them. Raises ``DataMismatchError`` for a carried column of text that is not UTF-8. Cost:
     memory for one more table.
     """
-    kept = np.flatnonzero(~released.suppressed)
-    order = np.random.default_rng(secrets.randbits(256)).permutation(kept)
-    table, policy = encoded.table, encoded.policy
+    table = encoded.table
     places = {one.name: place for place, one in enumerate(encoded.quasi)}
-    dropped = {one.name for one in policy.fields if one.role == "direct-id" or one.mask == "drop"}
-    hidden: set[str | None] = {policy.unit.column, *dropped}
     columns: dict[str, pa.Array | pa.ChunkedArray] = {}
     for name in table.column_names:
         if name in places:
             kind = table.schema.field(name).type
             columns[name] = _recoded(encoded, released, places[name], order, kind)
-        elif name not in hidden:
+        elif not _hidden(encoded.policy, name):
             columns[name] = as_text(table.column(name).take(pa.array(order)), name)
     return pa.table(columns)
+
+
+def _hidden(policy: Policy, name: str) -> bool:
+    """Whether a column that is no quasi-identifier stays out of every output."""
+    one = policy.by_name.get(name)
+    mask = None if one is None else one.mask
+    identifies = name == policy.unit.column or (one is not None and one.role == "direct-id")
+    return mask == "drop" or (identifies and mask is None)
 
 
 def as_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
@@ -94,4 +106,4 @@ def _range(one: Quasi, first: int, last: int) -> str | None:
     return " or ".join([*ends, *special])
 
 
-__all__ = ["as_text", "released_table"]
+__all__ = ["as_text", "fresh_order", "released_table"]

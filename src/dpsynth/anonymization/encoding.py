@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -59,33 +58,43 @@ class Encoded:
         return tuple(one.null for one in self.quasi)
 
 
-def records_of(table: pa.Table, policy: Policy, population: pa.Table | None = None, *, as_is: bool = False) -> Encoded:
+def records_of(
+    table: pa.Table,
+    policy: Policy,
+    population: pa.Table | None = None,
+    *,
+    persons: Counts | None = None,
+    as_is: bool = False,
+) -> Encoded:
     """The table as records. ``population``: a table with the same quasi-identifiers that lists everybody, for k-map.
 
-    ``as_is``: hierarchies are left aside and every text is a value of its own; so is measured what was generalized
-    before. Missing quasi-identifiers are a value of their own; rows without a person's id count as one person.
-    Raises ``SchemaError`` for a policy without quasi-identifiers, and ``DataMismatchError`` for a column that is
-    absent or of a type without texts, and for values that a hierarchy or an order does not cover; never with a value.
-    Cost: one dictionary encoding per column that the policy needs.
+    ``persons``: who every row is about, where the table does not hold the unit's column. ``as_is``: hierarchies are
+    left aside and every text is a value of its own; so is measured what was generalized before. Missing
+    quasi-identifiers are a value of their own; rows without a person's id count as one person. Raises ``SchemaError``
+    for a policy without quasi-identifiers, and ``DataMismatchError`` for a column that is absent or of a type without
+    texts, and for values that a hierarchy or an order does not cover; never with a value. Cost: one dictionary encoding
+    per column that the policy needs.
     """
     fields = policy.quasi
     if not fields:
         hint = "Give some fields role: quasi."
         raise SchemaError("the policy has no quasi-identifier", where=policy.name, hint=hint)
-    unit = () if policy.unit.column is None else (policy.unit.column,)
-    require_columns(table, [*(one.name for one in (*fields, *policy.of_role("sensitive"))), *unit])
+    unit = () if policy.unit.column is None or persons is not None else (policy.unit.column,)
+    sensitive = [one for one in policy.of_role("sensitive") if one.mask != "drop"]
+    require_columns(table, [*(one.name for one in (*fields, *sensitive)), *unit])
     if population is not None:
         require_columns(population, [one.name for one in fields])
     found = [_quasi(table, population, one, policy, as_is=as_is) for one in fields]
     keep = np.all([codes >= 0 for _, codes, _ in found], axis=0)
     if not keep.all():
         table = table.filter(pa.array(keep))
+        persons = None if persons is None else persons[keep]
     listed = None if population is None else np.all([others >= 0 for *_, others in found], axis=0)
     records = Records(
         hierarchies=tuple(one.hierarchy for one, *_ in found),
         codes=tuple(codes[keep] for _, codes, _ in found),
-        sensitive=tuple(_sensitive(table, one, policy) for one in policy.of_role("sensitive")),
-        persons=None if policy.unit.column is None else _persons(table, policy),
+        sensitive=tuple(_sensitive(table, one, policy) for one in sensitive),
+        persons=persons_of(table.column(unit[0]), policy.missing, unit[0]) if unit else persons,
         population=None if listed is None else tuple(others[listed] for *_, others in found),
         weights=tuple(one.weight for one in fields),
     )
@@ -100,6 +109,17 @@ def require_columns(table: pa.Table, names: Iterable[str]) -> None:
             raise DataMismatchError(f"the table {what} column {name!r}", hint="Compare the names with the policy.")
 
 
+def persons_of(column: pa.ChunkedArray, missing: Iterable[str], name: str) -> Counts:
+    """Who every row is about, counted from 0; rows without an id are all about one person, which is the safe reading.
+
+    Raises ``DataMismatchError`` for ids that are not UTF-8.
+    """
+    _, rows = distinct_texts(column, missing, name)
+    if (rows == -2).any():
+        raise DataMismatchError("a cell is not UTF-8 text", where=f"column {name!r}")
+    return rows + 1
+
+
 def distinct_texts(column: pa.ChunkedArray, missing: Iterable[str], name: str) -> tuple[pa.StringArray, Counts]:
     """The different texts of a column, and the number of that of each row: -1 for a missing value, -2 for no text.
 
@@ -107,10 +127,10 @@ def distinct_texts(column: pa.ChunkedArray, missing: Iterable[str], name: str) -
     ``DataMismatchError`` for a type whose cells have none, such as lists.
     """
     cells = storage(column)
+    if pa.types.is_nested(cells.type):
+        raise DataMismatchError(f"a column of type {cells.type} has no texts", where=f"field {name!r}")
     encoded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
     raw = storage(encoded.dictionary)
-    if pa.types.is_nested(raw.type):
-        raise DataMismatchError(f"a column of type {raw.type} has no texts", where=f"field {name!r}")
     texts, unreadable = _decoded(trimmed(texts_of(raw)))
     gone = pc.is_in(texts, value_set=pa.array([MISSING, *missing], pa.string()))
     texts = pc.if_else(gone, pa.scalar(None, pa.string()), texts)
@@ -229,15 +249,14 @@ def _sensitive(table: pa.Table, one: PolicyField, policy: Policy) -> Sensitive:
     texts, rows = distinct_texts(table.column(one.name), policy.missing, one.name)
     if (rows == -2).any():
         raise DataMismatchError("a cell is not UTF-8 text", where=f"field {one.name!r}")
-    numeric = one.order == "numeric" or (one.order is None and one.type in ("integer", "number"))
-    labels, code = _ranked(texts, one, numeric=numeric)
+    labels, code = _ranked(texts, one)
     if (rows == -1).any():
         labels = (*labels, MISSING)
     codes = np.append(code, len(labels) - 1)[rows].astype(np.int32)
-    return Sensitive(one.name, codes, labels, ordered=numeric or one.order is not None)
+    return Sensitive(one.name, codes, labels, ordered=one.ordered)
 
 
-def _ranked(texts: pa.StringArray, one: PolicyField, *, numeric: bool) -> tuple[tuple[str, ...], Codes]:
+def _ranked(texts: pa.StringArray, one: PolicyField) -> tuple[tuple[str, ...], Codes]:
     """The values in their order, and the place of each text among them."""
     where = f"field {one.name!r}"
     if isinstance(one.order, tuple):
@@ -246,22 +265,10 @@ def _ranked(texts: pa.StringArray, one: PolicyField, *, numeric: bool) -> tuple[
         if place.null_count or len(set(labels)) < len(labels):
             raise DataMismatchError("order does not list every value once", where=where)
         return labels, np.asarray(place.to_numpy(zero_copy_only=False), np.int32)
-    if numeric and not reals(texts)[1].all():
+    if one.numeric and not reals(texts)[1].all():
         raise DataMismatchError("not every value is a number", where=where, hint="List its values as order: [...].")
     order = natural_order(texts)
     return tuple(texts.take(pa.array(order)).to_pylist()), _inverse(order)
-
-
-def _persons(table: pa.Table, policy: Policy) -> Counts:
-    """Who every row is about, counted from 0; rows without an id are all about one person, which is the safe reading.
-
-    Ids are compared as they stand: no text of them means a missing one but the empty text.
-    """
-    name: Any = policy.unit.column
-    _, rows = distinct_texts(table.column(name), (), name)
-    if (rows == -2).any():
-        raise DataMismatchError("a cell is not UTF-8 text", where=f"column {name!r}")
-    return rows + 1
 
 
 def _inverse(order: NDArray[np.int64]) -> Codes:

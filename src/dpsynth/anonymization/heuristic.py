@@ -9,14 +9,21 @@ from dpsynth.anonymization.lattice import Lattice, Node, at_level
 
 
 def descend(lattice: Lattice, appraiser: Appraiser, stopped: Callable[[], bool]) -> None:
-    """Greedy descent from the highest node, then from nodes above the best one, as long as that finds better ones.
+    """Greedy descent from the highest node.
 
-    A descent lowers, one level a step, the attribute that gives most detail back; a step that does not lower the loss,
-    suppressed rows included, is not taken, and its attribute stays where it is. Afterwards each attribute in turn of
-    the best node is raised by one level and kept there while the others descend again. The appraiser remembers the
-    best node. Ends also once ``stopped()`` says so, which is asked before each node.
+    Each step lowers by one level the attribute that gives most detail back; a step that does not lower the loss,
+    suppressed rows included, is not taken, and its attribute stays where it is. The appraiser remembers the best node.
+    Ends where no attribute can go lower, or once ``stopped()`` says so, which is asked before each node.
     """
     _down(lattice, appraiser, stopped, lattice.high, set(range(len(lattice.high))))
+
+
+def improve(lattice: Lattice, appraiser: Appraiser, stopped: Callable[[], bool]) -> None:
+    """Descents from around the best node, as long as they find better ones.
+
+    Each attribute in turn is raised by one level and kept there while the others go lower as in ``descend``, those
+    first that lose least by it.
+    """
     best = None
     while appraiser.best not in {best, None} and not stopped():
         best = appraiser.best

@@ -34,7 +34,7 @@ class Box:
         ends = [(losses[axis][self.low[axis]], losses[axis][self.high[axis]]) for axis in wide]
         axis, (least, most) = max(zip(wide, ends, strict=True), key=lambda one: one[1][1] - one[1][0])
         within = losses[axis][self.low[axis] : self.high[axis]]
-        cut = self.low[axis] + max(int(np.searchsorted(within, (least + most) / 2, side="right")), 1)
+        cut = self.low[axis] + int(np.searchsorted(within, (least + most) / 2, side="right"))
         return Box(self.low, at_level(self.high, axis, cut - 1)), Box(at_level(self.low, axis, cut), self.high)
 
 
@@ -66,9 +66,8 @@ class Lattice:
         return float(sum(losses[level] for losses, level in zip(self.losses, node, strict=True)))
 
     def gain(self, node: Node, axis: int) -> float:
-        """How much less is lost, suppression aside, with an attribute one level lower; -1 at its lowest level."""
-        level, losses = node[axis], self.losses[axis]
-        return float(losses[level] - losses[level - 1]) if level > self.low[axis] else -1.0
+        """How much less is lost, suppression aside, with an attribute one level lower. It must not be at level 0."""
+        return float(self.losses[axis][node[axis]] - self.losses[axis][node[axis] - 1])
 
 
 def lattice_of(records: Records, fixed: Mapping[int, tuple[int, int]]) -> Lattice:

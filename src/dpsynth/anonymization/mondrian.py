@@ -38,17 +38,18 @@ def mondrian(records: Records, models: Sequence[PrivacyModel], *, progress: Prog
     DeWitt and Ramakrishnan, "Mondrian multidimensional k-anonymity", ICDE 2006, section 4 (strict). There the rows of
     the median itself fall into the first half, here into the one that makes the halves more equal.
     """
+    if not records.rows:
+        return Ranges(records.codes, records.codes, np.zeros(0, np.bool_), 0.0)
     whole, row_of = distinct(records)
     everybody = None if records.population is None else _placed(distinct_leaves(records.population))
     placed, others = _cut_up(records, models, _placed(whole), everybody, progress)
-    classes = placed.classes(int(placed.of.max(initial=-1)) + 1, others)
+    passed = satisfied(models, placed.classes(int(placed.of[-1]) + 1, others))
+    shown = passed[placed.of]
+    numbers = placed.numbers[shown]
     low, high = np.zeros_like(whole.codes), np.zeros_like(whole.codes) + _last(records)
+    low[:, numbers], high[:, numbers] = placed.bounds()[:, :, placed.of[shown]]
     suppressed = np.ones(len(whole.counts), np.bool_)
-    if classes.number:
-        kept = satisfied(models, classes)[placed.of]
-        shown = placed.numbers[kept]
-        suppressed[shown] = False
-        low[:, shown], high[:, shown] = placed.bounds()[:, :, placed.of[kept]]
+    suppressed[numbers] = False
     ends = [tuple(end.astype(np.int32)[:, row_of]) for end in (low, high)]
     found = Ranges(ends[0], ends[1], suppressed[row_of], 0.0)
     return replace(found, loss=gcp(records, found))
@@ -120,7 +121,7 @@ def _cut_up(
         return passing(models, classes, shares)
 
     placed, others, finished, number = whole, everybody, [], 0
-    if not len(whole.of) or not judge(whole.classes(1, everybody)).all():
+    if not judge(whole.classes(1, everybody)).all():
         return whole, everybody
     while len(placed.of):
         cuts = _cuts(placed, others, _preference(placed.bounds(), _last(records), records.importance), judge)

@@ -9,11 +9,11 @@ The loss of a node is what generalization takes from all rows, and what suppress
 suppressed at every node below v, where its penalty is no larger: ``extra`` never rises. So the nodes of a box all lose
 at least ``base(low corner) + extra(high corner)``, and suppress at least as many rows as the high corner. Branch and
 bound over boxes: that of least bound is looked at, at its high corner, and halved, until no bound is below the least
-loss found. Only the monotone ones among the models give ``extra`` and the suppression of a bound; without any, the bound
-is ``base``.
+loss found. Of several models only the monotone ones count for ``extra`` and the suppression of a bound; without any,
+the bound is ``base``, and a node that cannot lose less is not looked at.
 
-Sources: branch and bound, Lawler & Wood (1966); what monotony decides without looking, LeFevre et al. (Incognito, SIGMOD
-2005) and Kohlmayer et al. (Flash, PASSAT 2012); the loss, Ghinita et al. (GCP, VLDB 2007).
+Sources: branch and bound, Lawler & Wood (1966); what monotony decides without looking, LeFevre et al. (Incognito,
+SIGMOD 2005) and Kohlmayer et al. (Flash, PASSAT 2012); the loss, Ghinita et al. (GCP, VLDB 2007).
 """
 
 from __future__ import annotations
@@ -22,27 +22,22 @@ import heapq
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dpsynth.anonymization.appraisal import Appraiser
-from dpsynth.anonymization.heuristic import descend
-from dpsynth.anonymization.lattice import Box, Lattice, Node, lattice_of
+from dpsynth.anonymization.appraisal import TOLERANCE, Appraiser
+from dpsynth.anonymization.heuristic import descend, improve
+from dpsynth.anonymization.lattice import Box, Lattice, Node, at_level, lattice_of
+from dpsynth.anonymization.privacy_models import PrivacyModel
 from dpsynth.anonymization.records import Generalized, Records
 from dpsynth.errors import GateError, UsageError
-
-if TYPE_CHECKING:
-    from dpsynth.anonymization.privacy_models import PrivacyModel
 
 NODES = 1_000_000
 """Up to so many nodes a lattice is searched to the optimum."""
 CHECKS = 2_000
 """How many nodes are looked at in a larger lattice."""
-DESCENT = 0.25
-"""The part of a limit that the descent may use up."""
-TOLERANCE = 1e-12
-"""Losses that differ by less are equal."""
+SEARCH = 0.75
+"""The part of a limit after which what is left improves the best node instead of the bound."""
 
 
 def optimal(
@@ -59,8 +54,8 @@ def optimal(
     """The full-domain generalization of least loss that meets the models, the rows of other classes suppressed.
 
     The loss is the mean over rows of the importance-weighted penalties of ``Hierarchy.penalties``, 1 for a suppressed
-    row. Of nodes that lose equally much the one found first is taken; which one that is follows from the table and does
-    not depend on the order of its rows.
+    row. Of nodes that lose equally much the one found first is taken, whatever the order of the rows, and of levels
+    that only repeat the groups of the level below, the lowest.
 
     ``suppression``: the largest share of rows suppressed, and never all of them. ``fixed``: by number of an attribute
     its lowest and its highest level allowed. A lattice of more than ``nodes`` nodes, or any under a ``time_limit``
@@ -78,16 +73,18 @@ def optimal(
         progress(1.0)
         return _generalized(lattice.low, np.zeros(0, np.bool_), loss=0.0, bound=0.0, checked=0)
     appraiser = Appraiser(records, lattice, models, suppression)
-    search = _Search(lattice, appraiser, progress, clock, nodes, time_limit)
+    checks = math.inf if lattice.size <= nodes else CHECKS
+    seconds = math.inf if time_limit is None else time_limit
+    search = _Search(lattice, appraiser, progress, clock, checks=checks, time_limit=seconds)
     search.run()
     if appraiser.best is None:
-        raise _nothing(appraiser, models, suppression, ended=search.ended)
+        raise _nothing(appraiser, models, suppression, proved=search.proved)
     suppressed = appraiser.suppressed(appraiser.best)
     return _generalized(appraiser.best, suppressed, loss=appraiser.least, bound=search.bound, checked=appraiser.checked)
 
 
 class _Search:
-    """One search of a lattice: ``bound`` and ``ended``, whether a limit stopped it, hold once it has run."""
+    """One search of a lattice. Once it has run, ``bound`` holds, and ``proved``: no node is better than the best."""
 
     def __init__(
         self,
@@ -95,36 +92,38 @@ class _Search:
         appraiser: Appraiser,
         progress: Callable[[float], object],
         clock: Callable[[], float],
-        nodes: int,
-        time_limit: float | None,
+        *,
+        checks: float,
+        time_limit: float,
     ) -> None:
         self._lattice, self._appraiser, self._progress, self._clock = lattice, appraiser, progress, clock
-        self._checks = math.inf if lattice.size <= nodes else CHECKS
-        self._time_limit, self._start = math.inf if time_limit is None else time_limit, clock()
-        self._share = 0.0
-        self.bound, self.ended = lattice.loss(lattice.low), False
+        self._checks, self._time_limit, self._start, self._share = checks, time_limit, clock(), 0.0
+        self.bound, self.proved, self._number = lattice.loss(lattice.low), False, 0
+        # An entry: the bound, a number that decides between equals, a box, and `extra` of its high corner once known.
+        self._entries: list[tuple[float, int, Box, float | None]] = [(self.bound, 0, lattice.box, None)]
 
     def run(self) -> None:
         """Looks at nodes until the optimum is proved or a limit is reached."""
-        if not (math.isinf(self._checks) and math.isinf(self._time_limit)):
-            descend(self._lattice, self._appraiser, lambda: self._stopped(DESCENT))
-        self._branch_and_bound()
+        if min(self._checks, self._time_limit) < math.inf:
+            descend(self._lattice, self._appraiser, self._stopped)
+            self._branch_and_bound(SEARCH)
+            if not self.proved:
+                improve(self._lattice, self._appraiser, self._stopped)
+        self._branch_and_bound(1.0)
+        self._lower()
         self.bound = min(self.bound, self._appraiser.least)
         self._progress(1.0)
 
-    def _branch_and_bound(self) -> None:
-        # An entry: the bound, a number that decides between equals, a box, and `extra` of its high corner once known.
-        entries: list[tuple[float, int, Box, float | None]] = [(self.bound, 0, self._lattice.box, None)]
-        number = 0
-        while entries and entries[0][0] < self._appraiser.least - TOLERANCE:
-            self.bound = entries[0][0]
-            if self._stopped():
-                self.ended = True
+    def _branch_and_bound(self, part: float) -> None:
+        """Goes on until no bound is below the least loss, or until a part of a limit is reached."""
+        while self._entries and self._entries[0][0] < self._appraiser.least - TOLERANCE:
+            self.bound = self._entries[0][0]
+            if self._stopped(part):
                 return
-            for bound, box, extra in self._branches(*heapq.heappop(entries)):
-                number += 1
-                heapq.heappush(entries, (bound, number, box, extra))
-        self.bound = self._appraiser.least
+            for bound, box, extra in self._branches(*heapq.heappop(self._entries)):
+                self._number += 1
+                heapq.heappush(self._entries, (bound, self._number, box, extra))
+        self.bound, self.proved = self._appraiser.least, True
 
     def _branches(self, bound: float, _: int, box: Box, extra: float | None) -> list[tuple[float, Box, float | None]]:
         """What takes the place of an entry: the box with a better bound, or its halves; nothing for a node."""
@@ -136,11 +135,19 @@ class _Search:
         lower, upper = box.halves(self._lattice.losses)
         return [(bound, lower, None), (self._lattice.loss(upper.low) + extra, upper, extra)]
 
+    def _lower(self) -> None:
+        """Lowers the levels of the best node that lose nothing more than the level below: groups that are the same."""
+        for axis in range(len(self._lattice.high)):
+            while (best := self._appraiser.best) and best[axis] > self._lattice.low[axis]:
+                below = at_level(best, axis, best[axis] - 1)
+                if self._lattice.gain(best, axis) > 0 or self._stopped() or not self._appraiser.lower(below):
+                    break
+
     def _stopped(self, part: float = 1.0) -> bool:
-        """Whether a limit, or a part of it, is reached; says how far the work is."""
+        """Whether a part of a limit is reached; tells how much of the work is done."""
         elapsed, checked, least = self._clock() - self._start, self._appraiser.checked, self._appraiser.least
-        gap = self.bound / least if 0 < least < math.inf else 0.0
-        self._share = min(max(self._share, gap, elapsed / self._time_limit, checked / self._checks), 1.0)
+        closed = self.bound / least if 0 < least < math.inf else 0.0
+        self._share = min(max(self._share, closed, elapsed / self._time_limit, checked / self._checks), 1.0)
         self._progress(self._share)
         return elapsed >= part * self._time_limit or checked >= part * self._checks
 
@@ -154,9 +161,9 @@ def _check(suppression: float, nodes: int, time_limit: float | None) -> None:
         raise UsageError(f"the time limit {time_limit} is not above 0", hint="It counts seconds.")
 
 
-def _nothing(appraiser: Appraiser, models: Sequence[PrivacyModel], suppression: float, *, ended: bool) -> GateError:
+def _nothing(appraiser: Appraiser, models: Sequence[PrivacyModel], suppression: float, *, proved: bool) -> GateError:
     asked = " and ".join(str(model) for model in models)
-    if ended:
+    if not proved:
         hint = "Give it more time, raise the suppression limit, or allow higher levels."
         return GateError(f"no generalization with {asked} was found before the search had to end", hint=hint)
     if appraiser.fewest == appraiser.rows:

@@ -13,12 +13,13 @@ from typing import Any
 from dpsynth.anonymization.builders import Builder, builder_of
 from dpsynth.anonymization.policy_document import (
     LimitsPart,
-    ModelPart,
     PolicyFieldModel,
     PolicyFieldPart,
     PolicyModel,
     validate,
 )
+from dpsynth.anonymization.policy_models import given, models_of, population_of
+from dpsynth.anonymization.privacy_models import PrivacyModel
 from dpsynth.errors import SchemaError
 from dpsynth.schema import Schema, UnitSpec
 from dpsynth.schema.document import Role, Scalar, TypeName, did_you_mean
@@ -51,13 +52,24 @@ class PolicyField:
     weight: float = 1.0
     order: str | tuple[Scalar, ...] | None = None
 
+    @property
+    def numeric(self) -> bool:
+        """Whether the values of a sensitive field are ordered as numbers."""
+        return self.order == "numeric" or (self.order is None and self.type in ("integer", "number"))
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the values of a sensitive field have an order."""
+        return self.order is not None or self.numeric
+
 
 @dataclass(frozen=True)
 class Policy:
     """The policy of one table: fields, unit, privacy models and limits. Equal when their documents are.
 
     A column without a field is carried as it is. ``missing``: the texts that mean a missing value, the empty one among
-    them. ``folder``: where the files that it names stand, None for a policy that was read from no file.
+    them. ``population``: the file of the table that k-map counts in. ``folder``: where the files that it names stand,
+    None for a policy that was read from no file.
     """
 
     document: Mapping[str, Any] = field(repr=False)
@@ -65,8 +77,9 @@ class Policy:
     unit: UnitSpec = field(compare=False)
     missing: tuple[str, ...] = field(compare=False)
     fields: tuple[PolicyField, ...] = field(compare=False)
-    models: tuple[ModelPart, ...] = field(compare=False)
+    models: tuple[PrivacyModel, ...] = field(compare=False)
     limits: LimitsPart = field(compare=False)
+    population: str | None = field(compare=False, default=None)
     folder: Path | None = field(compare=False, default=None)
 
     __hash__ = None  # type: ignore[assignment]
@@ -121,8 +134,8 @@ class Policy:
 
     @property
     def quasi(self) -> tuple[PolicyField, ...]:
-        """The quasi-identifiers, in their order."""
-        return self.of_role("quasi")
+        """The quasi-identifiers, in their order; those with ``mask: drop`` are in no output and so none."""
+        return tuple(one for one in self.of_role("quasi") if one.mask != "drop")
 
     @property
     def fixed(self) -> dict[int, tuple[int, int]]:
@@ -172,7 +185,17 @@ def _build(document: dict[str, Any], schema: Schema | None, where: str, folder: 
     unit = model.dpsynth.unit
     spec = UnitSpec() if unit is None or unit == "row" else UnitSpec(unit.column, unit.max_rows)
     missing = tuple(dict.fromkeys(("", *(text.strip(" \t\r\n\f\v") for text in model.missingValues or ()))))
-    policy = Policy(document, model.dpsynth.name, spec, missing, fields, tuple(model.models), model.limits, folder)
+    policy = Policy(
+        document=document,
+        name=model.dpsynth.name,
+        unit=spec,
+        missing=missing,
+        fields=fields,
+        models=models_of(model.models, where),
+        limits=model.limits,
+        population=population_of(model.models, where),
+        folder=folder,
+    )
     _check(policy, model, where)
     return policy
 
@@ -246,22 +269,22 @@ def _check(policy: Policy, model: PolicyModel, where: str) -> None:
         what = f"field {column!r}: the unit's column identifies people"
         raise SchemaError(what, where=where, hint="Give it role: direct-id.")
     for number, part in enumerate(model.models, start=1):
-        given = {info.alias or key: getattr(part, key) for key, info in ModelPart.model_fields.items()}
-        chosen = {key: value for key, value in given.items() if value is not None}
-        if len(chosen) != 1:
-            hint = f"Known: {', '.join(given)}."
-            raise SchemaError(f"models: entry {number} needs exactly one model", where=where, hint=hint)
-        ((key, value),) = chosen.items()
-        _check_sensitive(policy, key, getattr(value, "field", None), where)
+        key, value = given(part, number, where)
+        _check_sensitive(policy, key, value, where)
 
 
-def _check_sensitive(policy: Policy, key: str, name: str | None, where: str) -> None:
-    """That the field a model names is there, and sensitive."""
+def _check_sensitive(policy: Policy, key: str, part: Any, where: str) -> None:
+    """That the field a model names is there, sensitive, and in an order if its values are compared by it."""
+    name = getattr(part, "field", None)
     if name is None:
         return
     if name not in policy.by_name:
         hint = did_you_mean(name, [one.name for one in policy.fields])
         raise SchemaError(f"models: {key}: there is no field {name!r}", where=where, hint=hint)
-    if (role := policy.by_name[name].role) != "sensitive":
+    one = policy.by_name[name]
+    if one.role != "sensitive":
         hint = "Give it role: sensitive; a field is not quasi-identifying and sensitive at once."
-        raise SchemaError(f"models: {key}: field {name!r} has role {role}", where=where, hint=hint)
+        raise SchemaError(f"models: {key}: field {name!r} has role {one.role}", where=where, hint=hint)
+    if getattr(part, "distance", None) == "ordered" and not one.ordered:
+        hint = "Give it order: numeric, or its values from low to high."
+        raise SchemaError(f"models: {key}: the values of {name!r} have no order", where=where, hint=hint)

@@ -44,7 +44,7 @@ class PrivacyModel(Protocol):
 
     @property
     def monotone(self) -> bool:
-        """Whether a class that passes still passes when any other is merged into it."""
+        """Whether a class that passes still passes when any other is merged into it, whatever the table is."""
         ...
 
     def passes(self, classes: Classes, shares: Shares) -> Flags:
@@ -60,11 +60,12 @@ def satisfied(models: Sequence[PrivacyModel], classes: Classes) -> Flags:
     """By class: kept. Classes that fail are dropped and the rest judged anew, until the rest fulfills every model.
 
     The distribution of the table is that of the rows that remain; a dropped class does not return. Cost: one pass over
-    the tallies per round, one round when all models are monotone, never more rounds than classes.
+    the tallies per round, never more rounds than classes; one round, and no tally of what no model reads, when all
+    models are monotone, because such a model does not ask for the distribution.
     """
     kept = np.ones(classes.number, np.bool_)
     while True:
-        shares = distributions(classes, kept)
+        shares = {} if monotone(models) else distributions(classes, kept)
         passed = kept.copy()
         for model in models:
             passed &= model.passes(classes, shares)

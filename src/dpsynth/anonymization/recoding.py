@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dpsynth.anonymization.distinct import Distinct, distinct, distinct_leaves
 from dpsynth.anonymization.loss import gcp
-from dpsynth.anonymization.privacy_models import PrivacyModel, satisfied
+from dpsynth.anonymization.privacy_models import PrivacyModel, monotone, satisfied
 from dpsynth.anonymization.records import Classes, Counts, Generalized, Records, classes_of
 from dpsynth.anonymization.released import shown
 from dpsynth.anonymization.tallies import distributions
@@ -42,19 +42,22 @@ def swept(
     walk again with the others left, at most ``ROUNDS`` times, and are suppressed then.
 
     A lattice of up to ``nodes`` nodes is walked whole. Of a larger one only the cheapest few of every height are (a
-    beam), so that the walk ends after ``nodes`` groupings at the latest; ``checked`` says how many there were.
-    ``progress`` is called with the share of the walk that is done. Greedy, hence without a bound (``bound`` is 0).
+    beam of at least one), so that it always ends at the root. ``checked`` says how many nodes were looked at,
+    ``progress`` is called with the share that is done. Greedy, hence without a bound (``bound`` is 0).
 
-    A person may have rows in several classes, and every class is judged by its different persons. Time: a sort of the
-    records left per node. Source: the freezing of satisfied classes is iterative local recoding (Prasser, Kohlmayer and
-    Kuhn, "Efficient and effective pruning strategies for health data de-identification", 2016), with a walk of the
-    whole lattice in place of repeated optima.
+    A person may have rows in several classes, and every class is judged by its different persons. Time: by node a sort
+    of the records left, and of the population where there is one. Source: ARX's local recoding (Prasser et al.,
+    "Flexible data anonymization using ARX", 2020) searches for an optimum anew among the rows that the last one
+    suppressed; here one walk takes the place of the searches.
     """
-    sweep = _Sweep(records, models, nodes, progress)
-    for _ in range(ROUNDS):
-        sweep.walk()
+    rounds = 1 if monotone(models) else ROUNDS
+    sweep = _Sweep(records, models, nodes)
+    for number in range(rounds):
+        for share in sweep.walk():
+            progress((number + share) / rounds)
         if not sweep.settle():
             break
+    progress(1.0)
     sweep.levels[:, sweep.left] = sweep.tops[:, None]
     levels = tuple(sweep.levels[:, sweep.row_of])
     found = Generalized(levels, sweep.left[sweep.row_of], 0.0, checked=sweep.checked)
@@ -76,7 +79,6 @@ class _Sweep:
     records: Records
     models: Sequence[PrivacyModel]
     nodes: int
-    progress: Progress
     checked: int = 0
     levels: Levels = field(init=False)
     left: NDArray[np.bool_] = field(init=False)
@@ -96,11 +98,12 @@ class _Sweep:
         self.nodes_of = [hierarchy.nodes.astype(np.int64) for hierarchy in hierarchies]
         self.lattice = _nodes(self.tops.astype(np.int64) + 1, self._losses(self.distinct), self.nodes)
 
-    def walk(self) -> None:
-        """Freeze whatever satisfies the models, node by node."""
+    def walk(self) -> Iterator[float]:
+        """Freeze whatever satisfies the models, node by node; before each the share of the nodes that are done."""
         numbers = np.flatnonzero(self.left)
         self.part = self.distinct.take(numbers)
-        for node in self._ordered():
+        for number, node in enumerate(self._ordered()):
+            yield number / self.lattice.shape[1]
             self.checked += 1
             classes = self._grouped(node)
             passed = passing(self.models, classes, self.shares)
@@ -145,15 +148,13 @@ class _Sweep:
 
     def _ordered(self) -> Iterator[Levels]:
         """The nodes from cheap to dear for the records left, until none is left."""
-        rest, total, sorted_at = self.lattice, self.lattice.shape[1], math.inf
+        rest, sorted_at = self.lattice, math.inf
         while rest.shape[1] and len(self.part.counts):
             if len(self.part.counts) <= RESORTED * sorted_at:
                 sorted_at = len(self.part.counts)
                 rest = rest[:, np.argsort(_summed(self._losses(self.part), rest), kind="stable")]
-            self.progress(1 - rest.shape[1] / total)
             yield rest[:, 0]
             rest = rest[:, 1:]
-        self.progress(1.0)
 
     def _grouped(self, node: Levels) -> Classes:
         """The records left as classes at a node, with those of the population that fall into each."""

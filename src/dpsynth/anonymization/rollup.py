@@ -96,7 +96,7 @@ class RollUp:
         others, first = classes_of(columns) if columns else (None, np.zeros(1, np.int64))
         self._sensitive = [Sensitive(one.name, one.codes[first], one.labels, one.ordered) for one in sensitive]
         self._persons = None if records.persons is None else records.persons[first]
-        self._low, self._base = low, _raw(records, others, len(first)).rolled_up(low, records.hierarchies)
+        self._base = _raw(records, others, len(first)).rolled_up(low, records.hierarchies)
         self._kept: OrderedDict[Node, Grouping] = OrderedDict()
         self._bytes = 0
 
@@ -149,7 +149,8 @@ def _counted(
         place = np.full(space, -1)
         place[key] = np.arange(len(key))
         found = np.flatnonzero(place >= 0)
-        return place[found], found, [np.bincount(key, weights=one, minlength=space)[found] for one in weights]
+        sums = [np.bincount(key, weights=one, minlength=space)[found].astype(np.float64) for one in weights]
+        return place[found], found, sums
     order = np.argsort(key)
     ordered = key[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

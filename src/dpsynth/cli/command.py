@@ -16,10 +16,14 @@ from dpsynth.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command found: ``result`` for ``--json``, ``text`` for everybody else; both go to stdout."""
+    """What a command found: ``result`` for ``--json``, ``text`` for everybody else; both go to stdout.
+
+    ``exit_code``: 5 for a verdict that something is not met; it is an answer all the same.
+    """
 
     result: Mapping[str, object]
     text: str = ""
+    exit_code: int = 0
 
 
 @dataclass(slots=True)
@@ -51,7 +55,7 @@ class Output:
         """Prints the answer: exactly one JSON object, or the text."""
         if self.as_json:
             result = {**answer.result, "notes": self.notes} if self.notes else answer.result
-            click.echo(json.dumps(envelope(self.command, result=result)))
+            click.echo(json.dumps({**envelope(self.command, result=result), "ok": answer.exit_code == 0}))
         elif answer.text:
             click.echo(answer.text)
 
@@ -78,11 +82,14 @@ class Documented(click.Command):
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
     def invoke(self, ctx: click.Context) -> None:
-        """Runs the callback and prints its answer."""
+        """Runs the callback, prints its answer and ends with its exit code."""
         params: MutableMapping[str, Any] = dict(ctx.params)
         path = ctx.command_path.partition(" ")[2]
         output = Output(path, as_json=params.pop("as_json"), quiet=params.pop("quiet"))
-        output.finish(ctx.invoke(self.callback, output, **params))  # type: ignore[arg-type]
+        answer = ctx.invoke(self.callback, output, **params)  # type: ignore[arg-type]
+        output.finish(answer)
+        if answer.exit_code:
+            ctx.exit(answer.exit_code)
 
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., Answer]], Documented]:

@@ -116,6 +116,35 @@ max_stability = setting(
 delimiter = click.option(
     "--delimiter", metavar="CHAR", help="What separates the cells of a CSV. Default: a comma; a tab for .tsv files."
 )
+policy = click.option(
+    "-p",
+    "--policy",
+    metavar="FILE",
+    required=True,
+    type=click.Path(),
+    help="What the columns are, how they may be coarsened, and which privacy models must hold.",
+)
+policy_schema = setting(
+    "schema",
+    "-s",
+    metavar="FILE",
+    type=click.Path(),
+    help="A schema whose roles, masks and hierarchies count where the policy is silent.",
+)
+key_file = click.option(
+    "--key-file",
+    metavar="FILE",
+    type=click.Path(),
+    help="The key of pseudonyms: 32 to 64 random bytes as hex or base64. Default: DPSYNTH_MASK_KEY.",
+)
+others = click.option(
+    "--others",
+    type=click.Choice(["refuse", "keep", "drop"]),
+    default="refuse",
+    show_default=True,
+    help="What becomes of columns that neither the policy nor the schema names.",
+)
+print_policy = click.option("--print-policy", is_flag=True, help="Print the policy as it is understood, and stop.")
 force = click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 
 

@@ -133,6 +133,19 @@ class Factor(_Type):
         return float(number)
 
 
+class Seconds(_Type):
+    """A time in seconds, above 0, from decimal text."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The float; a usage error otherwise."""
+        number = decimal(str(value))
+        if number is None or not 0 < number <= LARGEST_COUNT:
+            self.fail("must be a number of seconds above 0, such as 60 or 0.5", param, ctx)
+        return float(number)
+
+
 class Memory(_Type):
     """A size in bytes from text such as ``4GB``, ``512MiB`` or ``1000000``."""
 
@@ -172,4 +185,4 @@ class UnitText(_Type):
 EPSILON, DELTA, SHARE, MEMORY, UNIT = Epsilon(), Delta(), Share(), Memory(), UnitText()
 COUNT, SEED, PARENTS = Whole(1, LARGEST_COUNT), Whole(0, LARGEST_SEED), Whole(1, 4)
 STABILITY = Whole(1, LARGEST_STABILITY)
-LEVEL, THETA = Level(), Factor()
+LEVEL, THETA, SECONDS = Level(), Factor(), Seconds()

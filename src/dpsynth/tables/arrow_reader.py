@@ -23,7 +23,7 @@ class ArrowReader:
     length; whatever it raises becomes the one constant error.
     """
 
-    def __init__(self, where: str, types: Sequence[tuple[str, str]], batches_of: BatchesOf) -> None:
+    def __init__(self, where: str, types: Sequence[tuple[str, pa.DataType]], batches_of: BatchesOf) -> None:
         self._where = where
         self._names = check_names([name for name, _ in types], where)
         self._types = dict(types)
@@ -42,6 +42,11 @@ class ArrowReader:
     @property
     def types(self) -> Mapping[str, str]:
         """Arrow types as the table declares them."""
+        return {name: str(kind) for name, kind in self._types.items()}
+
+    @property
+    def arrow_types(self) -> Mapping[str, pa.DataType]:
+        """The same types as Arrow's objects."""
         return dict(self._types)
 
     def batches(self, columns: Sequence[str], batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -58,9 +63,9 @@ class ArrowReader:
             raise broke_off(self._where) from None
 
 
-def types_of(schema: pa.Schema) -> list[tuple[str, str]]:
+def types_of(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
     """Names and Arrow types, duplicates included."""
-    return [(field.name, str(field.type)) for field in schema]
+    return [(field.name, field.type) for field in schema]
 
 
 def open_parquet(path: str) -> ArrowReader:

@@ -60,6 +60,16 @@ def line_blocks(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
+def count_lines(chunks: Iterator[bytes]) -> int:
+    """The number of lines with text that start within the chunks; the first chunk begins where a line may."""
+    found, last = 0, b"\n"
+    for chunk in chunks:
+        ends = np.isin(np.frombuffer(last + chunk, dtype=np.uint8), (10, 13))
+        found += int((ends[:-1] & ~ends[1:]).sum())
+        last = chunk[-1:]
+    return found
+
+
 def parse_lines(block: bytes, names: Sequence[str], columns: Sequence[str], delimiter: str) -> pa.RecordBatch:
     """The rows of a block of whole lines: the wanted columns, every cell as binary, no nulls.
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from dpsynth.errors import DataMismatchError, FileFormatError, UsageError
-from dpsynth.tables.csv_lines import LONGEST_LINE, header_line, line_blocks, parse_lines
+from dpsynth.tables.csv_lines import LONGEST_LINE, count_lines, header_line, line_blocks, parse_lines
 from dpsynth.tables.files import ByteSource, reading_error
 from dpsynth.tables.reader import BATCH_ROWS, broke_off, check_names, check_present
 
@@ -54,6 +54,14 @@ class CsvReader:
         """The rows in file order; see ``TableReader.batches``."""
         check_present(columns, self._names, self.where)
         return self._rows(tuple(columns), batch_rows)
+
+    def lines(self) -> int:
+        """How many lines with text follow the header: an exact figure of the rows, for commands that show rows."""
+        try:
+            with _opened(self._source) as stream:
+                return count_lines(header_line(_chunks(stream))[1])
+        except _FAULTS:
+            raise broke_off(self.where) from None
 
     def _rows(self, columns: tuple[str, ...], batch_rows: int) -> Iterator[pa.RecordBatch]:
         with contextlib.ExitStack() as stack:

@@ -96,7 +96,7 @@ def _open_pandas(frame: Any) -> ArrowReader:
         return iter(pa.table(arrays, names=list(columns)).to_batches(max_chunksize=batch_rows))
 
     empty = frame.iloc[:0]
-    types = [(name, str(_pandas_column(empty.iloc[:, index]).type)) for index, name in enumerate(names)]
+    types = [(name, _pandas_column(empty.iloc[:, index]).type) for index, name in enumerate(names)]
     return ArrowReader(_WHERE, types, batches_of)
 
 

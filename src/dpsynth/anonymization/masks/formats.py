@@ -25,7 +25,7 @@ ALPHABETS: dict[str, tuple[str, ...]] = {
 """Sets of characters by name; a character becomes another one of its set."""
 
 LONGEST = 64
-MOST_SHAPES = 1_024
+MOST_SHAPES = 256
 
 _Groups = NDArray[np.int8]
 
@@ -47,7 +47,7 @@ class Format:
     _permutations: dict[bytes, KeyedPermutation] = field(default_factory=dict)
 
     def __call__(self, cells: pa.Array) -> pa.Array:
-        """The texts; ``DataMismatchError`` when there are more than 1,024 shapes: that is no format."""
+        """The texts; ``DataMismatchError`` when there are more than 256 shapes: that is no format."""
         texts = decoded(cells)
         short = pc.less_equal(pc.utf8_length(texts), LONGEST)
         texts = pc.if_else(short, texts, pa.scalar(None, texts.type))

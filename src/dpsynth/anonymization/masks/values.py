@@ -41,8 +41,6 @@ def over_distinct(column: pa.Array, mask: Callable[[pa.Array], pa.Array]) -> pa.
 
     A column whose cells are hardly ever equal is masked as it stands: looking for equals would cost more.
     """
-    if pa.types.is_dictionary(column.type):
-        return mask(_without_nulls(as_cells(column.dictionary))).take(_indices(column))
     cells = as_cells(column)
     if cells.null_count == 0 and _hardly_repeats(cells):
         return mask(cells)
@@ -69,18 +67,6 @@ def _text(cell: bytes | None) -> str | None:
 def _hardly_repeats(cells: pa.Array) -> bool:
     probe = cells.slice(0, _PROBE)
     return len(probe) > 0 and pc.count_distinct(probe).as_py() > _MOSTLY * len(probe)
-
-
-def _without_nulls(cells: pa.Array) -> pa.Array:
-    return cells.fill_null(b"") if cells.null_count else cells
-
-
-def _indices(column: pa.DictionaryArray) -> pa.Array:
-    """The indices, null where they point at a null of the dictionary."""
-    if column.dictionary.null_count == 0:
-        return column.indices
-    gone = pc.is_null(column.dictionary).take(column.indices)
-    return pc.if_else(pc.fill_null(gone, fill_value=True), pa.scalar(None, column.indices.type), column.indices)
 
 
 def _whole_as_integers(column: pa.Array) -> pa.Array:

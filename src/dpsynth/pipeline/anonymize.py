@@ -1,0 +1,263 @@
+"""The journey of an anonymization: a table under a policy in, a table that meets the policy's models out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from dpsynth.anonymization.decoding import fresh_order, released_table
+from dpsynth.anonymization.encoding import Encoded, persons_of, records_of
+from dpsynth.anonymization.fixed_levels import at_levels
+from dpsynth.anonymization.loss import losses
+from dpsynth.anonymization.masks.keys import MaskKey
+from dpsynth.anonymization.mondrian import mondrian
+from dpsynth.anonymization.optimal import optimal
+from dpsynth.anonymization.policy import Policy
+from dpsynth.anonymization.policy_document import Method
+from dpsynth.anonymization.privacy_models import PrivacyModel, satisfied
+from dpsynth.anonymization.recoding import swept
+from dpsynth.anonymization.records import Classes, Generalized, Ranges
+from dpsynth.anonymization.tallies import distributions
+from dpsynth.anonymization.verifying import seen_classes
+from dpsynth.curator.table_bounding import bounded_rows
+from dpsynth.errors import DpsynthError, GateError, SchemaError, UsageError
+from dpsynth.pipeline.anonymize_label import chain_of, is_synthetic, labels_of
+from dpsynth.pipeline.anonymized import AnonymizeOutcome, ColumnOutcome
+from dpsynth.pipeline.mask_key import find_key
+from dpsynth.pipeline.mask_plan import MaskPlan, Others, plan_masks
+from dpsynth.pipeline.policies import policy_for, population_table, whole_table
+from dpsynth.pipeline.progress import Progress, silent
+from dpsynth.privacy.unit import Unit
+from dpsynth.schema import Schema
+from dpsynth.tables import (
+    TableReader,
+    Written,
+    check_format,
+    check_output,
+    is_csv,
+    label_metadata,
+    open_table,
+    write_sidecar,
+    write_table,
+)
+
+_STREAM = "-"
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """The masked table as records, and how many of its rows are left out because a person has too many."""
+
+    encoded: Encoded
+    bounded_away: int
+
+
+def anonymize(
+    data: Any,
+    policy: Policy | Mapping[str, Any] | str | Path,
+    output: str | Path | None = None,
+    *,
+    schema: Schema | str | Path | None = None,
+    method: Method | None = None,
+    time_limit: float | None = None,
+    key: bytes | str | MaskKey | None = None,
+    key_file: str | Path | None = None,
+    others: Others = "refuse",
+    force: bool = False,
+    delimiter: str | None = None,
+    progress: Progress = silent,
+) -> AnonymizeOutcome:
+    """Mask, generalize and suppress one table until it meets the privacy models of its policy.
+
+    ``data``: a path, ``-`` or a frame. ``output``: a path, ``-``, or None to get an Arrow table in the outcome.
+    ``method`` (default: the policy's): ``optimal`` finds the levels that lose least, ``local`` lets every class have
+    levels of its own, ``mondrian`` makes ranges of values, ``fixed`` takes the levels of the policy. ``time_limit``:
+    seconds after which ``optimal`` stops with the best found. ``key``, ``key_file`` and ``others`` as of ``mask``.
+
+    The table that was made is judged once more before it is written; its rows are in a fresh random order, suppressed
+    rows and identifiers are left out. A table made by looking at the rows carries the label NON-DP; fixed levels of
+    public hierarchies are FREE, the rows dropped by k-anonymity then STABLE; all is POST on a synthetic table.
+
+    Raises ``GateError`` (5) when the models cannot be met within the limit on suppressed rows, or only by an empty
+    table; ``SchemaError`` and ``DataMismatchError`` for a policy or a table that do not fit, ``UsageError`` for
+    settings, ``OutputExistsError`` if the output exists. Memory: the whole table, several times.
+    """
+    target = _target(output, force=force)
+    said = policy_for(policy, schema, data)
+    chosen = method or said.limits.method
+    _check(said, chosen, time_limit)
+    reader = open_table(data, delimiter=delimiter)
+    found_key = find_key(key, key_file)
+    plan = plan_masks("table", reader, said, found_key, others=others, csv_output=target is not None and is_csv(target))
+    chain = chain_of(data)
+    progress("reading the table", 0.0)
+    ready = _prepared(reader, plan, said, chosen)
+    released = _recode(ready.encoded, said, chosen, time_limit, progress)
+    _check_limit(said, released)
+    progress("checking what was made", 0.85)
+    order = fresh_order(released)
+    table = released_table(ready.encoded, released, order)
+    classes = seen_classes(table, ready.encoded, released, order)
+    _verify(said.models, classes)
+    labels = [*chain, *plan.labels(found_key), *map(str, labels_of(ready.encoded, chosen, chain))]
+    written = None if target is None else _write(table, target, labels, force=force)
+    progress("done", 1.0)
+    return AnonymizeOutcome(
+        method=chosen,
+        path=target,
+        table=table if written is None else None,
+        rows=ready.bounded_away + ready.encoded.left_out + ready.encoded.records.rows,
+        released=table.num_rows,
+        suppressed=int(released.suppressed.sum()),
+        left_out=ready.encoded.left_out,
+        bounded_away=ready.bounded_away,
+        limit=said.limits.suppression,
+        models=_judged(said.models, classes),
+        columns=_columns(ready.encoded, released),
+        classes=classes.number,
+        smallest=int(classes.units.min()) if classes.number else 0,
+        unit=said.unit.column,
+        bound=released.bound if isinstance(released, Generalized) else 0.0,
+        checked=released.checked if isinstance(released, Generalized) else 0,
+        losses=losses(ready.encoded.records, released),
+        labels=tuple(labels),
+        synthetic=is_synthetic(chain),
+        unnamed=tuple(one.name for one in plan.columns if one.name not in said.by_name),
+        dropped=(*plan.dropped, *plan.unsaid, *plan.others),
+    )
+
+
+def _target(output: str | Path | None, *, force: bool) -> str | None:
+    """Where to write, checked before anything is read."""
+    if output is None:
+        return None
+    target = os.fspath(output)
+    if target != _STREAM:
+        check_format(target)
+        check_output(target, force=force)
+    return target
+
+
+def _check(policy: Policy, method: Method, time_limit: float | None) -> None:
+    if method not in get_args(Method):
+        raise UsageError(f"the method is one of {', '.join(get_args(Method))}", where="method")
+    if time_limit is not None and method != "optimal":
+        raise UsageError(f"method {method} has no time limit", hint="Leave it out, or use method optimal.")
+    if not policy.models and method != "fixed":
+        hint = "Such as models: [{k-anonymity: {k: 5}}]."
+        raise SchemaError("the policy has no models to meet", where=policy.name, hint=hint)
+    levels = policy.fixed
+    settled = [at for at, (low, high) in levels.items() if low == high]
+    if method == "fixed" and len(settled) < len(policy.quasi):
+        hint = "Give every quasi-identifier level: N."
+        raise SchemaError("method fixed needs one level for every quasi-identifier", where=policy.name, hint=hint)
+    if method in ("local", "mondrian") and levels:
+        hint = "Leave level and levels out, or use method optimal or fixed."
+        raise SchemaError(f"method {method} cannot keep to levels", where=policy.name, hint=hint)
+
+
+def _prepared(reader: TableReader, plan: MaskPlan, policy: Policy, method: Method) -> _Prepared:
+    """The table, masked; persons by the ids as they were before; of a person at most ``max_rows`` rows if fixed."""
+    table = pa.Table.from_batches(list(plan.batches()), plan.schema)
+    column = policy.unit.column
+    population = population_table(policy)
+    if column is None:
+        return _Prepared(records_of(table, policy, population), 0)
+    ids = whole_table(reader, [column]).column(column)
+    if method != "fixed":
+        return _Prepared(records_of(table, policy, population, persons=persons_of(ids, policy.missing, column)), 0)
+    others = [name for name in table.column_names if name != column]
+    raw = table.select(others).append_column(column, ids)
+    kept, persons = bounded_rows(raw, Unit(column, policy.unit.max_rows), policy.missing)
+    encoded = records_of(table.take(pa.array(kept)), policy, population, persons=persons)
+    return _Prepared(encoded, table.num_rows - len(kept))
+
+
+def _recode(
+    encoded: Encoded, policy: Policy, method: Method, time_limit: float | None, progress: Progress
+) -> Generalized | Ranges:
+    """The table recoded by the method, which is told how far it is."""
+    records, models, limits = encoded.records, policy.models, policy.limits
+
+    def report(share: float) -> None:
+        progress({"optimal": "searching the levels", "local": "recoding"}.get(method, "cutting"), 0.2 + 0.6 * share)
+
+    if method == "fixed":
+        return at_levels(records, models, [policy.fixed[at][0] for at in range(len(policy.quasi))])
+    if method == "local":
+        return swept(records, models, progress=report)
+    if method == "mondrian":
+        return mondrian(records, models, progress=report)
+    return optimal(
+        records,
+        models,
+        suppression=limits.suppression,
+        fixed=policy.fixed,
+        nodes=limits.nodes,
+        time_limit=time_limit,
+        progress=report,
+    )
+
+
+def _check_limit(policy: Policy, released: Generalized | Ranges) -> None:
+    """``GateError`` when no row is left, or more are suppressed than the policy allows."""
+    rows, gone = len(released.suppressed), int(released.suppressed.sum())
+    words = " and ".join(map(str, policy.models)) or "the policy"
+    if rows and gone == rows:
+        hint = "Coarser levels, weaker models, or fewer quasi-identifiers would leave some."
+        raise GateError(f"{words} would suppress every row; nothing was written", where=policy.name, hint=hint)
+    if gone > policy.limits.suppression * rows:
+        raise GateError(
+            f"{words} needs {gone / rows:.1%} of the rows suppressed, and the policy allows "
+            f"{policy.limits.suppression:.1%}; nothing was written",
+            where=policy.name,
+            hint="Raise limits.suppression, allow coarser levels, or choose another method.",
+        )
+
+
+def _verify(models: Sequence[PrivacyModel], classes: Classes) -> None:
+    if classes.number and not satisfied(models, classes).all():
+        raise DpsynthError(
+            "the table that was made does not meet the models; nothing was written",
+            hint="This is a fault of dpsynth: please report it with the policy.",
+        )
+
+
+def _write(table: pa.Table, target: str, labels: Sequence[str], *, force: bool) -> Written:
+    written = write_table(table.to_batches(), table.schema, target, force=force, metadata=label_metadata(labels))
+    if target != _STREAM:
+        write_sidecar(target, labels, written.sha256)
+    return written
+
+
+def _judged(models: Sequence[PrivacyModel], classes: Classes) -> dict[str, float]:
+    """Each model in words, and the parameter that the released table reaches."""
+    shares = distributions(classes, np.ones(classes.number, np.bool_))
+    return {str(model): model.reached(classes, shares) for model in models}
+
+
+def _columns(encoded: Encoded, released: Generalized | Ranges) -> tuple[ColumnOutcome, ...]:
+    """What became of each quasi-identifier, over the rows that are left."""
+    kept = ~released.suppressed
+    found = []
+    for at, one in enumerate(encoded.quasi):
+        hierarchy, codes = one.hierarchy, encoded.records.codes[at][kept]
+        if isinstance(released, Ranges):
+            width = (released.high[at][kept] - released.low[at][kept]) / max(hierarchy.leaves - 1, 1)
+            found.append(ColumnOutcome(one.name, None, hierarchy.height - 1, _mean(width)))
+            continue
+        levels = released.of[at][kept]
+        lost = np.stack([hierarchy.penalties(level) for level in range(hierarchy.height)])[levels, codes]
+        span = None if not len(levels) else (int(levels.min()), int(levels.max()))
+        found.append(ColumnOutcome(one.name, span, hierarchy.height - 1, _mean(lost)))
+    return tuple(found)
+
+
+def _mean(values: Any) -> float:
+    return float(values.mean()) if len(values) else 0.0

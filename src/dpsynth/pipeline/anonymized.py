@@ -1,0 +1,151 @@
+"""What became of an anonymized table: figures for whoever holds the real one, and what they do not promise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from dpsynth.anonymization.policy_document import Method
+from dpsynth.evidence import INTERNAL_WATERMARK
+
+LIMITS = (
+    "k-anonymity hides nobody who is known by other columns. It resists neither downcoding (Cohen, USENIX Security "
+    "2022) nor combinatorial refinement (arXiv 2509.03350): both use that a table is generalized no more than needed."
+)
+"""What is said of every anonymized table of real rows."""
+
+_HOW = {
+    "optimal": "optimal levels",
+    "local": "levels by class (local recoding)",
+    "mondrian": "ranges (strict Mondrian)",
+    "fixed": "fixed levels",
+}
+
+
+@dataclass(frozen=True)
+class ColumnOutcome:
+    """A quasi-identifier: its lowest and highest level shown (None for ranges), the highest there is, and what was lost
+    of its detail on average, from 0 to 1, in the rows that are left.
+    """
+
+    name: str
+    levels: tuple[int, int] | None
+    top: int
+    lost: float
+
+
+@dataclass(frozen=True)
+class AnonymizeOutcome:
+    """The result of ``anonymize``. ``path``: where it was written, None when it is ``table``.
+
+    ``rows`` were read, ``released`` are left; gone are those suppressed, those ``left_out`` for a value that no
+    hierarchy covers, and those ``bounded_away`` because a person has too many. ``models``: by model in words what the
+    table reaches. ``bound``: no generalization of this kind loses less; 0 where none is known. ``unit``: the column of
+    persons, None when rows are counted. ``unnamed``: columns that the policy does not name and that are carried.
+    """
+
+    method: Method
+    path: str | None
+    rows: int
+    released: int
+    suppressed: int
+    left_out: int
+    bounded_away: int
+    limit: float
+    models: Mapping[str, float]
+    columns: tuple[ColumnOutcome, ...]
+    classes: int
+    smallest: int
+    unit: str | None
+    bound: float
+    checked: int
+    losses: Mapping[str, float]
+    labels: tuple[str, ...]
+    synthetic: bool
+    unnamed: tuple[str, ...]
+    dropped: tuple[str, ...]
+    table: pa.Table | None = field(default=None, repr=False)
+
+    @property
+    def loss(self) -> float:
+        """The share of detail lost over all rows and quasi-identifiers, suppressed rows counted whole (GCP)."""
+        return self.losses["gcp"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The outcome as JSON-able data, watermarked if it was computed from real rows."""
+        mark = {} if self.synthetic else {"color": "internal", "watermark": INTERNAL_WATERMARK, "limits": LIMITS}
+        keys = ("method", "path", "rows", "released", "suppressed", "left_out", "bounded_away", "limit", "classes")
+        return {
+            **{key: getattr(self, key) for key in keys},
+            "smallest": self.smallest,
+            "unit": self.unit or "row",
+            "models": {name: value if math.isfinite(value) else None for name, value in self.models.items()},
+            "columns": [
+                {"name": one.name, "levels": one.levels, "top": one.top, "lost": one.lost} for one in self.columns
+            ],
+            "bound": self.bound,
+            "checked": self.checked,
+            "losses": dict(self.losses),
+            "labels": list(self.labels),
+            "dropped": list(self.dropped),
+            "unnamed": list(self.unnamed),
+            **mark,
+        }
+
+    def render(self) -> str:
+        """The outcome in words, for whoever holds the real table."""
+        parts = [self._head(), *self._gone(), self._lost(), "", _aligned(self.columns), "", *self._kept()]
+        parts += [f"Label: {label}." for label in self.labels]
+        return "\n".join([*parts, "" if self.synthetic else LIMITS]).rstrip()
+
+    def _head(self) -> str:
+        where = {None: "the table", "-": "what was written to stdout"}.get(self.path, self.path)
+        met = f"{' and '.join(self.models)} hold{'' if len(self.models) > 1 else 's'} in" if self.models else "Made"
+        people = "persons" if self.unit else "rows"
+        rows = f"{self.released:,} of {self.rows:,} rows in {self.classes:,} classes"
+        smallest = f", the smallest of {self.smallest:,} {people}" if self.classes else ""
+        return f"{met} {where}, {_HOW[self.method]}: {rows}{smallest}."
+
+    def _gone(self) -> list[str]:
+        found = []
+        if self.bounded_away:
+            found.append(f"Left out: {self.bounded_away:,} rows without a person's id, or beyond its most rows.")
+        if self.left_out:
+            found.append(f"Left out: {self.left_out:,} rows with a value that no hierarchy covers.")
+        share = self.suppressed / max(self.rows - self.bounded_away - self.left_out, 1)
+        return [*found, f"Suppressed: {self.suppressed:,} rows ({share:.1%}; the policy allows {self.limit:.1%})."]
+
+    def _lost(self) -> str:
+        said = f"Lost: {self.loss:.4f} of the detail, suppressed rows counted whole (GCP)"
+        if self.method != "optimal" or not self.rows:
+            return f"{said}."
+        if self.bound >= self.loss - 1e-9:
+            return f"{said}; no levels lose less."
+        return f"{said}; levels that lose less than {self.bound:.4f} do not exist, better ones than these may."
+
+    def _kept(self) -> list[str]:
+        named = f"Not named by the policy and kept as they are: {', '.join(self.unnamed)}." if self.unnamed else ""
+        gone = f"Dropped: {', '.join(self.dropped)}." if self.dropped else ""
+        return [line for line in (named, gone) if line]
+
+
+def _aligned(columns: tuple[ColumnOutcome, ...]) -> str:
+    rows = [
+        ("column", "level", "lost in the rows left"),
+        *((one.name, _level(one), f"{one.lost:.1%}") for one in columns),
+    ]
+    widths = [max(len(row[at]) for row in rows) for at in range(3)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _level(one: ColumnOutcome) -> str:
+    if one.levels is None:
+        return "ranges"
+    low, high = one.levels
+    return f"{low} of {one.top}" if low == high else f"{low} to {high} of {one.top}"

@@ -1,0 +1,204 @@
+"""What will become of each column of a table that is masked: settled before its first row is read."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dpsynth.anonymization.masks.building import build_mask
+from dpsynth.anonymization.masks.keys import MaskKey
+from dpsynth.anonymization.masks.mask import Mask, plain_text, unfit_type
+from dpsynth.anonymization.masks.values import is_plain
+from dpsynth.anonymization.policy import Policy
+from dpsynth.errors import DataMismatchError
+from dpsynth.privacy.labels import Label, LabelKind
+from dpsynth.schema.cells import is_text, trimmed
+from dpsynth.schema.mask_parts import Mask as SaidMask
+from dpsynth.schema.mask_rules import the_mask
+from dpsynth.tables import TableReader
+from dpsynth.tables.arrow_types import arrow_types
+
+Others = Literal["refuse", "keep", "drop"]
+_KEY = re.compile(r", key ([0-9a-f]{8}): not protection$")
+_JOINED = ("pseudonym", "format")
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedColumn:
+    """A column of the output: its mask (None: kept as it is), its type, and whether unfit cells become empty.
+
+    ``domain`` is the join domain of an identifier: the kind of its mask and its namespace.
+    """
+
+    name: str
+    mask: Mask | None
+    kind: pa.DataType
+    blank: bool = False
+    keyed: bool = False
+    domain: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class MaskPlan:
+    """How one table is masked. ``dropped``: columns with ``mask: drop``; ``unsaid``: identifiers without a mask, which
+    are dropped too; ``others``: columns that nobody named and that are left out.
+    """
+
+    name: str
+    reader: TableReader
+    columns: tuple[MaskedColumn, ...]
+    dropped: tuple[str, ...]
+    unsaid: tuple[str, ...]
+    others: tuple[str, ...]
+    missing: tuple[str, ...]
+    from_csv: bool
+    blanked: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the output."""
+        return pa.schema([pa.field(one.name, one.kind) for one in self.columns])
+
+    def labels(self, key: MaskKey | None) -> list[str]:
+        """One FREE label for each mask and one for what was dropped."""
+        said = [
+            f"{one.mask.step} of {one.name!r}{f', key {key.id}' if one.keyed and key else ''}: not protection"
+            for one in self.columns
+            if one.mask is not None
+        ]
+        if gone := (*self.dropped, *self.unsaid, *self.others):
+            said.append(f"dropped {', '.join(map(repr, gone))}")
+        return [str(Label(LabelKind.FREE, step)) for step in said]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The masked rows, in the order of the table. ``DataMismatchError`` for a cell that a mask does not fit,
+        unless the policy says that it becomes empty.
+        """
+        needed = [name for one in self.columns for name in (one.name, *(one.mask.by if one.mask else ()))]
+        names = tuple(dict.fromkeys(needed))
+        for batch in self.reader.batches(names):
+            cells = {name: self._with_nulls(plain_text(batch.column(name))) for name in names}
+            arrays = [self._masked(one, cells) for one in self.columns]
+            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _with_nulls(self, column: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """The column as it is, and with null where a text means a missing value."""
+        if not is_text(column.type):
+            return column, column
+        words = pa.array([text.encode() for text in self.missing], pa.binary()).cast(column.type)
+        gone = pc.is_in(trimmed(column), value_set=words)
+        nothing = pa.scalar(None, column.type)
+        # CSV has no other null than the empty cell; a quoted one reads alike.
+        raw = pc.if_else(pc.equal(pc.binary_length(column), 0), nothing, column) if self.from_csv else column
+        return raw, pc.if_else(gone, nothing, column)
+
+    def _masked(self, one: MaskedColumn, cells: Mapping[str, tuple[pa.Array, pa.Array]]) -> pa.Array:
+        raw, known = cells[one.name]
+        if one.mask is None:
+            return self._text(raw, one) if is_text(raw.type) else raw
+        try:
+            masked = one.mask.masked(known, *(cells[name][1] for name in one.mask.by))
+        except DataMismatchError as error:
+            raise DataMismatchError(error.message, where=self._where(one.name), hint=error.hint) from None
+        if (unfit := masked.null_count - known.null_count) > 0:
+            self.blanked[one.name] += unfit
+            if not one.blank:
+                hint = "Correct the cells, choose another mask, or say invalid: blank beside the mask to empty them."
+                said = f"the mask {one.mask.step} does not fit some of the cells"
+                raise DataMismatchError(said, where=self._where(one.name), hint=hint)
+        if known.null_count and is_text(raw.type) and pa.types.is_string(masked.type):
+            kept = self._text(pc.if_else(known.is_null(), raw, pa.scalar(None, raw.type)), one)
+            return pc.if_else(known.is_null(), kept, masked)
+        return masked
+
+    def _text(self, cells: pa.Array, one: MaskedColumn) -> pa.Array:
+        try:
+            return cells.cast(pa.string())
+        except pa.ArrowInvalid:
+            hint = "Save the table in UTF-8, or drop the column."
+            raise DataMismatchError("a cell is not UTF-8 text", where=self._where(one.name), hint=hint) from None
+
+    def _where(self, column: str) -> str:
+        return f"{self.reader.where}, column {column!r}"
+
+
+def plan_masks(
+    name: str, reader: TableReader, policy: Policy, key: MaskKey | None, *, others: Others, csv_output: bool
+) -> MaskPlan:
+    """The plan for a table under its policy. Raises ``DataMismatchError`` for a column that is absent, of a type that
+    its mask does not know, or that nobody named (unless ``others`` says what becomes of it), and what ``build_mask``
+    raises.
+    """
+    kinds = arrow_types(reader)
+    where = reader.where
+    _check_columns(policy, kinds, where, others)
+    columns, dropped, unsaid = list[MaskedColumn](), list[str](), list[str]()
+    for column, kind in kinds.items():
+        entry = policy.by_name.get(column)
+        if entry is None and others == "drop":
+            continue
+        if entry is not None and entry.mask is None and entry.role == "direct-id":
+            unsaid.append(column)
+        elif entry is None or entry.mask is None:
+            columns.append(MaskedColumn(column, None, _kept(kind)))
+        elif (mask := build_mask(entry.mask, column, key, where)) is None:
+            dropped.append(column)
+        else:
+            columns.append(_column(column, entry.mask, mask, kinds, where))
+    if not columns:
+        raise DataMismatchError("no column is left", where=where, hint="Every column is dropped by the policy.")
+    for one in columns:
+        if csv_output and not is_plain(one.kind):
+            hint = "Drop the column, or write Parquet."
+            raise DataMismatchError(f"CSV cannot hold columns of type {one.kind}", where=one.name, hint=hint)
+    rest = tuple(column for column in kinds if column not in policy.by_name) if others == "drop" else ()
+    from_csv = hasattr(reader, "lines")
+    return MaskPlan(name, reader, tuple(columns), tuple(dropped), tuple(unsaid), rest, policy.missing, from_csv)
+
+
+def key_ids(labels: Sequence[str]) -> set[str]:
+    """The ids of the keys that a label chain names."""
+    return {found.group(1) for label in labels if (found := _KEY.search(label))}
+
+
+def _check_columns(policy: Policy, kinds: Mapping[str, pa.DataType], where: str, others: Others) -> None:
+    if absent := [one.name for one in policy.fields if one.name not in kinds]:
+        raise DataMismatchError(
+            f"the policy names a column that is absent: {', '.join(map(repr, absent))}", where=where
+        )
+    unnamed = [column for column in kinds if column not in policy.by_name]
+    if unnamed and others == "refuse":
+        hint = "Name each: role other keeps it, mask drop leaves it out; or say --others keep or --others drop."
+        said = f"the policy does not say what becomes of {', '.join(map(repr, unnamed))}"
+        raise DataMismatchError(said, where=where, hint=hint)
+
+
+def _column(column: str, said: SaidMask, mask: Mask, kinds: Mapping[str, pa.DataType], where: str) -> MaskedColumn:
+    for other in mask.by:
+        if other not in kinds:
+            raise DataMismatchError(f"the mask {mask.step} needs a column that is absent", where=f"{where}, {column!r}")
+        if not is_plain(kinds[other]):
+            raise unfit_type(mask.step, kinds[other], f"{where}, column {other!r}")
+    name, part = the_mask(said)
+    space = getattr(getattr(part, name, None), "namespace", None)
+    return MaskedColumn(
+        column,
+        mask,
+        mask.output(kinds[column], f"{where}, column {column!r}"),
+        blank=part.invalid == "blank",
+        keyed=space is not None,
+        domain=(name, space) if name in _JOINED and space is not None else None,
+    )
+
+
+def _kept(kind: pa.DataType) -> pa.DataType:
+    """The type of a column that is kept: text is a string, dictionaries are their values."""
+    if pa.types.is_dictionary(kind):
+        return _kept(kind.value_type)
+    return pa.string() if is_text(kind) else kind

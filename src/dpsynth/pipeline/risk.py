@@ -1,0 +1,135 @@
+"""The journey of a risk report: how likely people are found in a table as it is, and whether its policy is met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dpsynth.anonymization.disclosure import disclosures
+from dpsynth.anonymization.encoding import Encoded, persons_of, records_of
+from dpsynth.anonymization.policy import Policy
+from dpsynth.anonymization.population import population_uniqueness
+from dpsynth.anonymization.privacy_models import PrivacyModel
+from dpsynth.anonymization.records import Classes, classes_of
+from dpsynth.anonymization.risks import Risks, Uniqueness, risks, uniqueness
+from dpsynth.anonymization.tallies import distributions
+from dpsynth.anonymization.uniques import unique_sets
+from dpsynth.anonymization.verifying import meant
+from dpsynth.anonymization.wildcards import wildcard_sizes
+from dpsynth.errors import UsageError
+from dpsynth.pipeline.anonymize_label import chain_of, is_synthetic
+from dpsynth.pipeline.policies import policy_for, population_table, whole_table
+from dpsynth.pipeline.progress import Progress, silent
+from dpsynth.pipeline.risk_report import Check, RiskReport
+from dpsynth.schema import Schema, UnitSpec
+from dpsynth.tables import TableReader, open_table
+
+THRESHOLD = 0.2
+"""Nobody should be found with a higher probability, where the policy says nothing else."""
+LARGEST_SET = 3
+
+
+def risk(
+    data: Any,
+    policy: Policy | Mapping[str, Any] | str | Path,
+    *,
+    schema: Schema | str | Path | None = None,
+    fraction: float | None = None,
+    delimiter: str | None = None,
+    progress: Progress = silent,
+) -> RiskReport:
+    """The risks of a table as it stands, under a policy: its models, re-identification, uniqueness, disclosure.
+
+    ``data``: a path, ``-`` or a frame; masked and generalized cells are values like any other, so an anonymized table
+    is read under the policy that made it. ``fraction``: which share of the population the table holds; with it the
+    share who are unique in the population is estimated. Where the table has no column of the policy's unit any more,
+    rows are counted, and the report says so.
+
+    The figures are exact and computed without differential privacy: they are INTERNAL. Raises ``SchemaError`` and
+    ``DataMismatchError`` for a policy or table that do not fit, ``UsageError`` for a fraction outside 0 to 1. Memory:
+    the columns that the policy names.
+    """
+    if fraction is not None and not 0 < fraction <= 1:
+        raise UsageError("the share of the population is a number above 0 and of at most 1", where="fraction")
+    said = policy_for(policy, schema, data)
+    reader = open_table(data, delimiter=delimiter)
+    progress("reading the table", 0.0)
+    encoded = _encoded(reader, said)
+    records = encoded.records
+    classes = _classes(encoded, population_table(said))
+    progress("counting risks", 0.3)
+    limits = said.limits
+    found = risks(classes, THRESHOLD if limits.prosecutor is None else limits.prosecutor)
+    alone = uniqueness(classes)
+    sizes = wildcard_sizes(records.codes, encoded.null_codes)[1] if limits.nulls == "wildcard" else None
+    progress("looking for columns that make people unique", 0.4)
+    sets = unique_sets(
+        records.codes,
+        min(LARGEST_SET, len(records.codes)),
+        persons=records.persons,
+        progress=lambda share: progress("looking for columns that make people unique", 0.4 + 0.55 * share),
+    )
+    progress("done", 1.0)
+    names = [one.name for one in encoded.quasi]
+    telling = sorted(sets.sets, key=lambda one: -one.minimal)
+    return RiskReport(
+        table=reader.where,
+        rows=records.rows,
+        persons=None if records.persons is None else len(np.unique(records.persons)),
+        counted=said.unit.column is None or records.persons is not None,
+        classes=classes.number,
+        smallest=int(classes.units.min()) if classes.number else 0,
+        wildcard=sizes,
+        checks=(*_models(said.models, classes), *_limits(said, found, alone)),
+        risks=found,
+        alone=alone,
+        estimates=() if fraction is None else population_uniqueness(classes, fraction),
+        known=tuple(names),
+        sets=tuple((tuple(names[at] for at in one.columns), one.minimal) for one in telling[:3]),
+        disclosures=disclosures(classes),
+        synthetic=is_synthetic(chain_of(data)),
+    )
+
+
+def _encoded(reader: TableReader, policy: Policy) -> Encoded:
+    """The columns that the policy is about, every text a value of its own; rows where persons are not known."""
+    wanted = [one.name for one in policy.fields if one.role in ("quasi", "sensitive") and one.mask != "drop"]
+    table = whole_table(reader, wanted)
+    column = policy.unit.column
+    if column is None or column not in reader.names:
+        return records_of(table, replace(policy, unit=UnitSpec()), as_is=True)
+    ids = whole_table(reader, [column]).column(column)
+    return records_of(table, policy, persons=persons_of(ids, policy.missing, column), as_is=True)
+
+
+def _classes(encoded: Encoded, table: pa.Table | None) -> Classes:
+    """Rows with equal texts, with those of a population that they may mean."""
+    records = encoded.records
+    of, first = classes_of(records.codes)
+    listed = None if table is None else meant(encoded, table, first)
+    return Classes(of, len(first), np.ones(records.rows, np.int64), records.sensitive, records.persons, listed)
+
+
+def _models(models: Sequence[PrivacyModel], classes: Classes) -> Iterator[Check]:
+    """Whether every class satisfies each model, by the distribution of the whole table."""
+    shares = distributions(classes, np.ones(classes.number, np.bool_))
+    for model in models:
+        yield Check(str(model), bool(model.passes(classes, shares).all()), model.reached(classes, shares), None)
+
+
+def _limits(policy: Policy, found: Risks, alone: Uniqueness) -> Iterator[Check]:
+    """Whether the risks stay within what the policy allows."""
+    limits = policy.limits
+    measured = {
+        "highest prosecutor risk": (found.prosecutor.highest, limits.prosecutor),
+        "marketer risk": (found.marketer, limits.marketer),
+        "share of unique rows": (alone.row_share, limits.uniques),
+    }
+    for name, (value, most) in measured.items():
+        if most is not None:
+            yield Check(f"{name} of at most {most:g}", value <= most + 1e-12, value, most)

@@ -1,0 +1,356 @@
+"""The journeys ``anonymize`` and ``risk``: from a table and a policy to a table that holds what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+
+import dpsynth
+from dpsynth.cli.main import APPLICATION
+from dpsynth.errors import (
+    DataMismatchError,
+    FileFormatError,
+    GateError,
+    NoGuaranteeError,
+    OutputExistsError,
+    SchemaError,
+    UsageError,
+)
+from dpsynth.evidence import INTERNAL_WATERMARK
+from dpsynth.pipeline.anonymized import LIMITS
+from dpsynth.pipeline.preprocessing import preprocessing_of
+from dpsynth.privacy.unit import Unit
+from dpsynth.schema.yamltext import dump
+from dpsynth.tables import read_sidecar, write_sidecar
+
+AGES: dict[str, Any] = {"role": "quasi", "hierarchy": {"intervals": {"levels": [10, 50]}}}
+PLAIN: dict[str, Any] = {"role": "quasi"}
+
+
+def policy(fields: dict[str, dict[str, Any]], models: list[Any], **more: Any) -> dict[str, Any]:
+    head = {"version": 1, **more.pop("head", {})}
+    listed = [{"name": name, "dpsynth": block} for name, block in fields.items()]
+    return {"dpsynth": head, "fields": listed, "models": models, **more}
+
+
+def people(rows: int = 200) -> pa.Table:
+    return pa.table(
+        {
+            "name": [f"n{row}" for row in range(rows)],
+            "age": [20 + row * 7 % 60 for row in range(rows)],
+            "sex": ["f" if row % 3 else "m" for row in range(rows)],
+            "ill": [["flu", "cold", "gout"][(row * 5 + row // 7) % 3] for row in range(rows)],
+        }
+    )
+
+
+FIELDS = {"name": {"role": "direct-id"}, "age": AGES, "sex": PLAIN, "ill": {"role": "sensitive"}}
+FIVE = policy(FIELDS, [{"k-anonymity": {"k": 5}}], limits={"suppression": 0.2})
+
+
+def smallest(table: pa.Table, *columns: str) -> int:
+    """The size of the smallest class, by pandas."""
+    return int(table.to_pandas().groupby(list(columns), dropna=False).size().min())
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(APPLICATION, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("method", ["optimal", "local", "mondrian"])
+def test_every_method_makes_a_table_that_holds(method: Any) -> None:
+    outcome = dpsynth.anonymize(people(), FIVE, method=method)
+    table = outcome.table
+    assert table.column_names == ["age", "sex", "ill"]
+    assert smallest(table, "age", "sex") == outcome.smallest >= 5
+    assert table.num_rows == outcome.released == 200 - outcome.suppressed
+    assert outcome.classes == len(table.to_pandas().groupby(["age", "sex"]))
+    assert set(Counter(table.column("ill").to_pylist())) <= {"flu", "cold", "gout"}
+    assert outcome.models["5-anonymity"] == outcome.smallest
+    assert LIMITS in outcome.render()
+    assert INTERNAL_WATERMARK in outcome.to_dict()["watermark"]
+    assert outcome.labels[-1].startswith("NON-DP")
+    risk = dpsynth.risk(table, FIVE)
+    assert (risk.met, risk.smallest, risk.classes) == (True, outcome.smallest, outcome.classes)
+
+
+def test_models_of_sensitive_values_hold() -> None:
+    models = [
+        {"k-anonymity": {"k": 3}},
+        {"l-diversity": {"field": "ill", "l": 3}},
+        {"t-closeness": {"field": "ill", "t": 0.2}},
+    ]
+    for method in ("optimal", "local", "mondrian"):
+        said = policy(FIELDS, models, limits={"method": method})
+        frame = dpsynth.anonymize(people(), said).table.to_pandas()
+        everybody = frame["ill"].value_counts(normalize=True)
+        for _, part in frame.groupby(["age", "sex"]):
+            assert part["ill"].nunique() == 3
+            share = part["ill"].value_counts(normalize=True)
+            assert (share - everybody).abs().sum() / 2 <= 0.2 + 1e-9
+
+
+def test_persons_are_counted_not_rows() -> None:
+    # Three persons of four rows each have the same age: enough rows for 4-anonymity, too few persons.
+    table = pa.table({"pid": [row // 4 for row in range(48)], "age": [20 + 10 * (row // 12) for row in range(48)]})
+    ages = {"role": "quasi", "hierarchy": {"intervals": {"levels": [50]}}}
+    fields, models = {"pid": {"role": "direct-id"}, "age": ages}, [{"k-anonymity": {"k": 4}}]
+    limits = {"suppression": 0}
+    head = {"unit": {"column": "pid", "max_rows": 4}}
+    persons = dpsynth.anonymize(table, policy(fields, models, head=head, limits=limits))
+    assert persons.table.column_names == ["age"]
+    assert (persons.unit, persons.smallest, persons.columns[0].levels) == ("pid", 12, (2, 2))
+    rows = dpsynth.anonymize(table, policy(fields, models, limits=limits))
+    assert (rows.unit, rows.smallest, rows.columns[0].levels) == (None, 12, (0, 0))
+
+
+def test_masks_of_the_policy_are_applied() -> None:
+    fields = {
+        **FIELDS,
+        "name": {"role": "direct-id", "mask": {"redact": {"first": 1}}},
+        "sex": {**PLAIN, "mask": "drop"},
+    }
+    outcome = dpsynth.anonymize(people(), policy(fields, [{"k-anonymity": {"k": 5}}]))
+    assert outcome.table.column_names == ["name", "age", "ill"]
+    assert {text.rstrip("*") for text in outcome.table.column("name").to_pylist()} == {"n"}
+    assert [label.split(" ")[0] for label in outcome.labels] == ["FREE", "FREE", "NON-DP"]
+    keyed = {**FIELDS, "name": {"role": "direct-id", "mask": "pseudonym"}}
+    with pytest.raises(UsageError, match="key"):
+        dpsynth.anonymize(people(), policy(keyed, [{"k-anonymity": {"k": 5}}]))
+    masked = dpsynth.anonymize(people(), policy(keyed, [{"k-anonymity": {"k": 5}}]), key=bytes(range(32))).table
+    assert len(set(masked.column("name").to_pylist())) == masked.num_rows
+
+
+def test_columns_that_the_policy_does_not_name_are_refused() -> None:
+    table = people().append_column("fresh", pa.array(range(200)))
+    with pytest.raises(DataMismatchError, match="fresh"):
+        dpsynth.anonymize(table, FIVE)
+    kept = dpsynth.anonymize(table, FIVE, others="keep")
+    assert ("fresh" in kept.table.column_names, kept.unnamed) == (True, ("fresh",))
+    assert "fresh" not in dpsynth.anonymize(table, FIVE, others="drop").table.column_names
+
+
+FIXED = {
+    "age": {**AGES, "level": 1},
+    "sex": {**PLAIN, "level": 0},
+    "name": {"role": "direct-id"},
+    "ill": {"role": "sensitive"},
+}
+
+
+@pytest.mark.parametrize(
+    ("models", "more", "labels"),
+    [
+        ([], {}, ["FREE"]),
+        ([{"k-anonymity": {"k": 5}}], {}, ["FREE", "STABLE(5)"]),
+        ([{"k-anonymity": {"k": 5}}], {"suppression": 0.5}, ["FREE", "NON-DP"]),
+        ([{"k-anonymity": {"k": 5}}, {"l-diversity": {"field": "ill", "l": 2}}], {}, ["FREE", "NON-DP"]),
+    ],
+)
+def test_fixed_levels_carry_their_label(models: list[Any], more: dict[str, Any], labels: list[str]) -> None:
+    said = policy(FIXED, models, limits={"method": "fixed", **more})
+    outcome = dpsynth.anonymize(people(), said)
+    # The first label is of the dropped identifier.
+    assert [label.split(" ")[0] for label in outcome.labels[1:]] == labels
+    assert set(outcome.table.column("age").to_pylist()) <= {f"[{low}, {low + 10})" for low in range(20, 80, 10)}
+
+
+def test_groups_that_read_the_column_have_no_stability() -> None:
+    fields = {**FIXED, "age": {"role": "quasi", "level": 1, "hierarchy": {"priority": {"keep": [9]}}}}
+    said = policy(fields, [{"k-anonymity": {"k": 2}}], limits={"method": "fixed"})
+    assert dpsynth.anonymize(people(), said).labels[-1].startswith("NON-DP groups of 'age'")
+
+
+def test_fixed_levels_of_persons_bound_their_rows_first(tmp_path: Path) -> None:
+    rows = [(person, 20 + person % 2 * 30) for person in range(30) for _ in range(1 + person % 5)] + [(None, 20)] * 3
+    table = pa.table({"pid": [row[0] for row in rows], "age": [row[1] for row in rows]})
+    head = {"unit": {"column": "pid", "max_rows": 2}}
+    fields = {"pid": {"role": "direct-id"}, "age": {**AGES, "level": 1}}
+    said = policy(fields, [{"k-anonymity": {"k": 5}}], head=head, limits={"method": "fixed"})
+    outcome = dpsynth.anonymize(table, said, tmp_path / "out.parquet")
+    assert outcome.released == sum(min(1 + person % 5, 2) for person in range(30))
+    assert outcome.bounded_away == len(rows) - outcome.released
+    assert preprocessing_of(tmp_path / "out.parquet", Unit("pid", 2), max_stability=9).stability == 2 * 4 + 1
+    with pytest.raises(NoGuaranteeError):
+        preprocessing_of(tmp_path / "out.parquet", Unit("pid", 2))
+
+
+def test_a_fit_refuses_what_was_chosen_by_looking(tmp_path: Path) -> None:
+    dpsynth.anonymize(people(), FIVE, tmp_path / "out.csv")
+    with pytest.raises(NoGuaranteeError, match="looking"):
+        preprocessing_of(tmp_path / "out.csv", Unit(), max_stability=100)
+
+
+def test_a_synthetic_table_stays_one(tmp_path: Path) -> None:
+    raw = tmp_path / "synthetic.csv"
+    people().to_pandas().to_csv(raw, index=False)
+    write_sidecar(raw, ["POST sample"], hashlib.sha256(raw.read_bytes()).hexdigest())
+    outcome = dpsynth.anonymize(raw, FIVE, tmp_path / "out.csv")
+    assert [label.split(" ")[0] for label in outcome.labels] == ["POST", "FREE", "POST"]
+    assert LIMITS not in outcome.render()
+    assert "watermark" not in outcome.to_dict()
+    assert "synthetic" in dpsynth.risk(tmp_path / "out.csv", FIVE).verdict
+    with raw.open("a") as file:
+        file.write("x,30,f,flu\n")
+    with pytest.raises(DataMismatchError, match="sidecar"):
+        dpsynth.anonymize(raw, FIVE)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.parquet", "out.arrow"])
+def test_the_output_is_written_whole_with_its_sidecar(tmp_path: Path, name: str) -> None:
+    outcome = dpsynth.anonymize(people(), FIVE, tmp_path / name)
+    sidecar = read_sidecar(tmp_path / name)
+    assert sidecar is not None
+    assert sidecar.labels == outcome.labels
+    assert dpsynth.risk(tmp_path / name, FIVE).met
+    with pytest.raises(OutputExistsError):
+        dpsynth.anonymize(people(), FIVE, tmp_path / name)
+    dpsynth.anonymize(people(), FIVE, tmp_path / name, force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, f"{name}.dpsynth.json"])
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (people(4), FIVE),
+        (people(), policy(FIELDS, [{"k-anonymity": {"k": 201}}])),
+        (people(1), FIVE),
+    ],
+)
+@pytest.mark.parametrize("method", ["optimal", "local", "mondrian", "fixed"])
+def test_what_cannot_be_met_ends_with_5(tmp_path: Path, table: pa.Table, said: dict[str, Any], method: Any) -> None:
+    if method == "fixed":
+        said = {**said, "fields": policy(FIXED, [])["fields"]}
+    with pytest.raises(GateError) as raised:
+        dpsynth.anonymize(table, said, tmp_path / "out.csv", method=method)
+    assert raised.value.exit_code == 5
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("method", ["optimal", "local", "mondrian", "fixed"])
+def test_a_table_without_rows_stays_one(method: Any) -> None:
+    said = {**FIVE, "fields": policy(FIXED, [])["fields"]} if method == "fixed" else FIVE
+    outcome = dpsynth.anonymize(people(0), said, method=method)
+    assert (outcome.rows, outcome.table.num_rows, outcome.table.column_names) == (0, 0, ["age", "sex", "ill"])
+    json.dumps(outcome.to_dict(), allow_nan=False)
+    report = dpsynth.risk(people(0), FIVE)
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert "no rows" in report.verdict
+
+
+def test_a_limit_on_suppression_is_kept() -> None:
+    table = pa.concat_tables([people(), people(3).set_column(2, "sex", pa.array(["d"] * 3))])
+    strict = policy(
+        {**FIELDS, "sex": {**PLAIN, "level": 0}}, [{"k-anonymity": {"k": 5}}], limits={"suppression": 0.001}
+    )
+    with pytest.raises(GateError):
+        dpsynth.anonymize(table, strict)
+    fixed = policy(FIXED, [{"k-anonymity": {"k": 5}}], limits={"suppression": 0.001, "method": "fixed"})
+    with pytest.raises(GateError, match=r"the policy allows 0\.1%"):
+        dpsynth.anonymize(table, fixed)
+
+
+@pytest.mark.parametrize(
+    ("said", "settings", "error"),
+    [
+        (policy(FIELDS, []), {}, SchemaError),
+        (FIVE, {"method": "fixed"}, SchemaError),
+        (policy(FIXED, [{"k-anonymity": {"k": 2}}]), {"method": "local"}, SchemaError),
+        (policy(FIXED, [{"k-anonymity": {"k": 2}}]), {"method": "mondrian"}, SchemaError),
+        (FIVE, {"method": "magic"}, UsageError),
+        (FIVE, {"method": "local", "time_limit": 1.0}, UsageError),
+        (policy({**FIELDS, "zip": PLAIN}, [{"k-anonymity": {"k": 2}}]), {}, DataMismatchError),
+        (policy(FIELDS, [{"k-map": {"k": 2, "population": "all.csv"}}]), {}, FileFormatError),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(
+    said: dict[str, Any], settings: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        dpsynth.anonymize(people(), said, **settings)
+
+
+@pytest.mark.parametrize("method", ["optimal", "local", "mondrian"])
+def test_k_map_counts_in_the_population(tmp_path: Path, method: str) -> None:
+    people(200).drop_columns(["ill"]).to_pandas().to_csv(tmp_path / "all.csv", index=False)
+    people(20).to_pandas().to_csv(tmp_path / "few.csv", index=False)
+    said = policy(FIELDS, [{"k-map": {"k": 6, "population": "all.csv"}}], limits={"method": method})
+    (tmp_path / "policy.yaml").write_text(dump(said))
+    outcome = dpsynth.anonymize(tmp_path / "few.csv", tmp_path / "policy.yaml", tmp_path / "out.csv")
+    assert outcome.models["6-map"] >= 6
+    assert outcome.smallest < 6
+    if method != "mondrian":
+        report = dpsynth.risk(tmp_path / "out.csv", tmp_path / "policy.yaml")
+        assert [(check.holds, check.reached) for check in report.checks] == [(True, outcome.models["6-map"])]
+    raw = dpsynth.risk(tmp_path / "few.csv", tmp_path / "policy.yaml")
+    frame = people(200).to_pandas().groupby(["age", "sex"]).size()
+    few = people(20).to_pandas()
+    assert raw.checks[0].reached == min(frame[age, sex] for age, sex in zip(few["age"], few["sex"], strict=True))
+
+
+def test_risk_reads_thresholds_persons_and_wildcards() -> None:
+    table = pa.table({"pid": ["a", "a", "b", "c"], "q": ["x", "x", None, "y"], "s": [1, 1, 1, 2]})
+    fields = {"q": PLAIN, "s": {"role": "sensitive"}}
+    limits = {"prosecutor": 0.5, "marketer": 1, "uniques": 0.5, "nulls": "wildcard"}
+    report = dpsynth.risk(table, policy(fields, [], head={"unit": {"column": "pid", "max_rows": 2}}, limits=limits))
+    assert (report.persons, report.smallest, report.wildcard) == (3, 1, 2)
+    assert [check.holds for check in report.checks] == [False, True, True]
+    assert not report.met
+    assert report.alone.persons == 3
+    assert "'s' is known" in report.verdict
+    rows = dpsynth.risk(
+        table.drop_columns(["pid"]), policy(fields, [], head={"unit": {"column": "pid", "max_rows": 2}})
+    )
+    assert (rows.persons, rows.counted) == (None, False)
+    assert "rows were counted, not persons" in rows.verdict
+    assert rows.met
+    with pytest.raises(UsageError):
+        dpsynth.risk(table, policy(fields, []), fraction=0)
+    shares = dpsynth.risk(people(), FIVE, fraction=0.1)
+    assert [one.estimator for one in shares.estimates] == ["Pitman", "Zayatz"]
+
+
+def test_the_commands_answer_and_end_with_their_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    people().to_pandas().to_csv("people.csv", index=False)
+    Path("policy.yaml").write_text(dump(FIVE))
+    before = run("risk", "people.csv", "--policy", "policy.yaml")
+    assert (before.exit_code, before.stdout.count(INTERNAL_WATERMARK)) == (5, 2)
+    assert "NOT MET  5-anonymity" in before.stdout
+    made = run("anonymize", "people.csv", "-p", "policy.yaml", "-o", "out.csv")
+    assert made.exit_code == 0
+    assert (made.stdout, "5-anonymity holds in out.csv" in made.stderr) == ("", True)
+    assert run("risk", "out.csv", "-p", "policy.yaml").exit_code == 0
+    said = json.loads(run("risk", "people.csv", "-p", "policy.yaml", "--json").stdout)
+    assert (said["ok"], said["result"]["met"], said["result"]["watermark"]) == (False, False, INTERNAL_WATERMARK)
+    printed = run("anonymize", "people.csv", "-p", "policy.yaml", "--print-policy")
+    Path("again.yaml").write_text(printed.stdout)
+    assert run("anonymize", "people.csv", "-p", "again.yaml", "--print-policy").stdout == printed.stdout
+    shown = run("anonymize", "people.csv", "-p", "policy.yaml", "-o", "-", "--quiet")
+    assert shown.stdout.startswith("age,sex,ill\n")
+    assert pd.read_csv("out.csv").shape[1] == 3
+    for wrong, code in (
+        (["people.csv", "-p", "policy.yaml"], 2),
+        (["people.csv", "-p", "absent.yaml", "-o", "x.csv"], 3),
+        (["absent.csv", "-p", "policy.yaml", "-o", "x.csv"], 3),
+        (["people.csv", "-p", "policy.yaml", "-o", "out.csv"], 2),
+        (["people.csv", "-p", "policy.yaml", "-o", "out.xls"], 2),
+        (["people.csv", "-p", "policy.yaml", "-o", "x.csv", "--time-limit", "0"], 2),
+    ):
+        result = run("anonymize", *wrong)
+        assert (result.exit_code, result.stdout) == (code, ""), result.stderr
+
+
+def test_a_time_limit_ends_the_search() -> None:
+    outcome = dpsynth.anonymize(people(), FIVE, time_limit=600)
+    assert smallest(outcome.table, "age", "sex") >= 5
+    with pytest.raises(GateError, match="more time"):
+        dpsynth.anonymize(people(), FIVE, time_limit=1e-9)
