@@ -220,6 +220,13 @@ def test_the_largest_stability_is_a_whole_number(given):
     assert result.exit_code == 2
 
 
+def test_nothing_is_charged_for_a_draft_so_no_stability_is_allowed_for_it():
+    suppressed_table("kept.csv")
+    result = run("schema", "init", "kept.csv", "--max-stability", "5", "-o", "draft.yaml")
+    assert result.exit_code == 2
+    assert "--max-stability" in result.stderr
+
+
 def test_python_refuses_a_stability_below_one():
     with pytest.raises(UsageError):
         dpsynth.fit(pa.table({"age": ["20s"], "city": ["Rome"]}), "s.yaml", epsilon=1, max_stability=0)
