@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dpsynth.cli.demo import BUNDLED, MADE
+from dpsynth.cli.demo import BUNDLED, COLUMNS, MADE
 from dpsynth.cli.main import APPLICATION
 from dpsynth.schema import Schema
 
@@ -22,7 +22,8 @@ def test_the_demo_ends_well_and_touches_nothing_else(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert {path.name for path in tmp_path.iterdir()} == {"dpsynth-demo"}
     assert not Path(os.environ["DPSYNTH_LEDGER"]).exists()
-    found = {path.name for path in Path("dpsynth-demo").iterdir()}
+    made = [path for path in Path("dpsynth-demo").rglob("*") if path.is_file()]
+    found = {path.relative_to("dpsynth-demo").as_posix() for path in made}
     assert found == {*BUNDLED, *MADE} - {"second.dps"}
     for words in ("$ dpsynth fit", "Nothing was spent", "the budget is refused", "That refusal is the point"):
         assert words in result.output
@@ -53,7 +54,10 @@ def test_the_demo_stops_at_a_step_that_ends_otherwise(monkeypatch: pytest.Monkey
 
 def test_only_the_files(root: Path) -> None:
     assert CliRunner().invoke(APPLICATION, ["demo", "--files-only", "-o", "files", "--quiet"]).output == ""
-    assert {path.name for path in Path("files").iterdir()} == set(BUNDLED)
+    copied = [path for path in Path("files").rglob("*") if path.is_file()]
+    assert {path.relative_to("files").as_posix() for path in copied} == set(BUNDLED)
+    for name in ("policy.yaml", *(f"hierarchies/{column}.csv" for column in COLUMNS)):
+        assert Path("files", name).read_text() == (root / "examples/adult" / name).read_text()
     assert "10.24432/C5XW20" in Path("files/README.md").read_text()
     bundled = Schema.load("files/schema.yaml")
     assert bundled.problems() == []

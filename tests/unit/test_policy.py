@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from dpsynth.anonymization.policy import Policy
+from dpsynth.anonymization.policy_document import LimitsPart, ModelPart, PolicyFieldPart
 from dpsynth.anonymization.privacy_models import (
     AlphaK,
     BetaLikeness,
@@ -20,6 +22,7 @@ from dpsynth.anonymization.privacy_models import (
 )
 from dpsynth.errors import DpsynthError, FileFormatError, SchemaError
 from dpsynth.schema import Schema, UnitSpec
+from dpsynth.schema.hierarchy_parts import HierarchyPart
 from dpsynth.schema.yamltext import parse
 
 HEAD = "dpsynth: {version: 1}\n"
@@ -248,3 +251,14 @@ def test_the_policy_of_adult_loads(pytestconfig: pytest.Config) -> None:
     adult = Policy.load(pytestconfig.rootpath / "examples/adult/policy.yaml")
     assert [one.builder.height for one in adult.quasi] == [5, 2, 2, 4, 3, 3, 3, 3]
     assert (adult.models, adult.limits.suppression) == ((KAnonymity(5),), 0.05)
+
+
+def test_the_policies_of_the_documentation_load(pytestconfig: pytest.Config) -> None:
+    page = (pytestconfig.rootpath / "docs/reference/policy.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    clinic = Policy.from_dict(parse(block, "policy.md"))
+    assert [one.builder.height for one in clinic.quasi] == [5, 4, 3]
+    assert clinic.fixed == {0: (1, 3), 2: (1, 1)}
+    named = [*LimitsPart.model_fields, *HierarchyPart.model_fields, *PolicyFieldPart.model_fields]
+    named += [info.alias or key for key, info in ModelPart.model_fields.items()]
+    assert [name for name in named if f"`{name}" not in page] == []

@@ -17,7 +17,11 @@ from dpsynth.cli.command import Answer, Output, command
 from dpsynth.errors import OutputExistsError
 
 REFUSED = 4
-BUNDLED = ("adult.csv.gz", "schema.yaml", "README.md")
+COLUMNS = ("age", "sex", "race", "education", "marital-status", "native-country", "workclass", "occupation")
+BUNDLED = (
+    *("adult.csv.gz", "schema.yaml", "README.md", "policy.yaml", "hierarchies/README.md"),
+    *(f"hierarchies/{column}.csv" for column in COLUMNS),
+)
 MADE = ("ledger.db", "model.dps", "synthetic.csv", "synthetic.csv.dpsynth.json", "second.dps")
 
 
@@ -63,7 +67,7 @@ def journey(folder: Path) -> tuple[Step, ...]:
     show_default=True,
     help="A new folder for the data, the model, the synthetic table and a ledger of its own.",
 )
-@click.option("--files-only", is_flag=True, help="Only copy the data and their schema; run nothing.")
+@click.option("--files-only", is_flag=True, help="Only copy the data, their schema and a policy; run nothing.")
 @click.option("--force", is_flag=True, help="Replace the files of an earlier demo in that folder.")
 def demo(output: Output, *, target: str, files_only: bool, force: bool) -> Answer:
     """Run the whole journey on UCI Adult: check, plan, fit, sample, evaluate, and an overspend that is refused.
@@ -73,7 +77,7 @@ def demo(output: Output, *, target: str, files_only: bool, force: bool) -> Answe
     """
     folder = Path(target)
     _prepare(folder, force=force)
-    output.note(f"UCI Adult (48,842 census records of 1994), its schema and a README are in {folder}.")
+    output.note(f"UCI Adult (48,842 census records of 1994), its schema, a policy and a README are in {folder}.")
     if files_only:
         return Answer({"folder": target, "steps": []})
     steps = [_run(number, step, output) for number, step in enumerate(journey(folder), 1)]
@@ -93,6 +97,7 @@ def _prepare(folder: Path, *, force: bool) -> None:
     for old in folder.iterdir():
         if old.name.startswith("ledger.db") or old.name in MADE:
             old.unlink()
+    (folder / "hierarchies").mkdir(exist_ok=True)
     for name in BUNDLED:
         with atomic_write(folder / name, force=True) as part:
             part.write_bytes(files("dpsynth").joinpath("demo_data", name).read_bytes())
