@@ -220,6 +220,13 @@ def test_the_largest_stability_is_a_whole_number(given):
     assert result.exit_code == 2
 
 
+def test_nothing_is_charged_for_a_draft_so_no_stability_is_allowed_for_it():
+    suppressed_table("kept.csv")
+    result = run("schema", "init", "kept.csv", "--max-stability", "5", "-o", "draft.yaml")
+    assert result.exit_code == 2
+    assert "--max-stability" in result.stderr
+
+
 def test_python_refuses_a_stability_below_one():
     with pytest.raises(UsageError):
         dpsynth.fit(pa.table({"age": ["20s"], "city": ["Rome"]}), "s.yaml", epsilon=1, max_stability=0)
@@ -231,6 +238,53 @@ def test_an_option_without_a_table_is_an_error_and_a_setting_is_not(monkeypatch)
     assert run("plan", "-s", "s.yaml", "--epsilon", "1").exit_code == 0
     suppressed_table("kept.csv")
     assert run("fit", "kept.csv", "-s", "s.yaml", "--epsilon", "1", "-o", "m.dps").exit_code == 0
+
+
+# --- made by the command ---
+
+
+POLICY = """\
+dpsynth: {version: 1, name: people, unit: UNIT}
+fields:
+  - {name: who, type: string, dpsynth: {role: direct-id, mask: {redact: {first: 9}}}}
+  - {name: age, dpsynth: {role: quasi, hierarchy: {intervals: {levels: [10]}}, level: 1}}
+  - {name: city, dpsynth: {role: quasi, level: 0}}
+limits: {method: fixed}
+"""
+MODEL = "models: [{k-anonymity: {k: 5}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("unit", "model", "stability", "named"),
+    [
+        ("row", MODEL, 5, "STABLE(5) "),
+        ("{column: who, max_rows: 2}", MODEL, 9, 'STABLE(9 per "who:2") '),
+        ("{column: who, max_rows: 2}", "", 1, 'STABLE(1 per "who:2") '),
+        ("row", "", 1, "FREE "),
+    ],
+)
+def test_what_anonymize_makes_at_fixed_levels_is_fitted_with_its_stability(unit, model, stability, named):
+    draw = np.random.default_rng(4)
+    people = {"who": [f"p{who:08d}" for who in draw.integers(0, 500, 900)], "age": draw.integers(20, 60, 900)}
+    pyarrow.csv.write_csv(pa.table(people | {"city": draw.choice(["Bonn", "Oslo", "Rome"], 900)}), "raw.csv")
+    Path("p.yaml").write_text(POLICY.replace("UNIT", unit) + model, encoding="utf-8")
+    schema = SCHEMA.replace("20s, 30s, 40s, 50s", ", ".join(f'"[{low}, {low + 10})"' for low in (20, 30, 40, 50)))
+    Path("s.yaml").write_text(schema, encoding="utf-8")
+    made = run("anonymize", "raw.csv", "--policy", "p.yaml", "-o", "kept.csv")
+    assert made.exit_code == 0, made.output
+    chain = json.loads(Path("kept.csv.dpsynth.json").read_text(encoding="utf-8"))["labels"]
+    assert chain[-1].startswith(named)
+    whom = "row" if unit == "row" else "who:2"
+    asked = {"unit": whom, "epsilon": 1, "method": "independent", "max_stability": stability}
+    outcome = journey.fit("kept.csv", "s.yaml", ledger=Ledger.in_memory(), **asked)
+    most = 1 if unit == "row" else 2
+    assert {answer.sensitivity for answer in outcome.model.answers} == {most * stability}
+    if stability > 1:
+        with pytest.raises(NoGuaranteeError):
+            journey.fit("kept.csv", "s.yaml", ledger=Ledger.in_memory(), **asked | {"max_stability": stability - 1})
+    if unit != "row":
+        with pytest.raises(NoGuaranteeError, match="for persons"):
+            journey.fit("kept.csv", "s.yaml", ledger=Ledger.in_memory(), **asked | {"unit": "row"})
 
 
 # --- what is said ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dpsynth.anonymization.hierarchies import Hierarchy
 from dpsynth.anonymization.records import Records
-from dpsynth.anonymization.suppression import suppressed, suppression_label
+from dpsynth.anonymization.suppression import bounding_label, suppressed, suppression_label
 from dpsynth.curator import bounding
 from dpsynth.curator.table_bounding import bounded_rows
 from dpsynth.errors import DataMismatchError, UsageError
@@ -245,6 +245,12 @@ def test_a_label_with_any_column_name_is_read_back(column, k, most):
     for label in (suppression_label(k, Unit(column, most)), suppression_label(k, Unit())):
         again = Label.parse(str(label), "t.csv")
         assert (again, again.unit) == (label, label.unit)
+
+
+def test_bounding_alone_is_a_claim_about_persons_only():
+    assert str(bounding_label(Unit("who", 2))) == 'STABLE(1 per "who:2") at most 2 rows kept per person'
+    with pytest.raises(UsageError):
+        bounding_label(Unit())
 
 
 def test_how_labels_are_written():

@@ -47,6 +47,17 @@ def suppression_label(k: int, unit: Unit) -> Label:
     return Label(LabelKind.STABLE, step, stability, unit)
 
 
+def bounding_label(unit: Unit) -> Label:
+    """STABLE(1) for persons whose rows were bounded and nothing dropped: a person more or less is one person.
+
+    It is no claim about rows: one row more can take the place of another. ``UsageError`` for rows.
+    """
+    if unit.column is None:
+        raise UsageError("only the rows of persons are bounded")
+    rows = "1 row" if unit.max_rows == 1 else f"{unit.max_rows} rows"
+    return Label(LabelKind.STABLE, f"at most {rows} kept per person", 1, unit)
+
+
 def _check(records: Records, levels: Sequence[int], k: int) -> None:
     if k < 1:
         raise UsageError("k is at least 1")

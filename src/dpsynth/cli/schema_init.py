@@ -102,7 +102,11 @@ def _check_unpaid(ctx: click.Context, payment: dict[str, Any]) -> None:
     """An option that says who pays, and nothing to pay for, is a mistake; a setting is meant for other commands."""
     for option in payment:
         if ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE:
-            raise UsageError("nothing is charged without --dp", where=f"--{option}", hint="Add --dp, or leave it out.")
+            raise UsageError(
+                "nothing is charged without --dp",
+                where=f"--{option.replace('_', '-')}",
+                hint="Add --dp, or leave it out.",
+            )
 
 
 def _learned(

@@ -9,7 +9,7 @@ from typing import Any
 from dpsynth.anonymization.encoding import Encoded
 from dpsynth.anonymization.policy_document import Method
 from dpsynth.anonymization.privacy_models import KAnonymity
-from dpsynth.anonymization.suppression import suppression_label
+from dpsynth.anonymization.suppression import bounding_label, suppression_label
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.unit import Unit
 from dpsynth.tables import verify_sidecar
@@ -54,10 +54,10 @@ def labels_of(encoded: Encoded, method: Method, chain: Sequence[str]) -> list[La
     levels = ", ".join(f"{one.name!r} {low}" for one, (low, _) in zip(policy.quasi, policy.fixed.values(), strict=True))
     free = Label(LabelKind.FREE, f"fixed levels: {levels}")
     least = [model.k for model in policy.models if isinstance(model, KAnonymity)]
+    unit = Unit() if policy.unit.column is None else Unit(policy.unit.column, policy.unit.max_rows)
     if not policy.models:
-        return [free]
+        return [free] if unit.column is None else [free, bounding_label(unit)]
     if len(least) < len(policy.models) or policy.limits.suppression < 1:
         why = "under a limit on their number" if policy.limits.suppression < 1 else f"for {met}"
         return [free, Label(LabelKind.NON_DP, f"classes dropped {why}")]
-    unit = policy.unit
-    return [free, suppression_label(max(least), Unit() if unit.column is None else Unit(unit.column, unit.max_rows))]
+    return [free, suppression_label(max(least), unit)]
