@@ -8,15 +8,20 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dpsynth
+from dpsynth.anonymization.records import Generalized, Records
 from dpsynth.cli.main import APPLICATION
 from dpsynth.errors import (
     DataMismatchError,
+    DpsynthError,
     FileFormatError,
     GateError,
     NoGuaranteeError,
@@ -354,3 +359,40 @@ def test_a_time_limit_ends_the_search() -> None:
     assert smallest(outcome.table, "age", "sex") >= 5
     with pytest.raises(GateError, match="more time"):
         dpsynth.anonymize(people(), FIVE, time_limit=1e-9)
+
+
+def test_a_table_that_does_not_hold_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(records: Records, *_: Any, **__: Any) -> Generalized:
+        of = tuple(np.zeros(records.rows, np.uint8) for _ in records.codes)
+        return Generalized(of, np.zeros(records.rows, np.bool_), 0.0)
+
+    monkeypatch.setattr("dpsynth.pipeline.anonymize.swept", careless)
+    with pytest.raises(DpsynthError, match="does not meet the models"):
+        dpsynth.anonymize(people(), FIVE, tmp_path / "out.csv", method="local")
+    assert not list(tmp_path.iterdir())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(20, 49), st.sampled_from("xyz")), min_size=1, max_size=40),
+    st.integers(1, 4),
+    st.sampled_from([[], [{"l-diversity": {"field": "ill", "l": 2}}]]),
+)
+def test_fixed_levels_keep_exactly_the_classes_that_hold(
+    rows: list[tuple[str, int, str]], k: int, more: list[Any]
+) -> None:
+    frame = pd.DataFrame(rows, columns=["sex", "age", "ill"])
+    frame["decade"] = frame["age"] // 10
+    parts = [part for _, part in frame.groupby(["sex", "decade"]) if len(part) >= k]
+    kept = [part for part in parts if not more or part["ill"].nunique() >= 2]
+    fields = {name: FIXED[name] for name in ("age", "sex", "ill")}
+    said = policy(fields, [{"k-anonymity": {"k": k}}, *more], limits={"method": "fixed"})
+    table = pa.Table.from_pandas(frame[["sex", "age", "ill"]], preserve_index=False)
+    if not kept:
+        with pytest.raises(GateError):
+            dpsynth.anonymize(table, said)
+        return
+    made = Counter(map(str, dpsynth.anonymize(table, said).table.to_pylist()))
+    low = [(part.assign(age=[f"[{age // 10 * 10}, {age // 10 * 10 + 10})" for age in part["age"]])) for part in kept]
+    wanted = pd.concat(low)[["sex", "age", "ill"]].to_dict("records")
+    assert made == Counter(map(str, wanted))
