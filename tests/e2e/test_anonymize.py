@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dpsynth
+from anonymize_examples import AGES, FIELDS, FIVE, PLAIN, people, policy
 from dpsynth.anonymization.records import Generalized, Records
-from dpsynth.cli.main import APPLICATION
 from dpsynth.errors import (
     DataMismatchError,
     DpsynthError,
@@ -33,41 +32,12 @@ from dpsynth.evidence import INTERNAL_WATERMARK
 from dpsynth.pipeline.anonymized import LIMITS
 from dpsynth.pipeline.preprocessing import preprocessing_of
 from dpsynth.privacy.unit import Unit
-from dpsynth.schema.yamltext import dump
 from dpsynth.tables import read_sidecar, write_sidecar
-
-AGES: dict[str, Any] = {"role": "quasi", "hierarchy": {"intervals": {"levels": [10, 50]}}}
-PLAIN: dict[str, Any] = {"role": "quasi"}
-
-
-def policy(fields: dict[str, dict[str, Any]], models: list[Any], **more: Any) -> dict[str, Any]:
-    head = {"version": 1, **more.pop("head", {})}
-    listed = [{"name": name, "dpsynth": block} for name, block in fields.items()]
-    return {"dpsynth": head, "fields": listed, "models": models, **more}
-
-
-def people(rows: int = 200) -> pa.Table:
-    return pa.table(
-        {
-            "name": [f"n{row}" for row in range(rows)],
-            "age": [20 + row * 7 % 60 for row in range(rows)],
-            "sex": ["f" if row % 3 else "m" for row in range(rows)],
-            "ill": [["flu", "cold", "gout"][(row * 5 + row // 7) % 3] for row in range(rows)],
-        }
-    )
-
-
-FIELDS = {"name": {"role": "direct-id"}, "age": AGES, "sex": PLAIN, "ill": {"role": "sensitive"}}
-FIVE = policy(FIELDS, [{"k-anonymity": {"k": 5}}], limits={"suppression": 0.2})
 
 
 def smallest(table: pa.Table, *columns: str) -> int:
     """The size of the smallest class, by pandas."""
     return int(table.to_pandas().groupby(list(columns), dropna=False).size().min())
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(APPLICATION, [str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize("method", ["optimal", "local", "mondrian"])
@@ -115,6 +85,28 @@ def test_persons_are_counted_not_rows() -> None:
     assert (persons.unit, persons.smallest, persons.columns[0].levels) == ("pid", 12, (2, 2))
     rows = dpsynth.anonymize(table, policy(fields, models, limits=limits))
     assert (rows.unit, rows.smallest, rows.columns[0].levels) == (None, 12, (0, 0))
+
+
+def test_a_policy_of_several_tables_is_told_which_one_this_is() -> None:
+    several = {**FIVE, "tables": {"people": {"fields": FIVE["fields"]}, "others": {"fields": [{"name": "x"}]}}}
+    del several["fields"]
+    assert dpsynth.anonymize(people(), several, table="people").smallest >= 5
+    assert not dpsynth.risk(people(), several, table="people").met
+    with pytest.raises(SchemaError, match="'people', 'others'"):
+        dpsynth.risk(people(), several)
+
+
+def test_rows_that_stay_linked_are_told() -> None:
+    table = pa.table({"pid": [row // 2 for row in range(40)], "age": [20 + row % 3 for row in range(40)]})
+    fields = {"pid": {"role": "direct-id", "mask": "pseudonym"}, "age": AGES}
+    head = {"unit": {"column": "pid", "max_rows": 2}}
+    said = policy(fields, [{"k-anonymity": {"k": 2}}], head=head)
+    linked = dpsynth.anonymize(table, said, key=bytes(range(32)))
+    assert (linked.linked, "put together by 'pid'" in linked.render()) == (True, True)
+    assert len(set(linked.table.column("pid").to_pylist())) == 20
+    fields["pid"] = {"role": "direct-id"}
+    alone = dpsynth.anonymize(table, policy(fields, [{"k-anonymity": {"k": 2}}], head=head))
+    assert (alone.linked, "put together" in alone.render()) == (False, False)
 
 
 def test_masks_of_the_policy_are_applied() -> None:
@@ -281,77 +273,6 @@ def test_settings_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(error):
         dpsynth.anonymize(people(), said, **settings)
-
-
-@pytest.mark.parametrize("method", ["optimal", "local", "mondrian"])
-def test_k_map_counts_in_the_population(tmp_path: Path, method: str) -> None:
-    people(200).drop_columns(["ill"]).to_pandas().to_csv(tmp_path / "all.csv", index=False)
-    people(20).to_pandas().to_csv(tmp_path / "few.csv", index=False)
-    said = policy(FIELDS, [{"k-map": {"k": 6, "population": "all.csv"}}], limits={"method": method})
-    (tmp_path / "policy.yaml").write_text(dump(said))
-    outcome = dpsynth.anonymize(tmp_path / "few.csv", tmp_path / "policy.yaml", tmp_path / "out.csv")
-    assert outcome.models["6-map"] >= 6
-    assert outcome.smallest < 6
-    if method != "mondrian":
-        report = dpsynth.risk(tmp_path / "out.csv", tmp_path / "policy.yaml")
-        assert [(check.holds, check.reached) for check in report.checks] == [(True, outcome.models["6-map"])]
-    raw = dpsynth.risk(tmp_path / "few.csv", tmp_path / "policy.yaml")
-    frame = people(200).to_pandas().groupby(["age", "sex"]).size()
-    few = people(20).to_pandas()
-    assert raw.checks[0].reached == min(frame[age, sex] for age, sex in zip(few["age"], few["sex"], strict=True))
-
-
-def test_risk_reads_thresholds_persons_and_wildcards() -> None:
-    table = pa.table({"pid": ["a", "a", "b", "c"], "q": ["x", "x", None, "y"], "s": [1, 1, 1, 2]})
-    fields = {"q": PLAIN, "s": {"role": "sensitive"}}
-    limits = {"prosecutor": 0.5, "marketer": 1, "uniques": 0.5, "nulls": "wildcard"}
-    report = dpsynth.risk(table, policy(fields, [], head={"unit": {"column": "pid", "max_rows": 2}}, limits=limits))
-    assert (report.persons, report.smallest, report.wildcard) == (3, 1, 2)
-    assert [check.holds for check in report.checks] == [False, True, True]
-    assert not report.met
-    assert report.alone.persons == 3
-    assert "'s' is known" in report.verdict
-    rows = dpsynth.risk(
-        table.drop_columns(["pid"]), policy(fields, [], head={"unit": {"column": "pid", "max_rows": 2}})
-    )
-    assert (rows.persons, rows.counted) == (None, False)
-    assert "rows were counted, not persons" in rows.verdict
-    assert rows.met
-    with pytest.raises(UsageError):
-        dpsynth.risk(table, policy(fields, []), fraction=0)
-    shares = dpsynth.risk(people(), FIVE, fraction=0.1)
-    assert [one.estimator for one in shares.estimates] == ["Pitman", "Zayatz"]
-
-
-def test_the_commands_answer_and_end_with_their_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    people().to_pandas().to_csv("people.csv", index=False)
-    Path("policy.yaml").write_text(dump(FIVE))
-    before = run("risk", "people.csv", "--policy", "policy.yaml")
-    assert (before.exit_code, before.stdout.count(INTERNAL_WATERMARK)) == (5, 2)
-    assert "NOT MET  5-anonymity" in before.stdout
-    made = run("anonymize", "people.csv", "-p", "policy.yaml", "-o", "out.csv")
-    assert made.exit_code == 0
-    assert (made.stdout, "5-anonymity holds in out.csv" in made.stderr) == ("", True)
-    assert run("risk", "out.csv", "-p", "policy.yaml").exit_code == 0
-    said = json.loads(run("risk", "people.csv", "-p", "policy.yaml", "--json").stdout)
-    assert (said["ok"], said["result"]["met"], said["result"]["watermark"]) == (False, False, INTERNAL_WATERMARK)
-    printed = run("anonymize", "people.csv", "-p", "policy.yaml", "--print-policy")
-    Path("again.yaml").write_text(printed.stdout)
-    assert run("anonymize", "people.csv", "-p", "again.yaml", "--print-policy").stdout == printed.stdout
-    shown = run("anonymize", "people.csv", "-p", "policy.yaml", "-o", "-", "--quiet")
-    assert shown.stdout.startswith("age,sex,ill\n")
-    assert pd.read_csv("out.csv").shape[1] == 3
-    for wrong, code in (
-        (["people.csv", "-p", "policy.yaml"], 2),
-        (["people.csv", "-p", "absent.yaml", "-o", "x.csv"], 3),
-        (["absent.csv", "-p", "policy.yaml", "-o", "x.csv"], 3),
-        (["people.csv", "-p", "policy.yaml", "-o", "out.csv"], 2),
-        (["people.csv", "-p", "policy.yaml", "-o", "out.xls"], 2),
-        (["people.csv", "-p", "policy.yaml", "-o", "x.csv", "--time-limit", "0"], 2),
-    ):
-        result = run("anonymize", *wrong)
-        assert (result.exit_code, result.stdout) == (code, ""), result.stderr
 
 
 def test_a_time_limit_ends_the_search() -> None:

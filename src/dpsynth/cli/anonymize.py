@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @options.policy
 @options.output("Where to write, or - for CSV on stdout.", required=False)
 @options.policy_schema
+@options.table
 @click.option(
     "--method",
     type=click.Choice(["optimal", "local", "mondrian", "fixed"]),
@@ -48,6 +49,7 @@ def anonymize(
     policy: str,
     target: str | None,
     schema: str | None,
+    table: str | None,
     method: Method | None,
     time_limit: float | None,
     key_file: str | None,
@@ -63,7 +65,7 @@ def anonymize(
     """
     from dpsynth.pipeline.policies import policy_for
 
-    found = policy_for(policy, schema, data)
+    found = policy_for(policy, schema, data, table)
     if print_policy:
         return Answer({"policy": found.resolved()}, found.dump().rstrip())
     if target is None:

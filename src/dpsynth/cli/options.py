@@ -131,6 +131,9 @@ policy_schema = setting(
     type=click.Path(),
     help="A schema whose roles, masks and hierarchies count where the policy is silent.",
 )
+table = click.option(
+    "--table", metavar="NAME", help="Which of the policy's tables this is. Default: that of the file's name."
+)
 key_file = click.option(
     "--key-file",
     metavar="FILE",

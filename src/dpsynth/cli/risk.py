@@ -21,6 +21,7 @@ from dpsynth.cli.progress import progress
 @click.argument("data", type=click.Path())
 @options.policy
 @options.policy_schema
+@options.table
 @click.option(
     "--fraction",
     metavar="SHARE",
@@ -29,7 +30,14 @@ from dpsynth.cli.progress import progress
 )
 @options.delimiter
 def risk(
-    output: Output, *, data: str, policy: str, schema: str | None, fraction: Fraction | None, delimiter: str | None
+    output: Output,
+    *,
+    data: str,
+    policy: str,
+    schema: str | None,
+    table: str | None,
+    fraction: Fraction | None,
+    delimiter: str | None,
 ) -> Answer:
     """Say how likely people are found in the table DATA as it stands, and what is known of them without finding them.
 
@@ -38,15 +46,9 @@ def risk(
     """
     from dpsynth.pipeline.risk import risk as measure
 
+    share = None if fraction is None else float(fraction)
     with progress(output, over_rows=True) as report:
-        found = measure(
-            data,
-            policy,
-            schema=schema,
-            fraction=None if fraction is None else float(fraction),
-            delimiter=delimiter,
-            progress=report,
-        )
+        found = measure(data, policy, schema=schema, table=table, fraction=share, delimiter=delimiter, progress=report)
     return Answer(found.to_dict(), found.render(), 0 if found.met else 5)
 
 

@@ -63,6 +63,7 @@ def anonymize(
     output: str | Path | None = None,
     *,
     schema: Schema | str | Path | None = None,
+    table: str | None = None,
     method: Method | None = None,
     time_limit: float | None = None,
     key: bytes | str | MaskKey | None = None,
@@ -77,7 +78,8 @@ def anonymize(
     ``data``: a path, ``-`` or a frame. ``output``: a path, ``-``, or None to get an Arrow table in the outcome.
     ``method`` (default: the policy's): ``optimal`` finds the levels that lose least, ``local`` lets every class have
     levels of its own, ``mondrian`` makes ranges of values, ``fixed`` takes the levels of the policy. ``time_limit``:
-    seconds after which ``optimal`` stops with the best found. ``key``, ``key_file`` and ``others`` as of ``mask``.
+    seconds after which ``optimal`` stops with the best found. ``table``: which of the policy's tables this is, by
+    default that of the file's name. ``key``, ``key_file`` and ``others`` as of ``mask``.
 
     The table that was made is judged once more before it is written; its rows are in a fresh random order, suppressed
     rows and identifiers are left out. A table made by looking at the rows carries the label NON-DP; fixed levels of
@@ -88,7 +90,7 @@ def anonymize(
     settings, ``OutputExistsError`` if the output exists. Memory: the whole table, several times.
     """
     target = _target(output, force=force)
-    said = policy_for(policy, schema, data)
+    said = policy_for(policy, schema, data, table)
     chosen = method or said.limits.method
     _check(said, chosen, time_limit)
     reader = open_table(data, delimiter=delimiter)
@@ -101,15 +103,15 @@ def anonymize(
     _check_limit(said, released)
     progress("checking what was made", 0.85)
     order = fresh_order(released)
-    table = released_table(ready.encoded, released, order)
-    classes = seen_classes(table, ready.encoded, released, order)
+    made = released_table(ready.encoded, released, order)
+    classes = seen_classes(made, ready.encoded, released, order)
     _verify(said.models, classes)
     labels = [*chain, *plan.labels(found_key), *map(str, labels_of(ready.encoded, chosen, chain))]
     if target is not None:
-        _write(table, target, labels, force=force)
+        _write(made, target, labels, force=force)
     progress("done", 1.0)
-    outcome = _outcome(_Made(ready, released, table, classes), plan, chosen)
-    return replace(outcome, path=target, labels=tuple(labels), table=table if target is None else None)
+    outcome = _outcome(_Made(ready, released, made, classes), plan, chosen)
+    return replace(outcome, path=target, labels=tuple(labels), table=made if target is None else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +147,7 @@ def _outcome(made: _Made, plan: MaskPlan, method: Method) -> AnonymizeOutcome:
         labels=(),
         unnamed=tuple(one.name for one in plan.columns if one.name not in policy.by_name),
         dropped=(*plan.dropped, *plan.unsaid, *plan.others),
+        linked=policy.unit.column is not None and policy.unit.column in made.table.column_names,
     )
 
 

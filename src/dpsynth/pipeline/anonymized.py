@@ -47,6 +47,7 @@ class AnonymizeOutcome:
     hierarchy covers, and those ``bounded_away`` because a person has too many. ``models``: by model in words what the
     table reaches. ``bound``: no generalization of this kind loses less; 0 where none is known. ``unit``: the column of
     persons, None when rows are counted. ``unnamed``: columns that the policy does not name and that are carried.
+    ``linked``: the rows of a person still carry a common pseudonym.
     """
 
     method: Method
@@ -68,6 +69,7 @@ class AnonymizeOutcome:
     labels: tuple[str, ...]
     unnamed: tuple[str, ...]
     dropped: tuple[str, ...]
+    linked: bool
     table: pa.Table | None = field(default=None, repr=False)
 
     @property
@@ -98,6 +100,7 @@ class AnonymizeOutcome:
             "labels": list(self.labels),
             "dropped": list(self.dropped),
             "unnamed": list(self.unnamed),
+            "linked": self.linked,
             **mark,
         }
 
@@ -118,11 +121,11 @@ class AnonymizeOutcome:
     def _gone(self) -> list[str]:
         found = []
         if self.bounded_away:
-            found.append(f"Left out: {self.bounded_away:,} rows without a person's id, or beyond its most rows.")
+            found.append(f"Left out: {_rows(self.bounded_away)} without a person's id, or beyond its most rows.")
         if self.left_out:
-            found.append(f"Left out: {self.left_out:,} rows with a value that no hierarchy covers.")
+            found.append(f"Left out: {_rows(self.left_out)} with a value that no hierarchy covers.")
         share = self.suppressed / max(self.rows - self.bounded_away - self.left_out, 1)
-        return [*found, f"Suppressed: {self.suppressed:,} rows ({share:.1%}; the policy allows {self.limit:.1%})."]
+        return [*found, f"Suppressed: {_rows(self.suppressed)} ({share:.1%}; the policy allows {self.limit:.1%})."]
 
     def _lost(self) -> str:
         said = f"Lost: {self.loss:.4f} of the detail, suppressed rows counted whole (GCP)"
@@ -135,7 +138,17 @@ class AnonymizeOutcome:
     def _kept(self) -> list[str]:
         named = f"Not named by the policy and kept as they are: {', '.join(self.unnamed)}." if self.unnamed else ""
         gone = f"Dropped: {', '.join(self.dropped)}." if self.dropped else ""
-        return [line for line in (named, gone) if line]
+        linked = (
+            f"The rows of a person can still be put together by {self.unit!r}: the models hold for a row of somebody, "
+            "not for what several rows tell together. Drop the column if nobody needs it."
+            if self.linked
+            else ""
+        )
+        return [line for line in (named, gone, linked) if line]
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _aligned(columns: tuple[ColumnOutcome, ...]) -> str:

@@ -18,14 +18,17 @@ from dpsynth.tables.arrow_types import arrow_types
 
 
 def policy_for(
-    policy: Policy | Mapping[str, Any] | str | Path, schema: Schema | str | Path | None, data: Any
+    policy: Policy | Mapping[str, Any] | str | Path,
+    schema: Schema | str | Path | None,
+    data: Any,
+    table: str | None = None,
 ) -> Policy:
-    """The policy of this table: of a policy for several tables that of the table's file name."""
+    """The policy of this table: of a policy for several tables that of this name, or of the table's file name."""
     if isinstance(policy, Policy):
         return policy
     loaded = None if schema is None else load_schema(schema)
     named = isinstance(data, str | os.PathLike) and os.fspath(data) != "-"
-    table = Path(data).name.partition(".")[0] if named else None
+    table = table or (Path(data).name.partition(".")[0] if named else None)
     if isinstance(policy, Mapping):
         return Policy.from_dict(policy, loaded, table)
     return Policy.load(policy, loaded, table)

@@ -39,6 +39,7 @@ def risk(
     policy: Policy | Mapping[str, Any] | str | Path,
     *,
     schema: Schema | str | Path | None = None,
+    table: str | None = None,
     fraction: float | None = None,
     delimiter: str | None = None,
     progress: Progress = silent,
@@ -46,7 +47,8 @@ def risk(
     """The risks of a table as it stands, under a policy: its models, re-identification, uniqueness, disclosure.
 
     ``data``: a path, ``-`` or a frame; masked and generalized cells are values like any other, so an anonymized table
-    is read under the policy that made it. ``fraction``: which share of the population the table holds; with it the
+    is read under the policy that made it. ``table``: which of the policy's tables this is, by default that of the
+    file's name. ``fraction``: which share of the population the table holds; with it the
     share who are unique in the population is estimated. Where the table has no column of the policy's unit any more,
     rows are counted, and the report says so.
 
@@ -56,7 +58,7 @@ def risk(
     """
     if fraction is not None and not 0 < fraction <= 1:
         raise UsageError("the share of the population is a number above 0 and of at most 1", where="fraction")
-    said = policy_for(policy, schema, data)
+    said = policy_for(policy, schema, data, table)
     reader = open_table(data, delimiter=delimiter)
     progress("reading the table", 0.0)
     encoded = _encoded(reader, said)

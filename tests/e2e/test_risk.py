@@ -1,0 +1,93 @@
+"""The journey ``risk``, and both commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+
+import dpsynth
+from anonymize_examples import FIELDS, FIVE, PLAIN, people, policy
+from dpsynth.cli.main import APPLICATION
+from dpsynth.errors import UsageError
+from dpsynth.evidence import INTERNAL_WATERMARK
+from dpsynth.schema.yamltext import dump
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(APPLICATION, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("method", ["optimal", "local", "mondrian"])
+def test_k_map_counts_in_the_population(tmp_path: Path, method: str) -> None:
+    people(200).drop_columns(["ill"]).to_pandas().to_csv(tmp_path / "all.csv", index=False)
+    people(20).to_pandas().to_csv(tmp_path / "few.csv", index=False)
+    said = policy(FIELDS, [{"k-map": {"k": 6, "population": "all.csv"}}], limits={"method": method})
+    (tmp_path / "policy.yaml").write_text(dump(said))
+    outcome = dpsynth.anonymize(tmp_path / "few.csv", tmp_path / "policy.yaml", tmp_path / "out.csv")
+    assert outcome.models["6-map"] >= 6
+    assert outcome.smallest < 6
+    if method != "mondrian":
+        report = dpsynth.risk(tmp_path / "out.csv", tmp_path / "policy.yaml")
+        assert [(check.holds, check.reached) for check in report.checks] == [(True, outcome.models["6-map"])]
+    raw = dpsynth.risk(tmp_path / "few.csv", tmp_path / "policy.yaml")
+    frame = people(200).to_pandas().groupby(["age", "sex"]).size()
+    few = people(20).to_pandas()
+    assert raw.checks[0].reached == min(frame[age, sex] for age, sex in zip(few["age"], few["sex"], strict=True))
+
+
+def test_risk_reads_thresholds_persons_and_wildcards() -> None:
+    table = pa.table({"pid": ["a", "a", "b", "c"], "q": ["x", "x", None, "y"], "s": [1, 1, 1, 2]})
+    fields = {"q": PLAIN, "s": {"role": "sensitive"}}
+    limits = {"prosecutor": 0.5, "marketer": 1, "uniques": 0.5, "nulls": "wildcard"}
+    report = dpsynth.risk(table, policy(fields, [], head={"unit": {"column": "pid", "max_rows": 2}}, limits=limits))
+    assert (report.persons, report.smallest, report.wildcard) == (3, 1, 2)
+    assert [check.holds for check in report.checks] == [False, True, True]
+    assert not report.met
+    assert report.alone.persons == 3
+    assert "'s' is known" in report.verdict
+    rows = dpsynth.risk(
+        table.drop_columns(["pid"]), policy(fields, [], head={"unit": {"column": "pid", "max_rows": 2}})
+    )
+    assert (rows.persons, rows.counted) == (None, False)
+    assert "rows were counted, not persons" in rows.verdict
+    assert rows.met
+    with pytest.raises(UsageError):
+        dpsynth.risk(table, policy(fields, []), fraction=0)
+    shares = dpsynth.risk(people(), FIVE, fraction=0.1)
+    assert [one.estimator for one in shares.estimates] == ["Pitman", "Zayatz"]
+
+
+def test_the_commands_answer_and_end_with_their_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    people().to_pandas().to_csv("people.csv", index=False)
+    Path("policy.yaml").write_text(dump(FIVE))
+    before = run("risk", "people.csv", "--policy", "policy.yaml")
+    assert (before.exit_code, before.stdout.count(INTERNAL_WATERMARK)) == (5, 2)
+    assert "NOT MET  5-anonymity" in before.stdout
+    made = run("anonymize", "people.csv", "-p", "policy.yaml", "-o", "out.csv")
+    assert made.exit_code == 0
+    assert (made.stdout, "5-anonymity holds in out.csv" in made.stderr) == ("", True)
+    assert run("risk", "out.csv", "-p", "policy.yaml").exit_code == 0
+    said = json.loads(run("risk", "people.csv", "-p", "policy.yaml", "--json").stdout)
+    assert (said["ok"], said["result"]["met"], said["result"]["watermark"]) == (False, False, INTERNAL_WATERMARK)
+    printed = run("anonymize", "people.csv", "-p", "policy.yaml", "--print-policy")
+    Path("again.yaml").write_text(printed.stdout)
+    assert run("anonymize", "people.csv", "-p", "again.yaml", "--print-policy").stdout == printed.stdout
+    shown = run("anonymize", "people.csv", "-p", "policy.yaml", "-o", "-", "--quiet")
+    assert shown.stdout.startswith("age,sex,ill\n")
+    assert pd.read_csv("out.csv").shape[1] == 3
+    for wrong, code in (
+        (["people.csv", "-p", "policy.yaml"], 2),
+        (["people.csv", "-p", "absent.yaml", "-o", "x.csv"], 3),
+        (["absent.csv", "-p", "policy.yaml", "-o", "x.csv"], 3),
+        (["people.csv", "-p", "policy.yaml", "-o", "out.csv"], 2),
+        (["people.csv", "-p", "policy.yaml", "-o", "out.xls"], 2),
+        (["people.csv", "-p", "policy.yaml", "-o", "x.csv", "--time-limit", "0"], 2),
+    ):
+        result = run("anonymize", *wrong)
+        assert (result.exit_code, result.stdout) == (code, ""), result.stderr
