@@ -27,15 +27,15 @@ def records(*columns: Sequence[str], paths: Sequence[Sequence[Sequence[str]]], *
 
 
 @st.composite
-def hierarchies(draw: st.DrawFn, name: str, *, starred: bool) -> Hierarchy:
-    """Up to six leaves under up to three levels of groups; some groups are called as one of their leaves is."""
+def hierarchies(draw: st.DrawFn, name: str, *, starred: bool, named: bool) -> Hierarchy:
+    """Up to six leaves under up to three levels of groups; some groups are called as a leaf is when ``named``."""
     leaves = draw(st.integers(1, 6))
     levels = [list(range(leaves))]
     for _ in range(draw(st.integers(0, 2))):
         below = sorted(set(levels[-1]))
         merged = {node: draw(st.sampled_from(below[: at + 1])) for at, node in enumerate(below)}
         levels.append([merged[node] for node in levels[-1]])
-    named = draw(st.booleans())
+    named = named and draw(st.booleans())
     paths = [
         [
             f"{name}{leaf}",
@@ -47,13 +47,17 @@ def hierarchies(draw: st.DrawFn, name: str, *, starred: bool) -> Hierarchy:
 
 
 @st.composite
-def tables(draw: st.DrawFn, *, starred: bool = True, sensitive: bool = True, repeated: bool = True) -> Records:
+def tables(
+    draw: st.DrawFn, *, starred: bool = True, named: bool = True, sensitive: bool = True, repeated: bool = True
+) -> Records:
     """Up to 40 rows of up to three attributes; some with a sensitive attribute, persons, a population, weights."""
-    chosen = tuple(draw(hierarchies(f"q{at}", starred=starred)) for at in range(draw(st.integers(1, 3))))
+    chosen = tuple(draw(hierarchies(f"q{at}", starred=starred, named=named)) for at in range(draw(st.integers(1, 3))))
     rows = draw(st.integers(0, 40))
 
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+
     def column(size: int, length: int = rows) -> np.ndarray:
-        return np.array(draw(st.lists(st.integers(0, size - 1), min_size=length, max_size=length)), np.int32)
+        return rng.integers(0, size, length).astype(np.int32)
 
     codes = tuple(column(one.leaves) for one in chosen)
     others = draw(st.integers(0, 20))

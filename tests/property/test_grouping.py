@@ -13,8 +13,7 @@ from dpsynth.anonymization.grouping import at_node, bundled
 from recoding_examples import tables
 
 
-@pytest.mark.parametrize("cells", [1, 64, grouping.CELLS])
-@pytest.mark.parametrize("dense", [0, grouping.DENSE, None])
+@pytest.mark.parametrize(("cells", "dense"), [(1, grouping.DENSE), (64, 0), (grouping.CELLS, None)])
 @given(table=tables().filter(lambda table: table.rows), choice=st.data())
 def test_classes_at_a_node_are_equal_nodes(cells, dense, table, choice) -> None:
     """``dense`` None: as if there were more combinations than a key of 64 bits can tell apart."""

@@ -34,13 +34,15 @@ def swept(
     """A local recoding in which every released class satisfies every model; what finds no class is suppressed.
 
     The nodes of the lattice are walked from the least loss to the greatest. At each the records still left are grouped;
-    the classes that satisfy the models are frozen at that node, the others go on. Where the table satisfies the models
-    at the root, no more classes are frozen, the largest first, than leave others who satisfy them there: so nothing is
-    suppressed, and the released distribution is that of the table. The loss of a node is the mean over
-    the records left of their weighted NCP, so the order changes as they grow fewer. Models that refer to the table are
-    judged by its distribution before the walk; the released classes are judged once more together, by what a reader
-    sees (equal texts are one class) and by the distribution of the rows released. Records of a class that fails there
-    walk again with the others left, at most ``ROUNDS`` times, and are suppressed then.
+    the classes that satisfy the models are frozen at that node, the others go on. The loss of a node is the mean over
+    the records left of their weighted NCP, so the order changes as they grow fewer. Where the table satisfies the
+    models at the root, only as many classes are frozen, the largest first, as leave others who satisfy them there too:
+    so nobody remains in the end, and the released distribution is that of the table, by which models that refer to one
+    are judged during the walk.
+
+    At the end the released classes are judged together, by what a reader sees (equal texts are one class) and by the
+    distribution of the rows released; persons with rows in several classes change it. Records of a class that fails
+    there walk again with the others left, at most ``ROUNDS`` times, and are suppressed then.
 
     A lattice of up to ``nodes`` nodes is walked whole. Of a larger one only the cheapest few of every height are (a
     beam of at least one), so that it always ends at the root. ``checked`` says how many nodes were looked at,
