@@ -144,6 +144,15 @@ def test_nulls_order_and_rows_stay_and_no_column_is_added() -> None:
     assert CELL not in Path("out.csv").read_text()
 
 
+def test_spellings_of_a_missing_cell_stay() -> None:
+    Path("people.csv").write_text(TABLE.replace(f"p2,{CELL},2020-03-01", f"?,{CELL},").replace("2020-02-28", " ? "))
+    Path("policy.yaml").write_text(POLICY.replace("fields:", 'missingValues: ["?"]\nfields:'))
+    masked("people.csv", "-o", "out.csv")
+    rows = [line.split(",") for line in Path("out.csv").read_text().splitlines()[1:]]
+    assert [row[0] == "?" for row in rows] == [False, True, False]
+    assert rows[0][1] == " ? "
+
+
 def test_the_sidecar_carries_labels_and_the_id_of_the_key_but_never_the_key() -> None:
     result = masked("people.csv", "-o", "out.parquet", "--json")
     found = json.loads(result.stdout)["result"]
@@ -218,6 +227,11 @@ POLICIES = {
     "a hash": ("mask: pseudonym", "mask: {hash: sha256}", "without a key"),
     "a short pseudonym": ("mask: pseudonym", "mask: {pseudonym: {length: 4}}", "at least 16"),
     "a window in the wrong order": ("[-9, 9]", "[9, -9]", "days"),
+    "windows that differ": (
+        "{name: ward, dpsynth: {role: quasi}",
+        "{name: ward, dpsynth: {mask: {shift: {days: [-8, 9], by: id}}}",
+        "intervals",
+    ),
     "a person that is absent": ("by: id", "by: person", "absent"),
     "a column that is absent": ("name: ward", "name: wards", "absent"),
     "a column that is not named": ("  - {name: ward, dpsynth: {role: quasi}}\n", "", "does not say.*'ward'"),

@@ -344,3 +344,5 @@ def test_a_row_is_masked_alike_alone_and_among_others(said):
     alone = [masked(said, cells.slice(at, 1), people.slice(at, 1))[0] for at in range(len(cells))]
     assert together == alone
     assert masked(said, cells.slice(0, 0), people.slice(0, 0)) == []
+    assert masked(said, cells.cast(pa.large_binary()), people) == together
+    assert masked(said, cells.dictionary_encode(), people.dictionary_encode()) == together

@@ -18,7 +18,7 @@ from dpsynth.anonymization.policy import Policy
 from dpsynth.errors import DataMismatchError, UsageError
 from dpsynth.pipeline.mask_joins import Join, check_joins
 from dpsynth.pipeline.mask_key import find_key
-from dpsynth.pipeline.mask_plan import MaskPlan, Others, key_ids, plan_masks
+from dpsynth.pipeline.mask_plan import MaskPlan, Others, check_windows, key_ids, plan_masks
 from dpsynth.pipeline.plan import load_schema
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.schema import Schema
@@ -116,7 +116,8 @@ def mask(
         reader = open_table(source, delimiter=delimiter)
         csv_output = targets[name] is not None and is_csv(str(targets[name]))
         plans.append(plan_masks(name, reader, said, found, others=others, csv_output=csv_output))
-    used = found if any(one.keyed for plan in plans for one in plan.columns) else None
+    check_windows(plans)
+    used = found if any(one.domain for plan in plans for one in plan.columns) else None
     _check_neighbors(policy, targets, used)
     chains = {plan.name: (*_chain(sources[plan.name]), *plan.labels(used)) for plan in plans}
     with _staged(targets, force=force) as places:

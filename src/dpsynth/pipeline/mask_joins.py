@@ -61,7 +61,7 @@ def check_joins(plans: Sequence[MaskPlan], outputs: Sequence[Any]) -> tuple[Join
         _Identifier(plan, one, _distinct(plan.reader, one.name, plan), _distinct(open_table(output), one.name, plan))
         for plan, output in zip(plans, outputs, strict=True)
         for one in plan.columns
-        if one.domain is not None
+        if one.identifies
     ]
     return tuple(_joins(found))
 

@@ -12,36 +12,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dpsynth.anonymization.masks.building import build_mask
+from dpsynth.anonymization.masks.dates import Shift
 from dpsynth.anonymization.masks.keys import MaskKey
 from dpsynth.anonymization.masks.mask import Mask, plain_text, unfit_type
 from dpsynth.anonymization.masks.values import is_plain
 from dpsynth.anonymization.policy import Policy
-from dpsynth.errors import DataMismatchError
+from dpsynth.errors import DataMismatchError, SchemaError
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.schema.cells import is_text, trimmed
 from dpsynth.schema.mask_parts import Mask as SaidMask
 from dpsynth.schema.mask_rules import the_mask
 from dpsynth.tables import TableReader
 from dpsynth.tables.arrow_types import arrow_types
+from dpsynth.tables.csv_reader import CsvReader
 
 Others = Literal["refuse", "keep", "drop"]
 _KEY = re.compile(r", key ([0-9a-f]{8}): not protection$")
-_JOINED = ("pseudonym", "format")
 
 
 @dataclass(frozen=True, eq=False)
 class MaskedColumn:
     """A column of the output: its mask (None: kept as it is), its type, and whether unfit cells become empty.
 
-    ``domain`` is the join domain of an identifier: the kind of its mask and its namespace.
+    ``domain``: the kind and the namespace of a keyed mask, None for any other.
     """
 
     name: str
     mask: Mask | None
     kind: pa.DataType
     blank: bool = False
-    keyed: bool = False
     domain: tuple[str, str] | None = None
+
+    @property
+    def identifies(self) -> bool:
+        """Whether the masked cells may still join tables."""
+        return self.domain is not None and self.domain[0] in ("pseudonym", "format")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,7 @@ class MaskPlan:
     def labels(self, key: MaskKey | None) -> list[str]:
         """One FREE label for each mask and one for what was dropped."""
         said = [
-            f"{one.mask.step} of {one.name!r}{f', key {key.id}' if one.keyed and key else ''}: not protection"
+            f"{one.mask.step} of {one.name!r}{f', key {key.id}' if one.domain and key else ''}: not protection"
             for one in self.columns
             if one.mask is not None
         ]
@@ -158,13 +163,26 @@ def plan_masks(
             hint = "Drop the column, or write Parquet."
             raise DataMismatchError(f"CSV cannot hold columns of type {one.kind}", where=one.name, hint=hint)
     rest = tuple(column for column in kinds if column not in policy.by_name) if others == "drop" else ()
-    from_csv = hasattr(reader, "lines")
+    from_csv = isinstance(reader, CsvReader)
     return MaskPlan(name, reader, tuple(columns), tuple(dropped), tuple(unsaid), rest, policy.missing, from_csv)
 
 
 def key_ids(labels: Sequence[str]) -> set[str]:
     """The ids of the keys that a label chain names."""
     return {found.group(1) for label in labels if (found := _KEY.search(label))}
+
+
+def check_windows(plans: Sequence[MaskPlan]) -> None:
+    """Raise ``SchemaError`` when dates of one namespace have different windows: those of one person would part."""
+    windows: dict[str, tuple[int, int]] = {}
+    for plan in plans:
+        for one in plan.columns:
+            if isinstance(one.mask, Shift) and one.domain is not None:
+                window = (one.mask.least, one.mask.most)
+                if windows.setdefault(one.domain[1], window) != window:
+                    hint = "Give all shifts the same days, or those that need not agree a namespace of their own."
+                    said = "mask.shift.days: differs from that of another date, so intervals would not be kept"
+                    raise SchemaError(f"field {one.name!r}: {said}", where=plan.reader.where, hint=hint)
 
 
 def _check_columns(policy: Policy, kinds: Mapping[str, pa.DataType], where: str, others: Others) -> None:
@@ -192,8 +210,7 @@ def _column(column: str, said: SaidMask, mask: Mask, kinds: Mapping[str, pa.Data
         mask,
         mask.output(kinds[column], f"{where}, column {column!r}"),
         blank=part.invalid == "blank",
-        keyed=space is not None,
-        domain=(name, space) if name in _JOINED and space is not None else None,
+        domain=None if space is None else (name, space),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dpsynth.anonymization.masks.keys import Hashing
 from dpsynth.anonymization.masks.mask import plain_text, unfit_type
-from dpsynth.anonymization.masks.values import as_cells, decoded, is_plain
+from dpsynth.anonymization.masks.values import as_cells, decoded
 from dpsynth.schema.calendars import DAY
 from dpsynth.schema.cells import is_text, trimmed, valid_bits
 from dpsynth.schema.date_texts import written
@@ -87,12 +87,6 @@ class Shift:
             rest = pc.utf8_slice_codeunits(decoded(cells).fill_null("").cast(pa.string()), 10)
             texts = pc.binary_join_element_wise(dates, rest, "")
         return pc.if_else(pa.array(known), texts.cast(pa.string()), pa.scalar(None, pa.string()))
-
-
-def check_persons(kind: pa.DataType, step: str, where: str) -> None:
-    """Raise ``DataMismatchError`` when the column of persons holds lists or structs."""
-    if not is_plain(kind):
-        raise unfit_type(step, kind, where)
 
 
 def _steps(kind: pa.DataType) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,8 +72,3 @@ def plain_text(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         return as_cells(column) if is_text(column.type.value_type) else column.cast(column.type.value_type)
     return column
-
-
-def steps_of(masks: Sequence[tuple[str, Mask]]) -> list[str]:
-    """The words of the label of each masked column."""
-    return [f"{mask.step} of {name!r}: not protection" for name, mask in masks]

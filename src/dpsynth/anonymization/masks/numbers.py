@@ -69,7 +69,7 @@ class Coded:
         del others
         column = plain_text(column)
         if is_text(column.type):
-            return over_distinct(column, self._texts)
+            return over_distinct(column, self._texts).cast(pa.string())
         if pa.types.is_integer(column.type):
             whole, known = integers(column)
             known &= np.abs(whole) < 10**18
