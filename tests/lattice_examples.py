@@ -47,11 +47,15 @@ def hierarchy(rng: np.random.Generator, name: str, leaves: int, height: int) -> 
 
 
 @st.composite
-def tables(draw: st.DrawFn, most_rows: int = 24) -> Records:
-    """Up to three attributes of up to four levels, a sensitive one, a population, sometimes persons and weights."""
+def tables(draw: st.DrawFn, models: Sequence[PrivacyModel]) -> Records:
+    """Up to three attributes of up to four levels, a sensitive one, sometimes persons, weights, and a population.
+
+    There is a population wherever one of the models counts it.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = draw(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 4)), min_size=1, max_size=3))
-    rows, more = draw(st.integers(1, most_rows)), draw(st.integers(0, 20))
+    rows, more = draw(st.integers(1, 24)), draw(st.integers(0, 20))
+    counted = any(isinstance(model, KMap) for model in models)
     hierarchies = tuple(hierarchy(rng, f"a{i}", leaves, height) for i, (leaves, height) in enumerate(shape))
     skew = draw(st.sampled_from([1.0, 3.0]))
 
@@ -63,7 +67,7 @@ def tables(draw: st.DrawFn, most_rows: int = 24) -> Records:
         leaves_of(rows),
         (Sensitive("s", rng.integers(0, 3, rows).astype(np.int32), ("x", "y", "z")),),
         rng.integers(0, max(rows // 2, 1), rows) if draw(st.booleans()) else None,
-        leaves_of(more),
+        leaves_of(more) if counted or draw(st.booleans()) else None,
         tuple(rng.integers(1, 5, len(shape)).tolist()) if draw(st.booleans()) else (),
     )
 

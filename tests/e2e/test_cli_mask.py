@@ -199,8 +199,8 @@ def test_a_schema_counts_where_the_policy_is_silent() -> None:
         "dpsynth: {version: 1, name: people}\nfields:\n"
         "  - {name: id, type: string, dpsynth: {role: direct-id}}\n"
         "  - {name: name, type: string, dpsynth: {role: direct-id}}\n"
-        "  - {name: day, type: string, dpsynth: {role: other}}\n"
-        "  - {name: ward, type: string, dpsynth: {role: quasi}}\n"
+        "  - {name: day, type: string, constraints: {enum: [a]}, dpsynth: {source: public}}\n"
+        "  - {name: ward, type: string, constraints: {enum: [a]}, dpsynth: {role: quasi, source: public}}\n"
     )
     fields = "dpsynth: {version: 1}\nfields:\n  - {name: ward, dpsynth: {mask: {constant: here}}}\n"
     Path("policy.yaml").write_text(fields)

@@ -115,7 +115,7 @@ def test_an_alphabet_of_ones_own():
 
 def test_cells_of_too_many_shapes_have_no_format():
     cells = [bin(number)[2:].replace("0", "a").replace("1", "1") for number in range(1 << 11, 1 << 12)]
-    with pytest.raises(DataMismatchError, match="shapes"):
+    with pytest.raises(DataMismatchError, match="forms"):
         texts(cells)
 
 

@@ -47,8 +47,9 @@ def outcome(records: Records, models: Sequence[PrivacyModel], suppression: float
 
 
 @every_model
-@given(data=st.data(), records=tables(), suppression=limits)
-def test_no_node_loses_less(models, data, records, suppression):
+@given(data=st.data(), suppression=limits)
+def test_no_node_loses_less(models, data, suppression):
+    records = data.draw(tables(models))
     fixed = data.draw(ranges(records))
     least = least_loss(records, models, suppression, fixed)
     if math.isinf(least):
@@ -66,8 +67,9 @@ def test_no_node_loses_less(models, data, records, suppression):
 
 
 @every_model
-@given(records=tables(), suppression=limits)
-def test_no_node_of_a_box_loses_less_than_its_bound(models, records, suppression):
+@given(data=st.data(), suppression=limits)
+def test_no_node_of_a_box_loses_less_than_its_bound(models, data, suppression):
+    records = data.draw(tables(models))
     lattice = lattice_of(records, {})
     losses = {node: loss for loss, node in fitting(records, models, suppression, {})}
     appraiser = Appraiser(records, lattice, models, suppression)
@@ -84,8 +86,9 @@ def test_no_node_of_a_box_loses_less_than_its_bound(models, records, suppression
     assert halved < lattice.size
 
 
-@given(models=any_models, records=tables(), suppression=limits, checks=st.integers(1, 12))
-def test_a_search_cut_short_states_a_bound_that_holds(models, records, suppression, checks):
+@given(models=any_models, data=st.data(), suppression=limits, checks=st.integers(1, 12))
+def test_a_search_cut_short_states_a_bound_that_holds(models, data, suppression, checks):
+    records = data.draw(tables(models))
     least = least_loss(records, models, suppression)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "CHECKS", checks)
@@ -99,8 +102,9 @@ def test_a_search_cut_short_states_a_bound_that_holds(models, records, suppressi
     assert (found.suppressed == ~kept_rows(records, models, found.levels)).all()
 
 
-@given(models=any_models, records=tables(), suppression=limits, seconds=st.integers(1, 30))
-def test_a_time_limit_ends_with_the_best_so_far(models, records, suppression, seconds):
+@given(models=any_models, data=st.data(), suppression=limits, seconds=st.integers(1, 30))
+def test_a_time_limit_ends_with_the_best_so_far(models, data, suppression, seconds):
+    records = data.draw(tables(models))
     least, told, ticks = least_loss(records, models, suppression), [], itertools.count()
     try:
         found = optimal(
@@ -121,8 +125,9 @@ def test_a_time_limit_ends_with_the_best_so_far(models, records, suppression, se
     assert found.checked <= seconds
 
 
-@given(models=any_models, records=tables(), suppression=limits, seed=st.integers(0, 99))
-def test_the_order_of_rows_changes_nothing(models, records, suppression, seed):
+@given(models=any_models, data=st.data(), suppression=limits, seed=st.integers(0, 99))
+def test_the_order_of_rows_changes_nothing(models, data, suppression, seed):
+    records = data.draw(tables(models))
     order = np.random.default_rng(seed).permutation(records.rows)
     other = replace(
         records,
@@ -138,8 +143,9 @@ def test_the_order_of_rows_changes_nothing(models, records, suppression, seed):
     assert (one.suppressed[order] == another.suppressed).all()
 
 
-@given(models=any_models, records=tables(), suppression=limits)
-def test_what_is_kept_to_be_rolled_up_changes_nothing(models, records, suppression):
+@given(models=any_models, data=st.data(), suppression=limits)
+def test_what_is_kept_to_be_rolled_up_changes_nothing(models, data, suppression):
+    records = data.draw(tables(models))
     found = set()
     for keys, kept in ((4, 200), (0, 200), (10**6, 0), (0, 2)):
         with pytest.MonkeyPatch.context() as patch:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.anonymization.lattice import Lattice, Node
-from dpsynth.anonymization.privacy_models import PrivacyModel, satisfied
+from dpsynth.anonymization.privacy_models import KAnonymity, PrivacyModel, satisfied
 from dpsynth.anonymization.records import Classes, Records, classes_of
 from dpsynth.anonymization.rollup import Grouping, RollUp
 
@@ -37,7 +37,8 @@ class Appraiser:
         self._records, self._lattice, self._models = records, lattice, list(models)
         self._monotone = [model for model in models if model.monotone]
         fields = {getattr(model, "field", None) for model in models}
-        self._rollup = RollUp(records, lattice.low, [one for one in records.sensitive if one.name in fields])
+        sensitive = [one for one in records.sensitive if one.name in fields]
+        self._rollup = RollUp(records, lattice.low, sensitive, _persons_enough(records, models))
         self._penalties = [
             [weight * one.penalties(level) for level in range(one.height)]
             for one, weight in zip(records.hierarchies, records.importance, strict=True)
@@ -110,6 +111,13 @@ class Appraiser:
             return np.zeros(self.rows, np.bool_)
         classes = classes_at(self._records, node)
         return ~satisfied(self._models, classes)[classes.of]
+
+
+def _persons_enough(records: Records, models: Sequence[PrivacyModel]) -> int | None:
+    """How many persons of a class decide every model; None where all count, or none."""
+    sizes = [model.k for model in models if isinstance(model, KAnonymity)]
+    alone = len(sizes) == len(models) > 0 and records.persons is not None and records.population is None
+    return max(sizes) if alone else None
 
 
 def classes_at(records: Records, node: Node) -> Classes:

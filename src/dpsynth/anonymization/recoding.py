@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.anonymization.distinct import Distinct, distinct, distinct_leaves
+from dpsynth.anonymization.grouping import at_node, bundled
 from dpsynth.anonymization.loss import gcp
 from dpsynth.anonymization.privacy_models import PrivacyModel, monotone, satisfied
 from dpsynth.anonymization.records import Classes, Counts, Generalized, Records, classes_of
@@ -17,11 +18,9 @@ from dpsynth.anonymization.released import shown
 from dpsynth.anonymization.tallies import distributions
 
 NODES = 20_000
-DENSE = 16
-"""Keys are numbered through a table of all possible ones where these are at most so many for every record."""
 ROUNDS = 3
 """How often records whose class fails beside the other released classes are swept again."""
-RESORTED = 0.9
+RESORTED = 0.8
 """The nodes are put in order anew when no more than this share of the rows is left since they last were."""
 
 Levels = NDArray[np.uint8]
@@ -35,7 +34,9 @@ def swept(
     """A local recoding in which every released class satisfies every model; what finds no class is suppressed.
 
     The nodes of the lattice are walked from the least loss to the greatest. At each the records still left are grouped;
-    the classes that satisfy the models are frozen at that node, the others go on. The loss of a node is the mean over
+    the classes that satisfy the models are frozen at that node, the others go on. Where the table satisfies the models
+    at the root, no more classes are frozen, the largest first, than leave others who satisfy them there: so nothing is
+    suppressed, and the released distribution is that of the table. The loss of a node is the mean over
     the records left of their weighted NCP, so the order changes as they grow fewer. Models that refer to the table are
     judged by its distribution before the walk; the released classes are judged once more together, by what a reader
     sees (equal texts are one class) and by the distribution of the rows released. Records of a class that fails there
@@ -72,6 +73,18 @@ def passing(models: Sequence[PrivacyModel], classes: Classes, shares: Shares) ->
     return passed
 
 
+@dataclass(frozen=True, eq=False)
+class _Rest:
+    """Records that are left: the number of each among all, and its keys."""
+
+    numbers: Counts
+    part: Distinct
+    keys: Counts
+
+    def take(self, chosen: Counts) -> _Rest:
+        return _Rest(self.numbers[chosen], self.part.take(chosen), self.keys[:, chosen])
+
+
 @dataclass(eq=False)
 class _Sweep:
     """The state of the walk: by distinct record its levels, whether it is left, and how many of the population."""
@@ -91,31 +104,50 @@ class _Sweep:
         self.tops = np.array([hierarchy.height - 1 for hierarchy in hierarchies], np.uint8)
         self.levels = np.repeat(self.tops[:, None], size, axis=1)
         everybody = self.records.population
+        self.bundles = bundled(hierarchies)
         self.population = None if everybody is None else distinct_leaves(everybody)
+        self.others = self._keys(self.population or self.distinct)
         self.matching = np.zeros(size, np.int64)
-        self.part = self.distinct
+        self.rest = self._rest(np.arange(size))
         self.shares = self._shares(np.ones(size, np.bool_))
-        self.nodes_of = [hierarchy.nodes.astype(np.int64) for hierarchy in hierarchies]
         self.lattice = _nodes(self.tops.astype(np.int64) + 1, self._losses(self.distinct), self.nodes)
 
     def walk(self) -> Iterator[float]:
-        """Freeze whatever satisfies the models, node by node; before each the share of the nodes that are done."""
-        numbers = np.flatnonzero(self.left)
-        self.part = self.distinct.take(numbers)
+        """Freeze what satisfies the models, node by node; before each the share of the nodes that are done."""
+        self.rest = self._rest(np.flatnonzero(self.left))
+        rooted = self._rooted(self.rest)
         for number, node in enumerate(self._ordered()):
             yield number / self.lattice.shape[1]
             self.checked += 1
-            classes = self._grouped(node)
+            classes = self._grouped(self.rest, node)
             passed = passing(self.models, classes, self.shares)
             if not passed.any():
                 continue
-            frozen = passed[classes.of]
-            self.levels[:, numbers[frozen]] = node[:, None]
+            frozen = self._frozen(classes, passed) if rooted else passed[classes.of]
+            numbers = self.rest.numbers[frozen]
+            self.levels[:, numbers] = node[:, None]
             if classes.population is not None:
-                self.matching[numbers[frozen]] = classes.population[classes.of[frozen]]
-            numbers, self.part = numbers[~frozen], self.part.take(~frozen)
+                self.matching[numbers] = classes.population[classes.of[frozen]]
+            self.rest = self.rest.take(np.flatnonzero(~frozen))
         self.left[:] = False
-        self.left[numbers] = True
+        self.left[self.rest.numbers] = True
+
+    def _frozen(self, classes: Classes, passed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The records to freeze: as many of the classes that pass as leave a rest that passes at the root."""
+        order = np.argsort(np.where(passed, -classes.rows, 1), kind="stable")[: passed.sum()]
+        spared = 0
+        while spared < len(order):
+            chosen = np.zeros(len(passed), np.bool_)
+            chosen[order[: len(order) - spared]] = True
+            frozen = chosen[classes.of]
+            if self._rooted(self.rest.take(np.flatnonzero(~frozen))):
+                return frozen
+            spared = max(2 * spared, 1)
+        return np.zeros(len(classes.of), np.bool_)
+
+    def _rooted(self, rest: _Rest) -> bool:
+        """Every class of the records at the root passes, also when there is none."""
+        return not len(rest.numbers) or bool(passing(self.models, self._grouped(rest, self.tops), self.shares).all())
 
     def settle(self) -> bool:
         """Judge the released classes together; records of those that fail are left again. Whether there are any."""
@@ -149,40 +181,29 @@ class _Sweep:
     def _ordered(self) -> Iterator[Levels]:
         """The nodes from cheap to dear for the records left, until none is left."""
         rest, sorted_at = self.lattice, math.inf
-        while rest.shape[1] and len(self.part.counts):
-            if len(self.part.counts) <= RESORTED * sorted_at:
-                sorted_at = len(self.part.counts)
-                rest = rest[:, np.argsort(_summed(self._losses(self.part), rest), kind="stable")]
+        while rest.shape[1] and len(self.rest.numbers):
+            if len(self.rest.numbers) <= RESORTED * sorted_at:
+                sorted_at = len(self.rest.numbers)
+                rest = rest[:, np.argsort(_summed(self._losses(self.rest.part), rest), kind="stable")]
             yield rest[:, 0]
             rest = rest[:, 1:]
 
-    def _grouped(self, node: Levels) -> Classes:
-        """The records left as classes at a node, with those of the population that fall into each."""
-        every = [self.part.codes] if self.population is None else [self.part.codes, self.population.codes]
-        codes = np.concatenate(every, axis=1)
-        hierarchies = self.records.hierarchies
-        columns = [self.nodes_of[at][level].take(codes[at]) for at, level in enumerate(node)]
-        of, number = _numbered(columns, [len(one.labels[level]) for one, level in zip(hierarchies, node, strict=True)])
+    def _grouped(self, rest: _Rest, node: Levels) -> Classes:
+        """Records as classes at a node, with those of the population that fall into each."""
         if self.population is None:
-            return self.part.classes(of, number)
-        mine, theirs = np.split(of, [len(self.part.counts)])
-        everybody = np.bincount(theirs, weights=self.population.counts, minlength=number).astype(np.int64)
+            return rest.part.classes(*at_node(self.bundles, rest.keys, node))
+        of, number = at_node(self.bundles, np.concatenate([rest.keys, self.others], axis=1), node)
+        mine, theirs = np.split(of, [len(rest.numbers)])
+        matching = np.bincount(theirs, weights=self.population.counts, minlength=number).astype(np.int64)
         there, mine = np.unique(mine, return_inverse=True)
-        return self.part.classes(mine, len(there), everybody[there])
+        return rest.part.classes(mine, len(there), matching[there])
 
+    def _rest(self, numbers: Counts) -> _Rest:
+        part = self.distinct.take(numbers)
+        return _Rest(numbers, part, self._keys(part))
 
-def _numbered(columns: Sequence[Counts], sizes: Sequence[int]) -> tuple[Counts, int]:
-    """The class of each record, equal in all columns, and how many there are; a column has numbers below its size."""
-    if math.prod(sizes) >= 1 << 62:
-        of, first = classes_of(columns)
-        return of, len(first)
-    key = np.ravel_multi_index(tuple(columns), tuple(sizes))
-    if math.prod(sizes) > DENSE * len(key):
-        different, of = np.unique(key, return_inverse=True)
-        return of, len(different)
-    there = np.zeros(math.prod(sizes), np.bool_)
-    there[key] = True
-    return (np.cumsum(there) - 1)[key], int(there.sum())
+    def _keys(self, part: Distinct) -> Counts:
+        return np.stack([bundle.keys(part.codes) for bundle in self.bundles])
 
 
 def _nodes(heights: Counts, losses: Sequence[NDArray[np.float64]], limit: int) -> Levels:

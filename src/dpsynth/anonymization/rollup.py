@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,9 @@ class Grouping:
     Shapes: ``leaves`` (attributes, records), unsigned: any leaf under the nodes of a record; ``rows`` (records,),
     float64 whole numbers: how many rows it stands for; ``others`` (records,): which of ``combinations`` of sensitive
     values and person it has, None when there is one; ``population`` (records,): as ``rows``, of the population;
-    ``of`` (records,): its class, from 0, in order; empty as long as every row is a record of its own.
+    ``of`` (records,): its class, from 0, in order; empty as long as every row is a record of its own. ``most``: of a
+    class the records of so many persons at most are kept. That decides k-anonymity for k up to ``most``, here and
+    above: a class that was cut keeps so many persons, and is never suppressed.
     """
 
     leaves: NDArray[np.unsignedinteger[Any]]
@@ -38,6 +40,7 @@ class Grouping:
     combinations: int = 1
     population: NDArray[np.float64] | None = None
     of: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    most: int | None = None
 
     @property
     def size(self) -> int:
@@ -55,14 +58,18 @@ class Grouping:
         key, space = self._keys(node, hierarchies)
         if self.others is not None:
             key, space = key * self.combinations + self.others, space * self.combinations
-        first, found, sums = _counted(
-            key, space, [self.rows] if self.population is None else [self.rows, self.population]
-        )
+        weights = [self.rows] if self.population is None else [self.rows, self.population]
+        first, found, sums = _counted(key, space, weights)
         classes = found // self.combinations
-        of = np.zeros(len(found), np.int64)
-        np.cumsum(classes[1:] != classes[:-1], out=of[1:])
+        new = np.concatenate([[True], classes[1:] != classes[:-1]])
+        of = np.cumsum(new) - 1
+        if self.most is not None:
+            starts = np.flatnonzero(new)
+            kept = np.arange(len(of)) - starts[of] < self.most
+            first, found, of, sums = first[kept], found[kept], of[kept], [sums[0][kept]]
         others = None if self.others is None else found % self.combinations
-        return Grouping(self.leaves[:, first], sums[0], others, self.combinations, sums[1] if sums[1:] else None, of)
+        population = sums[1] if self.population is not None else None
+        return Grouping(self.leaves[:, first], sums[0], others, self.combinations, population, of, self.most)
 
     def _keys(self, node: Node, hierarchies: Sequence[Hierarchy]) -> tuple[Counts, int]:
         """One number for the nodes of every record, and how many such numbers there can be; it orders as they do."""
@@ -89,14 +96,19 @@ class RollUp:
     ``KEPT_BYTES`` are kept, and that of ``low``. Only the sensitive attributes called for are told apart.
     """
 
-    def __init__(self, records: Records, low: Node, sensitive: Sequence[Sensitive]) -> None:
-        """Counts the different records of a table with at least one row at ``low``. Cost: two sorts of its rows."""
+    def __init__(self, records: Records, low: Node, sensitive: Sequence[Sensitive], most: int | None = None) -> None:
+        """Counts the different records of a table with at least one row at ``low``. Cost: two sorts of its rows.
+
+        ``most``: so many persons of a class are enough to be told apart; for a table without a population, and no
+        sensitive attributes.
+        """
         self._hierarchies = records.hierarchies
         columns = [one.codes for one in sensitive] + ([] if records.persons is None else [records.persons])
         others, first = classes_of(columns) if columns else (None, np.zeros(1, np.int64))
         self._sensitive = [Sensitive(one.name, one.codes[first], one.labels, one.ordered) for one in sensitive]
         self._persons = None if records.persons is None else records.persons[first]
-        self._base = _raw(records, others, len(first)).rolled_up(low, records.hierarchies)
+        raw = replace(_raw(records, others, len(first)), most=most)
+        self._base = raw.rolled_up(low, records.hierarchies)
         self._kept: OrderedDict[Node, Grouping] = OrderedDict()
         self._bytes = 0
 
@@ -132,7 +144,7 @@ def _raw(records: Records, others: Counts | None, combinations: int) -> Grouping
     kind = np.min_scalar_type(max(one.leaves for one in records.hierarchies) - 1)
     rows = np.ones(records.rows)
     if records.population is None:
-        return Grouping(np.stack(records.codes).astype(kind), rows, others, combinations)
+        return Grouping(np.stack([codes.astype(kind) for codes in records.codes]), rows, others, combinations)
     pairs = zip(records.codes, records.population, strict=True)
     leaves = np.stack([np.concatenate(pair).astype(kind) for pair in pairs])
     more = len(records.population[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -71,19 +71,9 @@ def anonymize(
     output.keep_stdout_for(target)
     from dpsynth.pipeline.anonymize import anonymize as make
 
+    settings: dict[str, Any] = {"method": method, "time_limit": time_limit, "key_file": key_file, "others": others}
     with progress(output, over_rows=True) as report:
-        outcome = make(
-            data,
-            found,
-            target,
-            method=method,
-            time_limit=time_limit,
-            key_file=key_file,
-            others=others,
-            force=force,
-            delimiter=delimiter,
-            progress=report,
-        )
+        outcome = make(data, found, target, force=force, delimiter=delimiter, progress=report, **settings)
     if not output.as_json:
         output.note(outcome.render())
     return Answer(outcome.to_dict())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,7 +27,7 @@ from dpsynth.anonymization.tallies import distributions
 from dpsynth.anonymization.verifying import seen_classes
 from dpsynth.curator.table_bounding import bounded_rows
 from dpsynth.errors import DpsynthError, GateError, SchemaError, UsageError
-from dpsynth.pipeline.anonymize_label import chain_of, is_synthetic, labels_of
+from dpsynth.pipeline.anonymize_label import chain_of, labels_of
 from dpsynth.pipeline.anonymized import AnonymizeOutcome, ColumnOutcome
 from dpsynth.pipeline.mask_key import find_key
 from dpsynth.pipeline.mask_plan import MaskPlan, Others, plan_masks
@@ -37,7 +37,6 @@ from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
 from dpsynth.tables import (
     TableReader,
-    Written,
     check_format,
     check_output,
     is_csv,
@@ -106,29 +105,45 @@ def anonymize(
     classes = seen_classes(table, ready.encoded, released, order)
     _verify(said.models, classes)
     labels = [*chain, *plan.labels(found_key), *map(str, labels_of(ready.encoded, chosen, chain))]
-    written = None if target is None else _write(table, target, labels, force=force)
+    if target is not None:
+        _write(table, target, labels, force=force)
     progress("done", 1.0)
+    outcome = _outcome(_Made(ready, released, table, classes), plan, chosen)
+    return replace(outcome, path=target, labels=tuple(labels), table=table if target is None else None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """The records, how they were recoded, and the table that it made with its classes."""
+
+    ready: _Prepared
+    released: Generalized | Ranges
+    table: pa.Table
+    classes: Classes
+
+
+def _outcome(made: _Made, plan: MaskPlan, method: Method) -> AnonymizeOutcome:
+    """What became of the table, apart from where it went and the chain of labels."""
+    encoded, released, policy = made.ready.encoded, made.released, made.ready.encoded.policy
     return AnonymizeOutcome(
-        method=chosen,
-        path=target,
-        table=table if written is None else None,
-        rows=ready.bounded_away + ready.encoded.left_out + ready.encoded.records.rows,
-        released=table.num_rows,
+        method=method,
+        path=None,
+        rows=made.ready.bounded_away + encoded.left_out + encoded.records.rows,
+        released=made.table.num_rows,
         suppressed=int(released.suppressed.sum()),
-        left_out=ready.encoded.left_out,
-        bounded_away=ready.bounded_away,
-        limit=said.limits.suppression,
-        models=_judged(said.models, classes),
-        columns=_columns(ready.encoded, released),
-        classes=classes.number,
-        smallest=int(classes.units.min()) if classes.number else 0,
-        unit=said.unit.column,
+        left_out=encoded.left_out,
+        bounded_away=made.ready.bounded_away,
+        limit=policy.limits.suppression,
+        models=_judged(policy.models, made.classes),
+        columns=_columns(encoded, released),
+        classes=made.classes.number,
+        smallest=int(made.classes.units.min()) if made.classes.number else 0,
+        unit=policy.unit.column,
         bound=released.bound if isinstance(released, Generalized) else 0.0,
         checked=released.checked if isinstance(released, Generalized) else 0,
-        losses=losses(ready.encoded.records, released),
-        labels=tuple(labels),
-        synthetic=is_synthetic(chain),
-        unnamed=tuple(one.name for one in plan.columns if one.name not in said.by_name),
+        losses=losses(encoded.records, released),
+        labels=(),
+        unnamed=tuple(one.name for one in plan.columns if one.name not in policy.by_name),
         dropped=(*plan.dropped, *plan.unsaid, *plan.others),
     )
 
@@ -229,11 +244,10 @@ def _verify(models: Sequence[PrivacyModel], classes: Classes) -> None:
         )
 
 
-def _write(table: pa.Table, target: str, labels: Sequence[str], *, force: bool) -> Written:
+def _write(table: pa.Table, target: str, labels: Sequence[str], *, force: bool) -> None:
     written = write_table(table.to_batches(), table.schema, target, force=force, metadata=label_metadata(labels))
     if target != _STREAM:
         write_sidecar(target, labels, written.sha256)
-    return written
 
 
 def _judged(models: Sequence[PrivacyModel], classes: Classes) -> dict[str, float]:

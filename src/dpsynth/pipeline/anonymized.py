@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dpsynth.anonymization.policy_document import Method
 from dpsynth.evidence import INTERNAL_WATERMARK
+from dpsynth.pipeline.anonymize_label import is_synthetic
 
 LIMITS = (
     "k-anonymity hides nobody who is known by other columns. It resists neither downcoding (Cohen, USENIX Security "
@@ -65,10 +66,14 @@ class AnonymizeOutcome:
     checked: int
     losses: Mapping[str, float]
     labels: tuple[str, ...]
-    synthetic: bool
     unnamed: tuple[str, ...]
     dropped: tuple[str, ...]
     table: pa.Table | None = field(default=None, repr=False)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the rows were synthetic before, so that nothing here is about real people."""
+        return is_synthetic(self.labels)
 
     @property
     def loss(self) -> float:

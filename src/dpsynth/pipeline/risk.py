@@ -63,20 +63,10 @@ def risk(
     records = encoded.records
     classes = _classes(encoded, population_table(said))
     progress("counting risks", 0.3)
-    limits = said.limits
-    found = risks(classes, THRESHOLD if limits.prosecutor is None else limits.prosecutor)
+    found = risks(classes, THRESHOLD if said.limits.prosecutor is None else said.limits.prosecutor)
     alone = uniqueness(classes)
-    sizes = wildcard_sizes(records.codes, encoded.null_codes)[1] if limits.nulls == "wildcard" else None
-    progress("looking for columns that make people unique", 0.4)
-    sets = unique_sets(
-        records.codes,
-        min(LARGEST_SET, len(records.codes)),
-        persons=records.persons,
-        progress=lambda share: progress("looking for columns that make people unique", 0.4 + 0.55 * share),
-    )
+    sets = _telling(encoded, progress)
     progress("done", 1.0)
-    names = [one.name for one in encoded.quasi]
-    telling = sorted(sets.sets, key=lambda one: -one.minimal)
     return RiskReport(
         table=reader.where,
         rows=records.rows,
@@ -84,16 +74,37 @@ def risk(
         counted=said.unit.column is None or records.persons is not None,
         classes=classes.number,
         smallest=int(classes.units.min()) if classes.number else 0,
-        wildcard=sizes,
+        wildcard=_wildcard(encoded),
         checks=(*_models(said.models, classes), *_limits(said, found, alone)),
         risks=found,
         alone=alone,
         estimates=() if fraction is None else population_uniqueness(classes, fraction),
-        known=tuple(names),
-        sets=tuple((tuple(names[at] for at in one.columns), one.minimal) for one in telling[:3]),
+        known=tuple(one.name for one in encoded.quasi),
+        sets=sets,
         disclosures=disclosures(classes),
         synthetic=is_synthetic(chain_of(data)),
     )
+
+
+def _wildcard(encoded: Encoded) -> int | None:
+    """How few rows match a row when a missing value matches everything, if the policy asks for that reading."""
+    if encoded.policy.limits.nulls != "wildcard":
+        return None
+    return wildcard_sizes(encoded.records.codes, encoded.null_codes)[1]
+
+
+def _telling(encoded: Encoded, progress: Progress) -> tuple[tuple[tuple[str, ...], int], ...]:
+    """The three sets of columns that single out most rows, by name."""
+    names = [one.name for one in encoded.quasi]
+
+    def report(share: float) -> None:
+        progress("looking for columns that make people unique", 0.4 + 0.55 * share)
+
+    found = unique_sets(
+        encoded.records.codes, min(LARGEST_SET, len(names)), persons=encoded.records.persons, progress=report
+    )
+    most = sorted(found.sets, key=lambda one: -one.minimal)[:3]
+    return tuple((tuple(names[at] for at in one.columns), one.minimal) for one in most)
 
 
 def _encoded(reader: TableReader, policy: Policy) -> Encoded:

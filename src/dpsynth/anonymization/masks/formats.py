@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,7 @@ ALPHABETS: dict[str, tuple[str, ...]] = {
 """Sets of characters by name; a character becomes another one of its set."""
 
 LONGEST = 64
-MOST_SHAPES = 256
+MOST_PATTERNS = 256
 
 _Groups = NDArray[np.int8]
 
@@ -47,7 +48,7 @@ class Format:
     _permutations: dict[bytes, KeyedPermutation] = field(default_factory=dict)
 
     def __call__(self, cells: pa.Array) -> pa.Array:
-        """The texts; ``DataMismatchError`` when there are more than 256 shapes: that is no format."""
+        """The texts; ``DataMismatchError`` when there are more than 256 patterns of sets and kept characters."""
         texts = decoded(cells)
         short = pc.less_equal(pc.utf8_length(texts), LONGEST)
         texts = pc.if_else(short, texts, pa.scalar(None, texts.type))
@@ -55,50 +56,46 @@ class Format:
         if not len(texts) or not fits.any():
             return pa.nulls(len(texts), pa.string())
         characters = _characters(texts)
-        groups, numbers = self._read(characters)
+        groups = self._tables[0][characters]
         fits &= (groups >= _KEPT).all(axis=1)
         counted = groups >= 0
-        changed = counted
         if self.check is not None:
             fixed, obeys = self.check.fixed(characters, counted)
             fits &= obeys
-            changed = counted & ~fixed
-        written = self._permuted(characters, groups, numbers, changed & fits[:, None], fits)
+            groups = np.where(fixed, _KEPT, groups)
+        written = self._permuted(characters, groups, np.flatnonzero(fits))
         if self.check is not None:
-            self.check.written(characters, counted & fits[:, None])
+            self.check.written(characters, counted & written[:, None])
         texts = characters.view(f"<U{characters.shape[1]}").reshape(-1)
-        return pa.array(texts, pa.string(), mask=~(fits & written))
+        return pa.array(texts, pa.string(), mask=~written)
 
-    def _read(self, characters: Characters) -> tuple[_Groups, Whole]:
-        """The set of each character and its number in it; ``_KEPT`` for kept ones, ``_OTHER`` for any other."""
-        groups = np.full(characters.shape, _OTHER, dtype=np.int8)
-        numbers = np.zeros(characters.shape, dtype=np.int64)
-        kept = np.array([0, *map(ord, self.keep)], dtype=np.uint32)
-        groups[np.isin(characters, kept)] = _KEPT
-        for index, letters in enumerate(self.sets):
-            codes = np.array(sorted(map(ord, letters)), dtype=np.uint32)
-            at = np.minimum(np.searchsorted(codes, characters), len(codes) - 1)
-            hit = codes[at] == characters
-            groups[hit], numbers[hit] = index, at[hit]
+    @cached_property
+    def _tables(self) -> tuple[_Groups, Whole]:
+        """By code point: its set (``_KEPT`` if it stays, ``_OTHER`` for what no text may hold), its number in it."""
+        groups, numbers = np.full(_CODE_POINTS, _OTHER, dtype=np.int8), np.zeros(_CODE_POINTS, dtype=np.int64)
+        groups[[0, *map(ord, self.keep)]] = _KEPT
+        for index, codes in enumerate(self._codes):
+            groups[codes], numbers[codes] = index, np.arange(len(codes))
         return groups, numbers
 
-    def _permuted(self, characters: Characters, groups: _Groups, numbers: Whole, changed: Bits, fits: Bits) -> Bits:
-        """Change the marked characters in place; which rows have a shape that can be permuted."""
-        order = np.argsort(~changed, axis=1, kind="stable")
-        shapes = np.take_along_axis(np.where(changed, groups, _KEPT), order, axis=1)
-        packed = np.take_along_axis(numbers, order, axis=1)
+    @cached_property
+    def _codes(self) -> list[Characters]:
+        return [np.array(sorted(map(ord, letters)), dtype=np.uint32) for letters in self.sets]
+
+    def _permuted(self, characters: Characters, groups: _Groups, rows: Whole) -> Bits:
+        """Change the characters of these rows in place; which rows have a shape that can be permuted."""
         done = np.zeros(len(characters), dtype=np.bool_)
-        for shape, rows in _by_shape(shapes, np.flatnonzero(fits)):
+        for pattern, members in _by_pattern(groups, rows):
+            columns = np.flatnonzero(pattern >= 0)
+            shape = pattern[columns]
             permutation = self._permutation(shape)
-            if permutation is not None:
-                packed[rows, : len(shape)] = _applied(permutation, packed[rows, : len(shape)], self._sizes(shape))
-                done[rows] = True
-        back = np.empty_like(packed)
-        np.put_along_axis(back, order, packed, axis=1)
-        for index, letters in enumerate(self.sets):
-            codes = np.array(sorted(map(ord, letters)), dtype=np.uint32)
-            cells = changed & (groups == index) & done[:, None]
-            characters[cells] = codes[back[cells]]
+            if permutation is None:
+                continue
+            place = np.ix_(members, columns)
+            numbers = _applied(permutation, self._tables[1][characters[place]], self._sizes(shape))
+            letters = [self._codes[index][numbers[:, column]] for column, index in enumerate(shape.tolist())]
+            characters[place] = np.stack(letters, axis=1)
+            done[members] = True
         return done
 
     def _sizes(self, shape: _Groups) -> list[int]:
@@ -117,6 +114,7 @@ class Format:
 
 
 _KEPT, _OTHER = -1, -2
+_CODE_POINTS = 0x110000
 
 
 def _characters(texts: pa.Array) -> Characters:
@@ -125,18 +123,22 @@ def _characters(texts: pa.Array) -> Characters:
     return np.array(texts.fill_null("").to_pylist(), dtype=f"<U{longest}").view(np.uint32).reshape(len(texts), longest)
 
 
-def _by_shape(shapes: _Groups, rows: Whole) -> Iterator[tuple[_Groups, Whole]]:
-    """Each shape that occurs among the rows, without the characters that are kept, and its rows."""
+def _by_pattern(groups: _Groups, rows: Whole) -> Iterator[tuple[_Groups, Whole]]:
+    """Each pattern of sets and kept characters that occurs among the rows, and its rows."""
     if not len(rows):
         return
-    found, places = np.unique(shapes[rows], axis=0, return_inverse=True)
-    if len(found) > MOST_SHAPES:
+    packed = np.ascontiguousarray(groups[rows])
+    width = packed.shape[1]
+    cells = pa.Array.from_buffers(pa.binary(width), len(rows), [None, pa.py_buffer(packed.tobytes())])
+    encoded = cells.dictionary_encode()
+    found = np.frombuffer(b"".join(encoded.dictionary.to_pylist()), dtype=np.int8).reshape(-1, width)
+    if len(found) > MOST_PATTERNS:
         hint = "Use pseudonym for names of any form, or drop for free text."
-        raise DataMismatchError(f"the cells have more than {MOST_SHAPES:,} shapes: they have no format", hint=hint)
-    order = np.argsort(places.reshape(-1), kind="stable")
-    ends = np.cumsum(np.bincount(places.reshape(-1), minlength=len(found)))
-    for shape, members in zip(found, np.split(rows[order], ends[:-1]), strict=True):
-        yield shape[shape >= 0], members
+        raise DataMismatchError(f"the cells have more than {MOST_PATTERNS} forms: they have no format", hint=hint)
+    places = np.asarray(encoded.indices.to_numpy())
+    order = np.argsort(places, kind="stable")
+    ends = np.cumsum(np.bincount(places, minlength=len(found)))
+    yield from zip(found, np.split(rows[order], ends[:-1]), strict=True)
 
 
 def _applied(permutation: KeyedPermutation, digits: Whole, sizes: list[int]) -> Whole:
