@@ -243,6 +243,40 @@ def test_a_masked_row_moves_what_a_row_moves():
     assert {answer.sensitivity for answer in outcome.model.answers} == {1}
 
 
+def test_a_reshaped_table_is_masked_after_it_was_reshaped():
+    schema = Schema.from_dict(
+        {
+            "dpsynth": {
+                "version": 1, "name": "t", "unit": {"column": "who", "max_rows": 1},
+                "reshape": {"first": 1, "order": "age", "columns": ["age"], "aggregate": {"visits": "count"}},
+            },
+            "fields": [
+                {"name": "age_1", "type": "string", "constraints": {"enum": ["20s", "30s"]},
+                 "dpsynth": {"source": "public", "hierarchy": {"paths": PATHS}, "level": 1}},
+                {"name": "visits", "type": "integer", "constraints": {"minimum": 1, "maximum": 2},
+                 "dpsynth": {"source": "public", "mask": {"top": 2}}},
+            ],
+        }
+    )  # fmt: skip
+    table = pa.table({"who": ["a", "a", "a", "b", None], "age": ["20", "20", "20", "30", "21"]})
+    (batch,) = described(open_table(table), schema).batches(("age_1", "visits"))
+    assert sorted(zip(*batch.to_pydict().values(), strict=True)) == [("20s", 2), ("30s", 1)]
+    outcome = journey.fit(table, schema, epsilon=1, ledger=Ledger.in_memory(), method="independent")
+    assert [label[:20] for label in outcome.model.provenance["labels"]] == [
+        "FREE reshaped: one r", "FREE masked by the s", "FREE encoded by the "
+    ]  # fmt: skip
+
+
+def test_persons_are_named_by_the_column_as_it_is():
+    schema = schema_of({"mask": {"top": 2}}, "integer").to_dict()
+    schema["dpsynth"]["unit"] = {"column": "who", "max_rows": 1}
+    schema["fields"].append({"name": "who", "type": "string", "dpsynth": {"role": "direct-id", "mask": "drop"}})
+    table = pa.table({"who": ["a"] * 50 + ["b"] * 50, "x": [7] * 100})
+    asked = {"epsilon": 50, "ledger": Ledger.in_memory(), "method": "independent"}
+    outcome = journey.fit(table, Schema.from_dict(schema), **asked)
+    assert outcome.model.total == pytest.approx(2, abs=3)
+
+
 def test_evaluate_masks_the_real_table_and_not_the_synthetic_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     schema = schema_of({"mask": "ages"}, domain={"constraints": {"enum": ["30", "90+"]}}, overflow="null")

@@ -108,7 +108,7 @@ def _undescribed(data: str | None, wanted: dict[str, Any]) -> Answer:
     drawn = plan_undescribed(data, **wanted)
     return Answer(
         discovery_record(drawn),
-        f"{describe_discovery(drawn)}\nNothing was spent; of the table only the header and the sidecar were read.",
+        f"{describe_discovery(drawn)}\nNothing was spent; of the table only the header was read.",
     )
 
 
