@@ -2,8 +2,8 @@
 
 A block of ``console``, ``bash`` or ``python`` is run, page by page, in a folder of its own; in a ``console`` block the
 lines after a command are compared with what it prints, where ``...`` stands for anything. ``exit 4`` at the end of a
-command's comment is the code it must end with. A block after ``<!-- not run: REASON -->`` is not run. The
-README is run with all defaults; of the pages that fit Adult in the same way, each fit is made with less effort.
+command's comment is the code it must end with. A block after ``<!-- not run: REASON -->`` is not run. The commands
+of the README fit Adult with all defaults; other pages and blocks of Python that do the same do it with less effort.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from dpsynth.synthesizers.effort import EFFORTS
 from forked_commands import commands
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +97,7 @@ def path() -> Iterator[str]:
 def test_what_a_page_shows_runs(page: Path, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", path)
+    monkeypatch.setitem(EFFORTS, "default", EFFORTS["fast"])
     if page.stem in {"journey", "sampling"}:
         monkeypatch.setenv("DPSYNTH_EFFORT", "fast")
     folder, namespace = tmp_path, {"__name__": "__main__"}
