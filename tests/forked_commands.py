@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
+import select
 import socket
 import subprocess
 import sys
@@ -54,17 +54,14 @@ def _served(folder: Path) -> Iterator[Path]:
     script.write_text(SCRIPT.format(python=sys.executable, client=client, address=address), encoding="utf-8")
     script.chmod(0o755)
     words = [sys.executable, __file__, str(address)]
-    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as server:
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == b"ready\n"
-        try:
-            yield script.parent
-        finally:
-            server.terminate()
+        yield script.parent
 
 
 def serve(address: str) -> None:
-    """Forks for every caller, until it is ended."""
+    """Forks for every caller, until stdin ends: with the process that started this one, however that ends."""
     for name in IMPORTED.split():
         __import__(name)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -72,15 +69,15 @@ def serve(address: str) -> None:
         listener.listen()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        while True:
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
             caller, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()
                 run(caller)
             caller.close()
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
 
 
 def run(caller: socket.socket) -> None:
@@ -115,5 +112,4 @@ def code_of_main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     serve(sys.argv[1])
