@@ -17,7 +17,8 @@ def fresh_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_demo_ends_well_and_touches_nothing_else(tmp_path: Path) -> None:
+def test_the_demo_ends_well_and_touches_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPSYNTH_EFFORT", "fast")  # the README is run with the default
     result = CliRunner().invoke(APPLICATION, ["demo"])
     assert result.exit_code == 0, result.output
     assert {path.name for path in tmp_path.iterdir()} == {"dpsynth-demo"}
@@ -29,7 +30,8 @@ def test_the_demo_ends_well_and_touches_nothing_else(tmp_path: Path) -> None:
         assert words in result.output
 
 
-def test_the_demo_in_json_tells_every_step_and_repeats_with_force() -> None:
+def test_the_demo_in_json_tells_every_step_and_repeats_with_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPSYNTH_METHOD", "mst")  # the quickest: the default is seen above
     Path("dpsynth-demo").mkdir()
     Path("dpsynth-demo/model.dps").write_text("of an earlier demo")
     refused = CliRunner().invoke(APPLICATION, ["demo", "--json"])

@@ -2,7 +2,8 @@
 
 A block of ``console``, ``bash`` or ``python`` is run, page by page, in a folder of its own; in a ``console`` block the
 lines after a command are compared with what it prints, where ``...`` stands for anything. ``exit 4`` at the end of a
-command's comment is the code it must end with. A block after ``<!-- not run: REASON -->`` is not run.
+command's comment is the code it must end with. A block after ``<!-- not run: REASON -->`` is not run. The commands
+of the README fit Adult with all defaults; other pages and blocks of Python that do the same do it with less effort.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from dpsynth.synthesizers.effort import EFFORTS
+from forked_commands import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -44,7 +48,7 @@ def blocks(page: str) -> Iterator[Block]:
             yield Block(match["language"], match["text"], page[: match.start()].count("\n") + 1)
 
 
-def commands(text: str) -> Iterator[tuple[str, str]]:
+def commands_of(text: str) -> Iterator[tuple[str, str]]:
     """Each command of a console block, its continuation lines joined, with the output that is shown for it."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         head, _, shown = part.partition("\n")
@@ -55,11 +59,10 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 
 
 def run_shell(command: str, folder: Path) -> tuple[int, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder,
-        env=os.environ | {"PATH": path, "HOME": str(folder), "COLUMNS": "120"},
+        env=os.environ | {"HOME": str(folder), "COLUMNS": "120"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -71,7 +74,7 @@ def run_shell(command: str, folder: Path) -> tuple[int, str]:
 
 def check_console(text: str, folder: Path) -> Path:
     """Runs the block in the folder; the folder in which the next block runs (``cd`` is followed)."""
-    for command, shown in commands(text):
+    for command, shown in commands_of(text):
         if command.startswith("cd "):
             folder = folder / command.removeprefix("cd ")
             continue
@@ -83,9 +86,20 @@ def check_console(text: str, folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def path() -> Iterator[str]:
+    """Where a shell finds ``dpsynth`` (see ``forked_commands``) and ``python``."""
+    with commands() as forked:
+        yield os.pathsep.join([str(forked), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_what_a_page_shows_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_page_shows_runs(page: Path, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setitem(EFFORTS, "default", EFFORTS["fast"])
+    if page.stem in {"journey", "sampling"}:
+        monkeypatch.setenv("DPSYNTH_EFFORT", "fast")
     folder, namespace = tmp_path, {"__name__": "__main__"}
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.language == "console":
@@ -106,7 +120,7 @@ def test_the_readme_shows_the_journey() -> None:
 
 def test_console_blocks_are_read_as_written() -> None:
     text = "$ echo a \\\n    b\na b\n$ false  # exit 1\n$ echo c\n"
-    assert list(commands(text)) == [("echo a  b", "a b\n"), ("false  # exit 1", ""), ("echo c", "")]
+    assert list(commands_of(text)) == [("echo a  b", "a b\n"), ("false  # exit 1", ""), ("echo c", "")]
 
 
 def test_wrong_output_and_wrong_codes_are_noticed(tmp_path: Path) -> None:
@@ -115,6 +129,25 @@ def test_wrong_output_and_wrong_codes_are_noticed(tmp_path: Path) -> None:
         check_console("$ echo one\ntwo\n", tmp_path)
     with pytest.raises(AssertionError):
         check_console("$ true  # exit 4\n", tmp_path)
+
+
+@pytest.mark.parametrize("words", [["fti"], ["plan", "--schema", "schema.yaml", "--epsilon", "0", "--json"]], ids=str)
+def test_a_forked_command_is_like_any_other(words: list[str], path: str, tmp_path: Path) -> None:
+    (tmp_path / "schema.yaml").write_text("fields: []\n", encoding="utf-8")
+    runs = [
+        subprocess.run(
+            [*command, *words],
+            cwd=tmp_path,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for command in (["env", "dpsynth"], [sys.executable, "-m", "dpsynth"])
+    ]
+    assert runs[0].returncode == runs[1].returncode == 2
+    assert runs[0].stdout == runs[1].stdout
+    assert runs[0].stderr == runs[1].stderr
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -14,7 +14,7 @@ from dpsynth.privacy.unit import Unit
 
 DELTA = Fraction(1, 10**9)
 
-RESERVE_SIXTY = """
+RESERVE_THIRTY = """
 import sys
 from fractions import Fraction
 from dpsynth.errors import BudgetExceededError
@@ -22,9 +22,9 @@ from dpsynth.ledger import Ledger
 from dpsynth.privacy.unit import Unit
 
 ledger = Ledger.open(sys.argv[1])
-share = ledger.pool("people").share_of_cap(Fraction(1, 100))
+share = ledger.pool("people").share_of_cap(Fraction(1, 50))
 granted = 0
-for _ in range(60):
+for _ in range(30):
     try:
         transaction = ledger.reserve("people", share, unit=Unit(), epsilon=Fraction(1), delta=Fraction(1, 10**9),
                                      method="mst")
@@ -41,16 +41,16 @@ print(granted)
 def test_four_processes_are_granted_exactly_the_cap(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     Ledger.open(path).create("people", epsilon=Fraction(1), delta=DELTA)
-    command = [sys.executable, "-c", RESERVE_SIXTY, str(path)]
+    command = [sys.executable, "-c", RESERVE_THIRTY, str(path)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     granted = [int(worker.communicate()[0]) for worker in workers]
-    assert sum(granted) == 100
+    assert sum(granted) == 50
     ledger = Ledger.open(path)
     state = ledger.pools()[0]
-    assert state.charged.rho == 100 * (state.cap.rho // 100) <= state.cap.rho
+    assert state.charged.rho == 50 * (state.cap.rho // 50) <= state.cap.rho
     verification = ledger.verify()
     assert verification.ok
-    assert verification.events == 1 + 4 * 100
+    assert verification.events == 1 + 4 * 50
 
 
 def test_threads_share_a_ledger(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The snippets of ``tests/typing``: every marked line is refused by mypy, for the stated reason, and no other line is.
 
 ``make check`` runs mypy over the snippets as they stand, where an unused mark is an error. Here the marks are taken
-away first, so that the refusals themselves are seen.
+away first, so that the refusals themselves are seen. What mypy knows of the package it shares with ``make check``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, int, str
             "-m",
             "mypy",
             f"--config-file={ROOT / 'pyproject.toml'}",
-            f"--cache-dir={folder / 'cache'}",
+            f"--cache-dir={ROOT / '.mypy_cache'}",
             "--no-error-summary",
             "--show-error-codes",
             "--hide-error-context",
