@@ -232,6 +232,11 @@ POLICIES = {
         "{name: ward, dpsynth: {mask: {shift: {days: [-8, 9], by: id}}}",
         "intervals",
     ),
+    "a mask that merges persons": (
+        "{version: 1}\nfields:\n  - {name: id, dpsynth: {role: direct-id, mask: pseudonym}}",
+        "{version: 1, unit: {column: id, max_rows: 3}}\nfields:\n  - {name: id, dpsynth: {role: direct-id, mask: {redact: {first: 1}}}}",
+        "one person of several",
+    ),
     "a person that is absent": ("by: id", "by: person", "absent"),
     "a column that is absent": ("name: ward", "name: wards", "absent"),
     "a column that is not named": ("  - {name: ward, dpsynth: {role: quasi}}\n", "", "does not say.*'ward'"),
