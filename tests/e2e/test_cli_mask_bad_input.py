@@ -1,4 +1,4 @@
-"""``dpsynth mask`` and what can go wrong: one message, one exit code, nothing half-written, no cell and no key shown."""
+"""``dpsynth mask`` and what can go wrong: one message and exit code, nothing half-written, no cell and no key shown."""
 
 import gzip
 import json
@@ -23,8 +23,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(folder)
     monkeypatch.chdir(folder)
 
-
-# --- bad input -------------------------------------------------------------------------------------------------
 
 POLICIES = {
     "an unknown mask": ("mask: pseudonym", "mask: pseudonim", "pseudonym"),
