@@ -108,7 +108,7 @@ def test_the_sidecar_carries_labels_and_the_id_of_the_key_but_never_the_key() ->
     sidecar = verify_sidecar("out.parquet")
     assert sidecar is not None
     assert list(sidecar.labels) == found["tables"][0]["labels"]
-    assert all(label.startswith("FREE ") for label in sidecar.labels)
+    assert all(label.startswith("FREE") for label in sidecar.labels)
     assert sum("not protection" in label and found["key_id"] in label for label in sidecar.labels) == 2
     assert "dropped 'name'" in sidecar.labels[-1]
     for path in Path().iterdir():

@@ -246,7 +246,7 @@ def test_an_option_without_a_table_is_an_error_and_a_setting_is_not(monkeypatch)
 POLICY = """\
 dpsynth: {version: 1, name: people, unit: UNIT}
 fields:
-  - {name: who, type: string, dpsynth: {role: direct-id, mask: {redact: {first: 9}}}}
+  - {name: who, type: string, dpsynth: {role: direct-id, mask: pseudonym}}
   - {name: age, dpsynth: {role: quasi, hierarchy: {intervals: {levels: [10]}}, level: 1}}
   - {name: city, dpsynth: {role: quasi, level: 0}}
 limits: {method: fixed}
@@ -260,16 +260,17 @@ MODEL = "models: [{k-anonymity: {k: 5}}]\n"
         ("row", MODEL, 5, "STABLE(5) "),
         ("{column: who, max_rows: 2}", MODEL, 9, 'STABLE(9 per "who:2") '),
         ("{column: who, max_rows: 2}", "", 1, 'STABLE(1 per "who:2") '),
-        ("row", "", 1, "FREE "),
+        ("row", "", 1, 'FREE(merges ["age"]) '),
     ],
 )
-def test_what_anonymize_makes_at_fixed_levels_is_fitted_with_its_stability(unit, model, stability, named):
+def test_what_anonymize_makes_at_fixed_levels_is_fitted_with_its_stability(unit, model, stability, named, monkeypatch):
     draw = np.random.default_rng(4)
     people = {"who": [f"p{who:08d}" for who in draw.integers(0, 500, 900)], "age": draw.integers(20, 60, 900)}
     pyarrow.csv.write_csv(pa.table(people | {"city": draw.choice(["Bonn", "Oslo", "Rome"], 900)}), "raw.csv")
     Path("p.yaml").write_text(POLICY.replace("UNIT", unit) + model, encoding="utf-8")
     schema = SCHEMA.replace("20s, 30s, 40s, 50s", ", ".join(f'"[{low}, {low + 10})"' for low in (20, 30, 40, 50)))
     Path("s.yaml").write_text(schema, encoding="utf-8")
+    monkeypatch.setenv("DPSYNTH_MASK_KEY", "0123456789abcdef" * 4)
     made = run("anonymize", "raw.csv", "--policy", "p.yaml", "-o", "kept.csv")
     assert made.exit_code == 0, made.output
     chain = json.loads(Path("kept.csv.dpsynth.json").read_text(encoding="utf-8"))["labels"]

@@ -52,7 +52,8 @@ def labels_of(encoded: Encoded, method: Method, chain: Sequence[str]) -> list[La
     if looked := [one.name for one in policy.quasi if not one.builder.public]:
         return [Label(LabelKind.NON_DP, f"groups of {looked[0]!r} made by looking at the rows")]
     levels = ", ".join(f"{one.name!r} {low}" for one, (low, _) in zip(policy.quasi, policy.fixed.values(), strict=True))
-    free = Label(LabelKind.FREE, f"fixed levels: {levels}")
+    merged = tuple(one.name for one, (low, _) in zip(policy.quasi, policy.fixed.values(), strict=True) if low)
+    free = Label(LabelKind.FREE, f"fixed levels: {levels}", merges=merged)
     least = [model.k for model in policy.models if isinstance(model, KAnonymity)]
     unit = Unit() if policy.unit.column is None else Unit(policy.unit.column, policy.unit.max_rows)
     if not policy.models:

@@ -13,7 +13,7 @@ from dpsynth.curator.masking import MaskedReader, cell_masks
 from dpsynth.curator.reshaping import ReshapedReader
 from dpsynth.curator.sources import MarginalSource, StreamSource
 from dpsynth.domain import Clique
-from dpsynth.errors import DataMismatchError
+from dpsynth.errors import DataMismatchError, SchemaError
 from dpsynth.ledger import Transaction
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.unit import Unit
@@ -22,9 +22,14 @@ from dpsynth.tables import TableReader
 
 
 class Ingest:
-    """A table that fits its schema and unit, not yet read. Raises ``DataMismatchError`` if it does not fit."""
+    """A table that fits its schema and unit, not yet read. Raises ``DataMismatchError`` if it does not fit, and
+    ``SchemaError`` when the schema masks the unit's column.
+    """
 
     def __init__(self, reader: TableReader, schema: Schema, unit: Unit) -> None:
+        if unit.column is not None and unit.column in cell_masks(schema):
+            what = "a mask or level could make one person of several, and it is the privacy unit"
+            raise SchemaError(f"field {unit.column!r}: {what}", hint="Take them away, or give it role: direct-id.")
         reader = described(reader, schema)
         schema.check_columns(reader.names, reader.types)
         if unit.column is not None and unit.column not in reader.names:

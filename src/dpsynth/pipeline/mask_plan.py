@@ -75,14 +75,15 @@ class MaskPlan:
 
     def labels(self, key: MaskKey | None) -> list[str]:
         """One FREE label for each mask and one for what was dropped."""
-        said = [
-            f"{one.mask.step} of {one.name!r}{f', key {key.id}' if one.domain and key else ''}: not protection"
-            for one in self.columns
-            if one.mask is not None
-        ]
+        said = []
+        for one in self.columns:
+            if one.mask is not None:
+                by = f", key {key.id}" if one.domain and key else ""
+                step = f"{one.mask.step} of {one.name!r}{by}: not protection"
+                said.append(Label(LabelKind.FREE, step, merges=() if one.identifies else (one.name,)))
         if gone := (*self.dropped, *self.unsaid, *self.others):
-            said.append(f"dropped {', '.join(map(repr, gone))}")
-        return [str(Label(LabelKind.FREE, step)) for step in said]
+            said.append(Label(LabelKind.FREE, f"dropped {', '.join(map(repr, gone))}"))
+        return [str(label) for label in said]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The masked rows, in the order of the table. ``DataMismatchError`` for a cell that a mask does not fit,

@@ -43,7 +43,8 @@ def preprocessing_of(
 
     Raises ``DataMismatchError`` when the file is not the one its sidecar describes (``unread``: the sidecar alone is
     looked at), ``UsageError`` for a ``max_stability`` below 1, and ``NoGuaranteeError`` (9) for a step without finite
-    stability, one whose stability is about another unit, and a product of stabilities above ``max_stability``.
+    stability, one that merges persons, one whose stability is about another unit, and a product of stabilities above
+    ``max_stability``.
     """
     if max_stability < 1:
         raise UsageError("the largest stability is a whole number of at least 1", where="--max-stability")
@@ -55,6 +56,7 @@ def preprocessing_of(
     where = os.fspath(data)
     labels = [Label.parse(text, where) for text in sidecar.labels]
     _check_finite(labels, where)
+    _check_persons(labels, unit, where)
     _check_units([label for label in labels if label.kind is LabelKind.STABLE], unit, where)
     stability = math.prod(label.stability for label in labels)
     _check_stability(stability, max_stability, where)
@@ -66,6 +68,17 @@ def _check_finite(labels: Sequence[Label], where: str) -> None:
         if label.kind is LabelKind.NON_DP:
             what = f"the step {label.step!r} has no finite stability: no guarantee would hold"
             raise NoGuaranteeError(what, where=where, hint=_BEFORE)
+
+
+def _check_persons(labels: Sequence[Label], unit: Unit, where: str) -> None:
+    """No step made one person of several: one person more would then exchange rows of others."""
+    for label in labels:
+        if unit.column in label.merges:
+            raise NoGuaranteeError(
+                f"the step {label.step!r} may have made one person of several: no guarantee per person would hold",
+                where=where,
+                hint="Fit the table as it was before that step, or mask that column with pseudonym or format.",
+            )
 
 
 def _check_units(steps: Sequence[Label], unit: Unit, where: str) -> None:

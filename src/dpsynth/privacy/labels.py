@@ -10,7 +10,12 @@ from enum import StrEnum
 from dpsynth.errors import DataMismatchError, UsageError
 from dpsynth.privacy.unit import Unit
 
-_TEXT = re.compile(r'(FREE|COSTS|POST|NON-DP|STABLE\((\d{1,9})(?: per ("(?:[^"\\]|\\.)*"))?\))(?: (.*))?', re.DOTALL)
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_MERGED = rf"\[{_QUOTED}(?:, {_QUOTED})*\]"
+_TEXT = re.compile(
+    rf"(FREE|COSTS|POST|NON-DP|FREE\(merges ({_MERGED})\)|STABLE\((\d{{1,9}})(?: per ({_QUOTED}))?\))(?: (.*))?",
+    re.DOTALL,
+)
 _ROW = Unit()
 
 
@@ -36,10 +41,13 @@ class Label:
     step: str
     stability: int = 1
     unit: Unit = _ROW
+    merges: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.stability < 1 or (self.kind is not LabelKind.STABLE and (self.stability, self.unit) != (1, _ROW)):
             raise UsageError("only a STABLE step has a stability, and it is at least 1", where=self.step)
+        if self.merges and self.kind is not LabelKind.FREE:
+            raise UsageError("only a FREE step says what it merges", where=self.step)
 
     @staticmethod
     def parse(text: str, where: str) -> Label:
@@ -48,13 +56,15 @@ class Label:
         try:
             if match is None:
                 raise ValueError
-            kind = LabelKind.STABLE if match[2] else LabelKind(match[1])
-            unit = Unit.parse(json.loads(match[3])) if match[3] else _ROW
-            return Label(kind, match[4] or "unnamed", int(match[2] or 1), unit)
+            kind = LabelKind(match[1].partition("(")[0])
+            unit = Unit.parse(json.loads(match[4])) if match[4] else _ROW
+            merges = tuple(json.loads(match[2])) if match[2] else ()
+            return Label(kind, match[5] or "unnamed", int(match[3] or 1), unit, merges)
         except (ValueError, UsageError):
             raise DataMismatchError("the sidecar holds a label that is not known", where=where) from None
 
     def __str__(self) -> str:
         whose = "" if self.unit.column is None else f" per {json.dumps(str(self.unit), ensure_ascii=False)}"
         factor = f"({self.stability}{whose})" if self.kind is LabelKind.STABLE else ""
+        factor = f"(merges {json.dumps(self.merges, ensure_ascii=False)})" if self.merges else factor
         return f"{self.kind}{factor} {self.step}"
