@@ -26,6 +26,9 @@ from dpsynth.tables import TableReader
 from dpsynth.tables.arrow_types import arrow_types
 from dpsynth.tables.csv_reader import CsvReader
 
+INJECTIVE = frozenset({"pseudonym", "format"})
+"""The masks under which different values stay different."""
+
 Others = Literal["refuse", "keep", "drop"]
 _KEY = re.compile(r", key ([0-9a-f]{8}): not protection$")
 
@@ -46,7 +49,7 @@ class MaskedColumn:
     @property
     def identifies(self) -> bool:
         """Whether the masked cells may still join tables."""
-        return self.domain is not None and self.domain[0] in ("pseudonym", "format")
+        return self.domain is not None and self.domain[0] in INJECTIVE
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +146,7 @@ def plan_masks(
     kinds = arrow_types(reader)
     where = reader.where
     _check_columns(policy, kinds, where, others)
+    _check_unit(policy, where)
     columns, dropped, unsaid = list[MaskedColumn](), list[str](), list[str]()
     for column, kind in kinds.items():
         entry = policy.by_name.get(column)
@@ -195,6 +199,16 @@ def _check_columns(policy: Policy, kinds: Mapping[str, pa.DataType], where: str,
         hint = "Name each: role other keeps it, mask drop leaves it out; or say --others keep or --others drop."
         said = f"the policy does not say what becomes of {', '.join(map(repr, unnamed))}"
         raise DataMismatchError(said, where=where, hint=hint)
+
+
+def _check_unit(policy: Policy, where: str) -> None:
+    """The mask of the unit's column keeps persons apart: see ``docs/proofs/masked-tables.md``."""
+    person = policy.by_name.get(policy.unit.column or "")
+    if person is not None and person.mask is not None and person.mask != "drop":
+        kind = person.mask if isinstance(person.mask, str) else the_mask(person.mask)[0]
+        if kind not in INJECTIVE:
+            said = f"field {person.name!r}: mask.{kind}: could make one person of several, and the unit is a person"
+            raise SchemaError(said, where=where, hint=f"Use {' or '.join(sorted(INJECTIVE))} for the unit's column.")
 
 
 def _column(column: str, said: SaidMask, mask: Mask, kinds: Mapping[str, pa.DataType], where: str) -> MaskedColumn:
