@@ -246,7 +246,7 @@ def test_an_option_without_a_table_is_an_error_and_a_setting_is_not(monkeypatch)
 POLICY = """\
 dpsynth: {version: 1, name: people, unit: UNIT}
 fields:
-  - {name: who, type: string, dpsynth: {role: direct-id, mask: {redact: {first: 9}}}}
+  - {name: who, type: string, dpsynth: {role: direct-id, mask: pseudonym}}
   - {name: age, dpsynth: {role: quasi, hierarchy: {intervals: {levels: [10]}}, level: 1}}
   - {name: city, dpsynth: {role: quasi, level: 0}}
 limits: {method: fixed}
@@ -263,7 +263,8 @@ MODEL = "models: [{k-anonymity: {k: 5}}]\n"
         ("row", "", 1, "FREE "),
     ],
 )
-def test_what_anonymize_makes_at_fixed_levels_is_fitted_with_its_stability(unit, model, stability, named):
+def test_what_anonymize_makes_at_fixed_levels_is_fitted_with_its_stability(monkeypatch, unit, model, stability, named):
+    monkeypatch.setenv("DPSYNTH_MASK_KEY", bytes(range(32)).hex())
     draw = np.random.default_rng(4)
     people = {"who": [f"p{who:08d}" for who in draw.integers(0, 500, 900)], "age": draw.integers(20, 60, 900)}
     pyarrow.csv.write_csv(pa.table(people | {"city": draw.choice(["Bonn", "Oslo", "Rome"], 900)}), "raw.csv")
