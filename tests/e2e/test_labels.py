@@ -263,14 +263,14 @@ MODEL = "models: [{k-anonymity: {k: 5}}]\n"
         ("row", "", 1, 'FREE(merges ["age"]) '),
     ],
 )
-def test_what_anonymize_makes_at_fixed_levels_is_fitted_with_its_stability(unit, model, stability, named, monkeypatch):
+def test_what_anonymize_makes_at_fixed_levels_is_fitted_with_its_stability(monkeypatch, unit, model, stability, named):
+    monkeypatch.setenv("DPSYNTH_MASK_KEY", bytes(range(32)).hex())
     draw = np.random.default_rng(4)
     people = {"who": [f"p{who:08d}" for who in draw.integers(0, 500, 900)], "age": draw.integers(20, 60, 900)}
     pyarrow.csv.write_csv(pa.table(people | {"city": draw.choice(["Bonn", "Oslo", "Rome"], 900)}), "raw.csv")
     Path("p.yaml").write_text(POLICY.replace("UNIT", unit) + model, encoding="utf-8")
     schema = SCHEMA.replace("20s, 30s, 40s, 50s", ", ".join(f'"[{low}, {low + 10})"' for low in (20, 30, 40, 50)))
     Path("s.yaml").write_text(schema, encoding="utf-8")
-    monkeypatch.setenv("DPSYNTH_MASK_KEY", "0123456789abcdef" * 4)
     made = run("anonymize", "raw.csv", "--policy", "p.yaml", "-o", "kept.csv")
     assert made.exit_code == 0, made.output
     chain = json.loads(Path("kept.csv.dpsynth.json").read_text(encoding="utf-8"))["labels"]

@@ -110,6 +110,26 @@ def test_the_policy_wins_over_the_schema_key_by_key() -> None:
     assert rows.unit == UnitSpec()
 
 
+def test_masks_hierarchies_and_levels_of_a_schema_count(tmp_path: Path) -> None:
+    (tmp_path / "town.csv").write_text("Oslo;Norway;*\nBonn;Germany;*\n")
+    text = (
+        SCHEMA
+        + """
+  - {name: town, type: string, constraints: {enum: [Norway, Germany]},
+     dpsynth: {role: quasi, source: public, hierarchy: {file: town.csv}, level: 1}}
+  - {name: note, type: string, dpsynth: {mask: drop}}
+"""
+    )
+    (tmp_path / "schema.yaml").write_text(text)
+    schema = Schema.load(tmp_path / "schema.yaml")
+    one = policy("fields: [{name: age}]", schema)
+    assert (one.fixed, one.by_name["note"].mask) == ({1: (1, 1)}, "drop")
+    assert one.by_name["town"].builder.listed is not None
+    assert Policy.from_dict(one.resolved()) == one
+    assert policy("fields: [{name: town, dpsynth: {levels: [0, 2]}}]", schema).fixed == {1: (0, 2)}
+    assert policy("fields: [{name: town, dpsynth: {role: other}}]", schema).fixed == {}
+
+
 def test_a_policy_holds_several_tables_and_what_they_share() -> None:
     text = """
 models: [{k-anonymity: {k: 5}}]
