@@ -26,8 +26,7 @@ AGES = "{role: quasi, hierarchy: {intervals: {levels: [10]}}}"
 
 
 def released_table(encoded: Encoded, released: Generalized | Ranges) -> pa.Table:
-    made = decoding.released_table(encoded, released, decoding.fresh_order(released))
-    return pa.Table.from_batches(decoding.plain_batches(made), decoding.plain_schema(made))
+    return decoding.plain_table(decoding.released_table(encoded, released, decoding.fresh_order(released)))
 
 
 def policy(*fields: str, head: str = "version: 1", rest: str = "") -> Policy:
@@ -275,8 +274,7 @@ def test_a_released_table_is_coded_until_it_is_handed_out(monkeypatch: pytest.Mo
     )
     made = decoding.released_table(encoded, level(encoded, 0), np.arange(5))
     assert [pa.types.is_dictionary(kind) for kind in made.schema.types] == [True, True]
-    batches = list(decoding.plain_batches(made))
-    assert [batch.num_rows for batch in batches] == [2, 2, 1]
-    out = pa.Table.from_batches(batches, decoding.plain_schema(made))
+    assert [batch.num_rows for batch in decoding.plain_batches(made)] == [2, 2, 1]
+    out = decoding.plain_table(made)
     assert out.schema == pa.schema({"a": pa.string(), "b": pa.string()})
     assert out.to_pydict() == {"a": ["1", "2", "1", None, "1"], "b": ["x", None, "y", "x", "x"]}

@@ -49,17 +49,16 @@ def released_table(encoded: Encoded, released: Generalized | Ranges, order: NDAr
     return pa.table(columns)
 
 
-def plain_schema(table: pa.Table) -> pa.Schema:
-    """The schema of the table with the type of their values in place of dictionaries."""
+def plain_table(table: pa.Table) -> pa.Table:
+    """The table with values in place of dictionaries."""
     kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in table.schema.types]
-    return pa.schema(list(zip(table.column_names, kinds, strict=True)))
+    return pa.Table.from_batches(plain_batches(table), pa.schema(list(zip(table.column_names, kinds, strict=True))))
 
 
 def plain_batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    """The rows of the table, ``ROWS`` at a time, in the types of ``plain_schema``."""
-    schema = plain_schema(table)
+    """The rows of the table, ``ROWS`` at a time, with values in place of dictionaries."""
     for batch in table.to_batches(max_chunksize=ROWS):
-        yield pa.RecordBatch.from_arrays([_decoded(column) for column in batch.columns], schema=schema)
+        yield pa.RecordBatch.from_arrays([_decoded(column) for column in batch.columns], names=table.column_names)
 
 
 def _decoded(column: pa.Array) -> pa.Array:
@@ -133,4 +132,4 @@ def _range(one: Quasi, first: int, last: int) -> str | None:
     return " or ".join([*ends, *special])
 
 
-__all__ = ["as_text", "fresh_order", "plain_batches", "plain_schema", "released_table"]
+__all__ = ["as_text", "fresh_order", "plain_batches", "plain_table", "released_table"]

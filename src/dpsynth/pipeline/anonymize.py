@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import pyarrow as pa
 
-from dpsynth.anonymization.decoding import fresh_order, plain_batches, plain_schema, released_table
+from dpsynth.anonymization.decoding import fresh_order, plain_batches, plain_table, released_table
 from dpsynth.anonymization.encoding import Encoded, persons_of, records_of
 from dpsynth.anonymization.fixed_levels import at_levels
 from dpsynth.anonymization.loss import losses
@@ -107,17 +107,12 @@ def anonymize(
     made = released_table(ready.encoded, released, order)
     classes = seen_classes(made, ready.encoded, released, order)
     _verify(said.models, classes)
-    labels = [*chain, *plan.labels(found_key), *map(str, labels_of(ready.encoded, chosen, chain))]
+    labels = (*chain, *plan.labels(found_key), *map(str, labels_of(ready.encoded, chosen, chain)))
     if target is not None:
         _write(made, target, labels, force=force)
     progress("done", 1.0)
     outcome = _outcome(_Made(ready, released, made, classes), plan, chosen)
-    return replace(
-        outcome,
-        path=target,
-        labels=tuple(labels),
-        table=pa.Table.from_batches(plain_batches(made), plain_schema(made)) if target is None else None,
-    )
+    return replace(outcome, path=target, labels=labels, table=plain_table(made) if target is None else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,7 +265,7 @@ def _verify(models: Sequence[PrivacyModel], classes: Classes) -> None:
 
 
 def _write(table: pa.Table, target: str, labels: Sequence[str], *, force: bool) -> None:
-    schema = plain_schema(table)
+    schema = plain_table(table.slice(0, 0)).schema
     written = write_table(plain_batches(table), schema, target, force=force, metadata=label_metadata(labels))
     if target != _STREAM:
         write_sidecar(target, labels, written.sha256)
