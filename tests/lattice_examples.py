@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 from dpsynth.anonymization.hierarchies import Hierarchy
 from dpsynth.anonymization.privacy_models import (
     AlphaK,
+    BetaLikeness,
     Closeness,
+    DeltaDisclosure,
     DistinctDiversity,
     EntropyDiversity,
     KAnonymity,
     KMap,
     PrivacyModel,
+    RecursiveDiversity,
     satisfied,
 )
 from dpsynth.anonymization.records import Classes, Records, Sensitive
@@ -31,6 +34,8 @@ MODELS: dict[str, tuple[PrivacyModel, ...]] = {
     "entropy l": (EntropyDiversity("s", 1.9),),
     "k, t": (KAnonymity(2), Closeness("s", 0.3)),
     "alpha, k": (AlphaK("s", 0.6, 2),),
+    "recursive l": (RecursiveDiversity("s", 2.0, 2),),
+    "k, beta, delta": (KAnonymity(2), BetaLikeness("s", 1.2), DeltaDisclosure("s", 1.0)),
     "none": (),
 }
 

@@ -91,3 +91,26 @@ def test_the_commands_answer_and_end_with_their_codes(tmp_path: Path, monkeypatc
     ):
         result = run("anonymize", *wrong)
         assert (result.exit_code, result.stdout) == (code, ""), result.stderr
+
+
+def test_what_was_not_looked_at_and_what_does_not_fit_is_said() -> None:
+    names = [f"q{at}" for at in range(41)]
+    table = pd.DataFrame({name: [0, 0, 1, 1] for name in names})
+    document = {"dpsynth": {"version": 1}, "fields": [{"name": name, "dpsynth": {"role": "quasi"}} for name in names]}
+    found = dpsynth.risk(table, document)
+    assert found.to_dict()["unique_columns_up_to"] == 2
+    assert "Sets of more than 2 of the columns are too many and were not looked at." in found.render()
+    few = dpsynth.risk(table, {**document, "fields": document["fields"][:4]})
+    assert few.to_dict()["unique_columns_up_to"] is None
+    assert "were not looked at" not in few.render()
+
+
+def test_a_population_that_lists_too_few_is_told(tmp_path: Path) -> None:
+    (tmp_path / "everybody.csv").write_text("a\nx\ny\ny\n")
+    (tmp_path / "policy.yaml").write_text(
+        "dpsynth: {version: 1}\nfields: [{name: a, dpsynth: {role: quasi}}]\n"
+        "models: [{k-map: {k: 1, population: everybody.csv}}]\n"
+    )
+    found = dpsynth.risk(pd.DataFrame({"a": ["x", "x", "y"]}), tmp_path / "policy.yaml")
+    assert found.to_dict()["classes_larger_than_the_population"] == 1
+    assert "The population has fewer rows than the table of 1 of 2 classes" in found.render()

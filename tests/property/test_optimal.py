@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from dpsynth.anonymization import optimal as search
 from dpsynth.anonymization import rollup
 from dpsynth.anonymization.appraisal import Appraiser
+from dpsynth.anonymization.hierarchies import Hierarchy
 from dpsynth.anonymization.lattice import lattice_of
 from dpsynth.anonymization.optimal import optimal
-from dpsynth.anonymization.privacy_models import PrivacyModel
-from dpsynth.anonymization.records import Generalized, Records
+from dpsynth.anonymization.privacy_models import Closeness, PrivacyModel
+from dpsynth.anonymization.records import Generalized, Records, Sensitive
 from dpsynth.errors import GateError
 from lattice_examples import MODELS, fitting, kept_rows, least_loss, loss_of, tables
 
@@ -154,3 +155,17 @@ def test_what_is_kept_to_be_rolled_up_changes_nothing(models, data, suppression)
             one = outcome(records, models, suppression)
         found.add(one if isinstance(one, str) else (one.loss, one.levels, one.checked, one.suppressed.tobytes()))
     assert len(found) == 1
+
+
+def test_where_no_row_may_go_a_class_that_is_too_uneven_rules_out_the_nodes_below():
+    rng = np.random.default_rng(3)
+    paths = {name: [[f"{name}{n}", f"half {n // 8}", "*"] for n in range(16)] for name in "ab"}
+    known = tuple(Hierarchy.from_paths(name, lines) for name, lines in paths.items())
+    codes = tuple(rng.integers(0, 16, 400).astype(np.int32) for _ in known)
+    sensitive = Sensitive("s", ((codes[0] >= 8) ^ (codes[1] >= 8)).astype(np.int32), ("x", "y"))
+    rows = Records(known, codes, (sensitive,))
+    # Every row is a person, which nothing tells the search.
+    people = replace(rows, persons=np.arange(400))
+    one, another = (optimal(records, [Closeness("s", 0.1)], suppression=0.0) for records in (rows, people))
+    assert (one.levels, one.loss) == (another.levels, another.loss)
+    assert one.checked < another.checked

@@ -29,13 +29,19 @@ class Appraisal(NamedTuple):
 
 class Appraiser:
     """Looks at nodes, and remembers the best: ``best`` (None before any fits), ``least``, its loss, ``checked``, how
-    many nodes were looked at, and ``fewest``, the smallest number of rows that one of them suppresses.
+    many nodes were looked at, and ``fewest``, the smallest number of rows that one of them suppresses. ``allowed``: how
+    many may be.
     """
 
     def __init__(self, records: Records, lattice: Lattice, models: Sequence[PrivacyModel], suppression: float) -> None:
         """Counts the different records of a table with at least one row. ``suppression``: the share allowed."""
         self._records, self._lattice, self._models = records, lattice, list(models)
-        self._monotone = [model for model in models if model.monotone]
+        self.rows = records.rows
+        self.allowed = min(math.floor(suppression * self.rows + 1e-9), self.rows - 1)
+        # Where no row may be dropped every class passes, by a distribution of the table that is the same at all nodes:
+        # a class merged of such classes passes any model. Persons who stand in several of them are counted once in it.
+        together = self.allowed == 0 and records.persons is None
+        self._monotone = [model for model in models if together or model.monotone]
         fields = {getattr(model, "field", None) for model in models}
         sensitive = [one for one in records.sensitive if one.name in fields]
         self._rollup = RollUp(records, lattice.low, sensitive, _persons_enough(records, models))
@@ -43,8 +49,6 @@ class Appraiser:
             [weight * one.penalties(level) for level in range(one.height)]
             for one, weight in zip(records.hierarchies, records.importance, strict=True)
         ]
-        self.rows = records.rows
-        self._allowed = min(math.floor(suppression * self.rows + 1e-9), self.rows - 1)
         self._known: dict[Node, Appraisal] = {}
         self.best: Node | None = None
         self.least, self.checked, self.fewest = math.inf, 0, self.rows
@@ -63,13 +67,13 @@ class Appraiser:
         grouping = self._rollup.at(node)
         classes, present = self._rollup.classes(grouping)
         extra, dropped = self._lost(self._monotone, grouping, classes, present, node)
-        if dropped > self._allowed:
+        if dropped > self.allowed:
             self.fewest = min(self.fewest, dropped)
             return Appraisal(math.inf, math.inf)
         loss = base + extra
         if len(self._monotone) < len(self._models) and loss < self.least:
             more, dropped = self._lost(self._models, grouping, classes, present, node)
-            loss = base + more if dropped <= self._allowed else math.inf
+            loss = base + more if dropped <= self.allowed else math.inf
         self.fewest = min(self.fewest, dropped)
         if loss < self.least:
             self.best, self.least = node, loss
@@ -80,7 +84,7 @@ class Appraiser:
         self.checked += 1
         grouping = self._rollup.at(node)
         extra, dropped = self._lost(self._models, grouping, *self._rollup.classes(grouping), node)
-        equal = dropped <= self._allowed and self._lattice.loss(node) + extra <= self.least + TOLERANCE
+        equal = dropped <= self.allowed and self._lattice.loss(node) + extra <= self.least + TOLERANCE
         if equal:
             self.best = node
         return equal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ from dpsynth.anonymization.policy import Policy
 from dpsynth.anonymization.records import Generalized, Ranges
 from dpsynth.errors import DataMismatchError
 
+ROWS = 1 << 16
+"""At most so many rows are decoded at once."""
 _MISSING_WORD = "missing"
 _CASTABLE = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_date)
 
@@ -30,9 +33,9 @@ def released_table(encoded: Encoded, released: Generalized | Ranges, order: NDAr
 
     Columns stand in the order of the table, quasi-identifiers recoded. Those with ``mask: drop`` are gone; so are those
     of role ``direct-id``, and the unit's, unless the policy masks them. The others are carried as they are. A
-    quasi-identifier of which every value is kept keeps its type, the others are text; missing values stay null where
-    nothing was grouped with them. Raises ``DataMismatchError`` for a carried column of text that is not UTF-8. Cost:
-    memory for one more table.
+    quasi-identifier of which every value is kept keeps its type, the others are text, as dictionaries; missing values
+    stay null where nothing was grouped with them. Raises ``DataMismatchError`` for a carried column of text that is not
+    UTF-8. Cost: memory for one more table.
     """
     table = encoded.table
     places = {one.name: place for place, one in enumerate(encoded.quasi)}
@@ -44,6 +47,22 @@ def released_table(encoded: Encoded, released: Generalized | Ranges, order: NDAr
         elif not _hidden(encoded.policy, name):
             columns[name] = as_text(table.column(name).take(pa.array(order)), name)
     return pa.table(columns)
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """The table with values in place of dictionaries."""
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in table.schema.types]
+    return pa.Table.from_batches(plain_batches(table), pa.schema(list(zip(table.column_names, kinds, strict=True))))
+
+
+def plain_batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    """The rows of the table, ``ROWS`` at a time, with values in place of dictionaries."""
+    for batch in table.to_batches(max_chunksize=ROWS):
+        yield pa.RecordBatch.from_arrays([_decoded(column) for column in batch.columns], names=table.column_names)
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _hidden(policy: Policy, name: str) -> bool:
@@ -74,21 +93,28 @@ def _recoded(
         return _ranges(one, released.low[place][order], released.high[place][order])
     hierarchy, codes, levels = one.hierarchy, encoded.records.codes[place][order], released.of[place][order]
     labels = pa.array([label or None for level in hierarchy.labels for label in level], pa.string())
-    starts = np.cumsum([0, *(len(level) for level in hierarchy.labels)])
-    texts = labels.take(pa.array(starts[levels] + hierarchy.nodes[levels, codes]))
+    starts = np.cumsum([0, *(len(level) for level in hierarchy.labels)]).astype(np.int32)
+    texts = _coded(labels, starts[levels] + hierarchy.nodes[levels, codes])
     if levels.any() or not any(check(kind) for check in _CASTABLE):
         return texts
     try:
-        return texts.cast(kind)
+        return texts.cast(pa.string()).cast(kind)
     except pa.ArrowInvalid:  # a value that the hierarchy writes in words
         return texts
+
+
+def _coded(texts: pa.StringArray, places: NDArray[np.int32]) -> pa.DictionaryArray:
+    """The texts at these places; null where the text is."""
+    unique = texts.dictionary_encode()
+    codes = unique.indices.take(pa.array(places))
+    return pa.DictionaryArray.from_arrays(codes, unique.dictionary)
 
 
 def _ranges(one: Quasi, low: NDArray[np.int32], high: NDArray[np.int32]) -> pa.Array:
     """The texts of ranges of leaves: a value, ``[low, high]`` in an order, ``{a, b}`` without one, ``*`` for all."""
     pairs, place = np.unique(low.astype(np.int64) << 32 | high.astype(np.int64), return_inverse=True)
     names = [_range(one, pair >> 32, pair & 0xFFFFFFFF) for pair in pairs.tolist()]
-    return pa.array(names, pa.string()).take(pa.array(place.reshape(-1)))
+    return _coded(pa.array(names, pa.string()), place.reshape(-1).astype(np.int32))
 
 
 def _range(one: Quasi, first: int, last: int) -> str | None:
@@ -106,4 +132,4 @@ def _range(one: Quasi, first: int, last: int) -> str | None:
     return " or ".join([*ends, *special])
 
 
-__all__ = ["as_text", "fresh_order", "released_table"]
+__all__ = ["as_text", "fresh_order", "plain_batches", "plain_table", "released_table"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.anonymization.records import Counts, Generalized, Ranges, Records
+from dpsynth.anonymization.records import Classes, Counts, Generalized, Ranges, Records, classes_of
 from dpsynth.anonymization.released import released_classes
 
 Figures = NDArray[np.float64]
@@ -19,13 +23,54 @@ def gcp(records: Records, released: Generalized | Ranges) -> float:
     the mean over a table, Ghinita et al., "Fast data anonymization with low information loss", VLDB 2007 (GCP). Where
     theirs takes the range of a number, the leaves count here: the values that the hierarchy lists.
     """
+    return _gcp(records, released, _all_cells(records, released))
+
+
+def losses(records: Records, released: Generalized | Ranges) -> dict[str, float]:
+    """Every measure of this module by its name, with how many classes there are and rows and cells are suppressed.
+
+    Suppressed cells tell nothing: those of suppressed rows, and those that show the group or range of all leaves.
+    """
+    cells = _all_cells(records, released)
+    classes = released_classes(records, released)
+    gone = int(released.suppressed.sum())
+    return {
+        "gcp": _gcp(records, released, cells),
+        "non_uniform_entropy": _non_uniform_entropy(records, gone, cells),
+        "discernibility": _discernibility(classes, gone),
+        "average_class_size": len(classes.of) / max(classes.number, 1),
+        "classes": float(classes.number),
+        "suppressed_rows": float(gone),
+        "suppressed_cells": float(gone * len(cells) + sum(int(one.rows[one.penalties == 1].sum()) for one in cells)),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """The different cells of an attribute in the rows that are left: in how many rows each is, its leaf, and what it
+    shows: ``under`` sums the weights of the leaves under each cell.
+    """
+
+    leaves: int
+    rows: Counts
+    leaf: Counts
+    under: Callable[[Counts], Counts]
+
+    @cached_property
+    def penalties(self) -> Figures:
+        """By cell the share of the attribute's detail that is lost."""
+        found: Figures = (self.under(np.ones(self.leaves, np.int64)) - 1) / max(self.leaves - 1, 1)
+        return found
+
+
+def _gcp(records: Records, released: Generalized | Ranges, cells: Sequence[_Cells]) -> float:
     if not records.rows:
         return 0.0
-    means = [float(_penalties(records, released, at).mean()) for at in range(len(records.hierarchies))]
-    return float(records.importance @ means)
+    lost = np.array([float(one.rows @ one.penalties) for one in cells]) + float(released.suppressed.sum())
+    return float(records.importance @ lost) / records.rows
 
 
-def non_uniform_entropy(records: Records, released: Generalized | Ranges) -> float:
+def _non_uniform_entropy(records: Records, gone: int, cells: Sequence[_Cells]) -> float:
     """The bits lost about the values of the cells, as a share of those lost when every row is suppressed.
 
     A cell of value v that shows a group g loses -log2(rows with v / rows of the table whose value lies in g); a cell of
@@ -34,80 +79,60 @@ def non_uniform_entropy(records: Records, released: Generalized | Ranges) -> flo
     recoding and local suppression", 1999. The rows of a group are those of the whole table, suppressed ones too.
     """
     lost = total = 0.0
-    for at, (hierarchy, codes) in enumerate(zip(records.hierarchies, records.codes, strict=True)):
-        rows = np.bincount(codes, minlength=hierarchy.leaves).astype(np.int64)
-        group = np.where(released.suppressed, records.rows, _under(records, released, at, rows))
-        lost += float(np.log2(group / rows[codes]).sum())
-        total += float(np.log2(records.rows / rows[codes]).sum())
+    for one, codes in zip(cells, records.codes, strict=True):
+        rows = np.bincount(codes, minlength=one.leaves).astype(np.int64)
+        left = np.bincount(one.leaf, weights=one.rows, minlength=one.leaves)
+        bits = np.log2(max(records.rows, 1) / np.maximum(rows, 1))
+        lost += float(one.rows @ np.log2(one.under(rows) / rows[one.leaf]))
+        lost += float((rows - left) @ bits) if gone else 0.0
+        total += float(rows @ bits)
     return lost / total if total else 0.0
 
 
-def discernibility(records: Records, released: Generalized | Ranges) -> float:
+def _discernibility(classes: Classes, gone: int) -> float:
     """The sum over the classes of their rows squared, and all rows of the table for each one suppressed.
 
     Source: Bayardo and Agrawal, "Data privacy through optimal k-anonymization", ICDE 2005. Classes are what a reader
     sees, also where a single one has fewer than k rows because it counts persons.
     """
-    rows = released_classes(records, released).rows.astype(np.float64)
-    return float(rows @ rows) + float(released.suppressed.sum()) * records.rows
+    rows = classes.rows.astype(np.float64)
+    return float(rows @ rows) + float(gone) * (len(classes.of) + gone)
 
 
-def average_class_size(records: Records, released: Generalized | Ranges, k: int = 1) -> float:
-    """The rows that are not suppressed by class, divided by ``k``; 0 when all are. 1 is the least that k allows.
-
-    Source: LeFevre, DeWitt and Ramakrishnan, "Mondrian multidimensional k-anonymity", ICDE 2006 (C_AVG), which knows no
-    suppressed rows.
-    """
-    classes = released_classes(records, released)
-    return len(classes.of) / max(classes.number, 1) / k
-
-
-def suppressed_cells(records: Records, released: Generalized | Ranges) -> int:
-    """The cells that tell nothing: those of suppressed rows, and those that show the group or range of all leaves."""
-    found = int(released.suppressed.sum()) * len(records.hierarchies)
-    for at, hierarchy in enumerate(records.hierarchies):
-        if hierarchy.leaves > 1:
-            found += int((_penalties(records, released, at)[~released.suppressed] == 1).sum())
-    return found
-
-
-def losses(records: Records, released: Generalized | Ranges) -> dict[str, float]:
-    """Every measure of this module by its name, with how many classes there are and rows and cells are suppressed."""
-    return {
-        "gcp": gcp(records, released),
-        "non_uniform_entropy": non_uniform_entropy(records, released),
-        "discernibility": discernibility(records, released),
-        "average_class_size": average_class_size(records, released),
-        "classes": float(released_classes(records, released).number),
-        "suppressed_rows": float(released.suppressed.sum()),
-        "suppressed_cells": float(suppressed_cells(records, released)),
-    }
-
-
-def _penalties(records: Records, released: Generalized | Ranges, at: int) -> Figures:
-    """By row: the share of an attribute's detail that is lost."""
-    leaves = records.hierarchies[at].leaves
-    under = _under(records, released, at, np.ones(leaves, np.int64))
-    return np.where(released.suppressed, 1.0, (under - 1) / max(leaves - 1, 1))
-
-
-def _under(records: Records, released: Generalized | Ranges, at: int, weights: Counts) -> Counts:
-    """By row: the sum of the weights of the leaves under the cell that it shows, suppressed or not."""
+def _all_cells(records: Records, released: Generalized | Ranges) -> list[_Cells]:
+    kept = ~released.suppressed
+    attributes = range(len(records.hierarchies))
     if isinstance(released, Ranges):
+        return [_in_ranges(records, released, at, kept) for at in attributes]
+    return [_at_levels(records, released, at, kept) for at in attributes]
+
+
+def _in_ranges(records: Records, released: Ranges, at: int, kept: NDArray[np.bool_]) -> _Cells:
+    columns = [released.low[at][kept], released.high[at][kept], records.codes[at][kept]]
+    of, first = classes_of(columns)
+    low, high, leaf = (column[first].astype(np.int64) for column in columns)
+
+    def under(weights: Counts) -> Counts:
         ends = np.concatenate([[0], np.cumsum(weights)])
-        within: Counts = ends[released.high[at] + 1] - ends[released.low[at]]
+        within: Counts = ends[high + 1] - ends[low]
         return within
+
+    return _Cells(records.hierarchies[at].leaves, np.bincount(of).astype(np.int64), leaf, under)
+
+
+def _at_levels(records: Records, released: Generalized, at: int, kept: NDArray[np.bool_]) -> _Cells:
     hierarchy = records.hierarchies[at]
-    sums = [np.bincount(nodes, weights=weights)[nodes] for nodes in hierarchy.nodes]
-    under: Counts = np.rint(np.stack(sums)).astype(np.int64)[released.of[at], records.codes[at]]
-    return under
+    key = released.of[at][kept] * np.int64(hierarchy.leaves) + records.codes[at][kept]
+    rows = np.bincount(key, minlength=hierarchy.height * hierarchy.leaves).astype(np.int64)
+    there = np.flatnonzero(rows)
+    level, leaf = np.divmod(there, hierarchy.leaves)
+
+    def under(weights: Counts) -> Counts:
+        sums = np.stack([np.bincount(nodes, weights=weights)[nodes] for nodes in hierarchy.nodes])
+        found: Counts = np.rint(sums[level, leaf]).astype(np.int64)
+        return found
+
+    return _Cells(hierarchy.leaves, rows[there], leaf, under)
 
 
-__all__ = [
-    "average_class_size",
-    "discernibility",
-    "gcp",
-    "losses",
-    "non_uniform_entropy",
-    "suppressed_cells",
-]
+__all__ = ["gcp", "losses"]

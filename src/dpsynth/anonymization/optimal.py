@@ -10,7 +10,9 @@ suppressed at every node below v, where its penalty is no larger: ``extra`` neve
 at least ``base(low corner) + extra(high corner)``, and suppress at least as many rows as the high corner. Branch and
 bound over boxes: that of least bound is looked at, at its high corner, and halved, until no bound is below the least
 loss found. Of several models only the monotone ones count for ``extra`` and the suppression of a bound; without any,
-the bound is ``base``, and a node that cannot lose less is not looked at.
+the bound is ``base``, and a node that cannot lose less is not looked at. Where no row may be suppressed and rows are
+counted, all models are monotone in what matters: if every class at v passes, so does every class above it, because each
+model bounds a quasiconvex function of the shares of a class (or a ratio of its counts), and the table's stay the same.
 
 Sources: branch and bound, Lawler & Wood (1966); what monotony decides without looking, LeFevre et al. (Incognito,
 SIGMOD 2005) and Kohlmayer et al. (Flash, PASSAT 2012); the loss, Ghinita et al. (GCP, VLDB 2007).
@@ -28,7 +30,7 @@ import numpy as np
 from dpsynth.anonymization.appraisal import TOLERANCE, Appraiser
 from dpsynth.anonymization.heuristic import descend, improve
 from dpsynth.anonymization.lattice import Box, Lattice, Node, at_level, lattice_of
-from dpsynth.anonymization.privacy_models import PrivacyModel
+from dpsynth.anonymization.privacy_models import PrivacyModel, monotone
 from dpsynth.anonymization.records import Generalized, Records
 from dpsynth.errors import GateError, UsageError
 
@@ -166,7 +168,7 @@ def _nothing(appraiser: Appraiser, models: Sequence[PrivacyModel], suppression: 
     if not proved:
         hint = "Give it more time, raise the suppression limit, or allow higher levels."
         return GateError(f"no generalization with {asked} was found before the search had to end", hint=hint)
-    if appraiser.fewest == appraiser.rows:
+    if appraiser.fewest == appraiser.rows and (appraiser.allowed or monotone(models)):
         hint = "Ask for less, or allow higher levels; a table needs at least as many rows as a class."
         return GateError(f"every row would be suppressed: no class of rows meets {asked} at any levels", hint=hint)
     hint = "Raise the suppression limit, ask for less, or allow higher levels."

@@ -160,13 +160,6 @@ def classes_of(columns: Sequence[NDArray[np.integer]]) -> tuple[Counts, Counts]:
     return of.astype(np.int64), first.astype(np.int64)
 
 
-def shares(one: Sensitive, counts: Counts) -> NDArray[np.float64]:
-    """The distribution of a sensitive attribute over records that stand for ``counts`` rows."""
-    tab = np.bincount(one.codes, weights=counts, minlength=one.size)
-    found: NDArray[np.float64] = tab / max(float(tab.sum()), 1.0)
-    return found
-
-
 def _summed(of: Counts, counts: Counts, number: int) -> Counts:
     return np.rint(np.bincount(of, weights=counts, minlength=number)).astype(np.int64)
 
@@ -190,5 +183,4 @@ __all__ = [
     "Records",
     "Sensitive",
     "classes_of",
-    "shares",
 ]

@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 @click.argument("data", nargs=-1, type=click.Path())
 @click.option("-p", "--policy", metavar="FILE", type=click.Path(), help="What becomes of each column.")
 @options.output("Where to write: a file, a folder for several tables, or - for CSV on stdout.", required=False)
-@click.option(
-    "--key-file",
-    metavar="FILE",
-    type=click.Path(),
-    help="The key of pseudonyms: 32 to 64 random bytes as hex or base64. Default: DPSYNTH_MASK_KEY.",
-)
+@options.key_file
 @click.option("--new-key", metavar="FILE", type=click.Path(), help="Write a new key that only you can read, and stop.")
 @setting(
     "schema",
@@ -41,14 +36,8 @@ if TYPE_CHECKING:
     type=click.Path(),
     help="A schema whose roles and masks count where the policy is silent.",
 )
-@click.option(
-    "--others",
-    type=click.Choice(["refuse", "keep", "drop"]),
-    default="refuse",
-    show_default=True,
-    help="What becomes of columns that neither the policy nor the schema names.",
-)
-@click.option("--print-policy", is_flag=True, help="Print the policy as it is understood, and stop.")
+@options.others
+@options.print_policy
 @options.delimiter
 @options.force
 def mask(

@@ -16,10 +16,12 @@ import pyarrow as pa
 from dpsynth.anonymization.masks.keys import MaskKey
 from dpsynth.anonymization.policy import Policy
 from dpsynth.errors import DataMismatchError, UsageError
+from dpsynth.pipeline.anonymize_label import chain_of
 from dpsynth.pipeline.mask_joins import Join, check_joins
 from dpsynth.pipeline.mask_key import find_key
 from dpsynth.pipeline.mask_plan import MaskPlan, Others, check_windows, key_ids, plan_masks
 from dpsynth.pipeline.plan import load_schema
+from dpsynth.pipeline.policies import file_stem, policy_for
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.schema import Schema
 from dpsynth.schema.table import read_text
@@ -31,7 +33,6 @@ from dpsynth.tables import (
     label_metadata,
     open_table,
     read_sidecar,
-    verify_sidecar,
     write_sidecar,
     write_table,
 )
@@ -112,14 +113,14 @@ def mask(
     targets = _targets(sources, output, force=force)
     plans = []
     for name, source in sources.items():
-        said = _policy(policy, loaded, name)
+        said = policy_for(policy, loaded, source, name)
         reader = open_table(source, delimiter=delimiter)
         csv_output = targets[name] is not None and is_csv(str(targets[name]))
         plans.append(plan_masks(name, reader, said, found, others=others, csv_output=csv_output))
     check_windows(plans)
     used = found if any(one.domain for plan in plans for one in plan.columns) else None
     _check_neighbors(policy, targets, used)
-    chains = {plan.name: (*_chain(sources[plan.name]), *plan.labels(used)) for plan in plans}
+    chains = {plan.name: (*chain_of(sources[plan.name]), *plan.labels(used)) for plan in plans}
     with _staged(targets, force=force) as places:
         tables = []
         for done, plan in enumerate(plans):
@@ -133,7 +134,7 @@ def resolved_policies(policy: str | Path, schema: str | Path | None, data: Seque
     """The policy of each table, or of all that it names when there are none; no table is opened."""
     loaded = None if schema is None else load_schema(schema)
     names = list(_sources(list(data))) if data else sorted(_table_names(policy)) or ["table"]
-    return {name: _policy(policy, loaded, name) for name in names}
+    return {name: policy_for(policy, loaded, None, name) for name in names}
 
 
 def _sources(data: Any) -> dict[str, Any]:
@@ -152,17 +153,7 @@ def _sources(data: Any) -> dict[str, Any]:
 
 
 def _stem(source: Any) -> str:
-    if not isinstance(source, str | os.PathLike) or os.fspath(source) == _STREAM:
-        return "table"
-    return Path(source).name.partition(".")[0]
-
-
-def _policy(policy: Policy | Mapping[str, Any] | str | Path, schema: Schema | None, name: str) -> Policy:
-    if isinstance(policy, Policy):
-        return policy
-    if isinstance(policy, Mapping):
-        return Policy.from_dict(policy, schema, name)
-    return Policy.load(policy, schema, name)
+    return file_stem(source) or "table"
 
 
 def _targets(sources: Mapping[str, Any], output: str | Path | None, *, force: bool) -> dict[str, str | None]:
@@ -201,14 +192,6 @@ def _file_name(name: str, source: Any) -> str:
         return f"{name}.parquet"
     own = Path(source).name
     return own if own.lower().endswith(_KNOWN) else f"{name}.csv"
-
-
-def _chain(source: Any) -> tuple[str, ...]:
-    """The label chain of a table that carries one; a table that was changed since is refused."""
-    if not isinstance(source, str | os.PathLike) or os.fspath(source) == _STREAM:
-        return ()
-    sidecar = verify_sidecar(source)
-    return sidecar.labels if sidecar else ()
 
 
 def _check_neighbors(policy: Any, targets: Mapping[str, str | None], key: MaskKey | None) -> None:

@@ -27,11 +27,17 @@ def policy_for(
     if isinstance(policy, Policy):
         return policy
     loaded = None if schema is None else load_schema(schema)
-    named = isinstance(data, str | os.PathLike) and os.fspath(data) != "-"
-    table = table or (Path(data).name.partition(".")[0] if named else None)
+    table = table or file_stem(data)
     if isinstance(policy, Mapping):
         return Policy.from_dict(policy, loaded, table)
     return Policy.load(policy, loaded, table)
+
+
+def file_stem(data: Any) -> str | None:
+    """The name of a file without its endings, by which a policy knows its table; None for standard input and frames."""
+    if not isinstance(data, str | os.PathLike) or os.fspath(data) == "-":
+        return None
+    return Path(data).name.partition(".")[0]
 
 
 def whole_table(reader: TableReader, columns: Sequence[str]) -> pa.Table:

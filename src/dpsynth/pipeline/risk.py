@@ -56,8 +56,7 @@ def risk(
     ``DataMismatchError`` for a policy or table that do not fit, ``UsageError`` for a fraction outside 0 to 1. Memory:
     the columns that the policy names.
     """
-    if fraction is not None and not 0 < fraction <= 1:
-        raise UsageError("the share of the population is a number above 0 and of at most 1", where="fraction")
+    _check(fraction)
     said = policy_for(policy, schema, data, table)
     reader = open_table(data, delimiter=delimiter)
     progress("reading the table", 0.0)
@@ -67,7 +66,7 @@ def risk(
     progress("counting risks", 0.3)
     found = risks(classes, THRESHOLD if said.limits.prosecutor is None else said.limits.prosecutor)
     alone = uniqueness(classes)
-    sets = _telling(encoded, progress)
+    sets, sets_up_to = _telling(encoded, progress)
     progress("done", 1.0)
     return RiskReport(
         table=reader.where,
@@ -83,9 +82,15 @@ def risk(
         estimates=() if fraction is None else population_uniqueness(classes, fraction),
         known=tuple(one.name for one in encoded.quasi),
         sets=sets,
+        sets_up_to=sets_up_to,
         disclosures=disclosures(classes),
         synthetic=is_synthetic(chain_of(data)),
     )
+
+
+def _check(fraction: float | None) -> None:
+    if fraction is not None and not 0 < fraction <= 1:
+        raise UsageError("the share of the population is a number above 0 and of at most 1", where="fraction")
 
 
 def _wildcard(encoded: Encoded) -> int | None:
@@ -95,8 +100,8 @@ def _wildcard(encoded: Encoded) -> int | None:
     return wildcard_sizes(encoded.records.codes, encoded.null_codes)[1]
 
 
-def _telling(encoded: Encoded, progress: Progress) -> tuple[tuple[tuple[str, ...], int], ...]:
-    """The three sets of columns that single out most rows, by name."""
+def _telling(encoded: Encoded, progress: Progress) -> tuple[tuple[tuple[tuple[str, ...], int], ...], int | None]:
+    """The three sets of columns that single out most rows, by name; the largest size looked at unless that is all."""
     names = [one.name for one in encoded.quasi]
 
     def report(share: float) -> None:
@@ -106,7 +111,8 @@ def _telling(encoded: Encoded, progress: Progress) -> tuple[tuple[tuple[str, ...
         encoded.records.codes, min(LARGEST_SET, len(names)), persons=encoded.records.persons, progress=report
     )
     most = sorted(found.sets, key=lambda one: -one.minimal)[:3]
-    return tuple((tuple(names[at] for at in one.columns), one.minimal) for one in most)
+    sets = tuple((tuple(names[at] for at in one.columns), one.minimal) for one in most)
+    return sets, None if found.complete else found.examined
 
 
 def _encoded(reader: TableReader, policy: Policy) -> Encoded:

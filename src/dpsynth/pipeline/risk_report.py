@@ -31,6 +31,7 @@ class RiskReport:
     persons and the table does not say who they are. ``wildcard``: the smallest number of rows that match a row when a
     missing value matches everything, None if it was not asked for. ``known``: the quasi-identifiers.
     ``sets``: columns that single out a row together, and no fewer of them do; those of most rows, and of how many.
+    ``sets_up_to``: the largest number of columns looked at together where there were too many larger sets, else None.
     """
 
     table: str
@@ -46,6 +47,7 @@ class RiskReport:
     estimates: tuple[Estimate, ...]
     known: tuple[str, ...]
     sets: tuple[tuple[tuple[str, ...], int], ...]
+    sets_up_to: int | None
     disclosures: tuple[Disclosure, ...]
     synthetic: bool
 
@@ -99,6 +101,8 @@ class RiskReport:
             "figures": [figure.to_dict() for figure in self.figures],
             "estimates": [asdict(one) for one in self.estimates],
             "unique_columns": [{"columns": list(columns), "rows": rows} for columns, rows in self.sets],
+            "unique_columns_up_to": self.sets_up_to,
+            "classes_larger_than_the_population": self.risks.unmatched,
             "verdict": self.verdict,
             "watermark": INTERNAL_WATERMARK,
         }
@@ -152,10 +156,15 @@ class RiskReport:
         if self.sets:
             said = "; ".join(f"{' + '.join(columns)} ({rows:,} rows)" for columns, rows in self.sets)
             yield f"Columns that single out most rows: {said}."
+        if self.sets_up_to is not None:
+            yield f"Sets of more than {self.sets_up_to} of the columns are too many and were not looked at."
         if self.wildcard is not None:
             yield f"If a missing value may be any value, every row matches at least {self.wildcard:,} rows."
         for one in self.estimates:
             if one.share is None:
                 yield f"{one.estimator}'s estimate of uniqueness in the population has no answer: {one.reason}."
+        if self.risks.unmatched:
+            few = f"{self.risks.unmatched:,} of {self.classes:,} classes"
+            yield f"The population has fewer rows than the table of {few}: it does not list everybody."
         if not self.risks.population:
             yield "No table of the population is given, so the journalist is taken to know who is in the table."

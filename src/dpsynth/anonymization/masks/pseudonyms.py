@@ -9,6 +9,9 @@ import pyarrow as pa
 
 from dpsynth.anonymization.masks.keys import Hashing
 
+CELLS = 4_096
+"""So many cells are hashed together: their objects stay in the cache, and memory is that of the result."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pseudonym:
@@ -23,14 +26,16 @@ class Pseudonym:
     prefix: str
 
     def __call__(self, cells: pa.Array) -> pa.Array:
-        """The pseudonyms; about a microsecond each."""
+        """The pseudonyms; about 0.7 microseconds each."""
         count, octets = len(cells), (self.length + 1) // 2
-        joined = b"".join(self.hashing.digests(cells.to_pylist(), octets))
-        digits = np.frombuffer(joined.hex().encode(), dtype=np.uint8).reshape(count, 2 * octets)[:, : self.length]
         head = np.frombuffer(self.prefix.encode(), dtype=np.uint8)
         written = np.empty((count, len(head) + self.length), dtype=np.uint8)
         written[:, : len(head)] = head
-        written[:, len(head) :] = digits
+        for start in range(0, count, CELLS):
+            part = cells.slice(start, CELLS).to_pylist()
+            digits = b"".join(self.hashing.digests(part, octets)).hex().encode()
+            square = np.frombuffer(digits, dtype=np.uint8).reshape(len(part), 2 * octets)
+            written[start : start + CELLS, len(head) :] = square[:, : self.length]
         offsets = np.arange(count + 1, dtype=np.int64) * written.shape[1]
-        buffers = pa.py_buffer(offsets), pa.py_buffer(written.tobytes())
+        buffers = pa.py_buffer(offsets), pa.py_buffer(written)
         return pa.LargeStringArray.from_buffers(count, *buffers)

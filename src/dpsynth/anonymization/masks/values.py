@@ -12,6 +12,7 @@ from dpsynth.schema.cells import as_bytes, is_text
 
 _PROBE = 4_096
 _MOSTLY = 0.9
+_REPEATS = 4
 
 
 def is_plain(kind: pa.DataType) -> bool:
@@ -46,6 +47,14 @@ def over_distinct(column: pa.Array, mask: Callable[[pa.Array], pa.Array]) -> pa.
         return mask(cells)
     encoded = cells.dictionary_encode()
     return mask(encoded.dictionary).take(encoded.indices)
+
+
+def compact(column: pa.Array) -> pa.Array:
+    """Text of which most cells stand in the column again as a dictionary, any other column as it is."""
+    if not is_text(column.type) or _hardly_repeats(column):
+        return column
+    coded = column.dictionary_encode()
+    return coded if len(coded.dictionary) * _REPEATS <= len(column) else column
 
 
 def decoded(cells: pa.Array) -> pa.Array:
