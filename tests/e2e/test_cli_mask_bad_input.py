@@ -82,6 +82,7 @@ def test_a_key_that_is_wrong(name: str) -> None:
 def test_a_key_that_is_absent() -> None:
     refused(2, "needs a key", "people.csv", "-p", "policy.yaml", "-o", "out.csv")
     refused(3, "no such file", "people.csv", "-p", "policy.yaml", "-o", "out.csv", "--key-file", "absent.key")
+    refused(2, "a directory, not a key file", "people.csv", "-p", "policy.yaml", "-o", "out.csv", "--key-file", ".")
 
 
 TABLES_AND_WORDS = {

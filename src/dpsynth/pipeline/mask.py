@@ -16,6 +16,7 @@ import pyarrow as pa
 from dpsynth.anonymization.masks.keys import MaskKey
 from dpsynth.anonymization.policy import Policy
 from dpsynth.errors import DataMismatchError, UsageError
+from dpsynth.pipeline.lost_lines import lost_lines
 from dpsynth.pipeline.mask_joins import Join, check_joins
 from dpsynth.pipeline.mask_key import find_key
 from dpsynth.pipeline.mask_plan import MaskPlan, Others, check_windows, key_ids, plan_masks
@@ -26,6 +27,7 @@ from dpsynth.schema.table import read_text
 from dpsynth.schema.yamltext import parse
 from dpsynth.tables import (
     check_format,
+    check_not_itself,
     check_output,
     is_csv,
     label_metadata,
@@ -36,7 +38,6 @@ from dpsynth.tables import (
     write_table,
 )
 from dpsynth.tables.atomic import writing_error
-from dpsynth.tables.csv_reader import CsvReader
 from dpsynth.tables.sidecar import sidecar_path
 
 REMINDER = "Pseudonymized data are still personal data: whoever holds the key, or knows enough else, can find people."
@@ -186,14 +187,9 @@ def _check_target(source: Any, target: str, *, force: bool, new_folder: bool) ->
     if target == _STREAM:
         return
     check_format(target)
-    if isinstance(source, str | os.PathLike) and Path(target).exists() and _same(source, target):
-        raise UsageError("the output is the table itself", where=target, hint="Choose another folder or name.")
+    check_not_itself(source, target)
     if not new_folder:
         check_output(target, force=force)
-
-
-def _same(source: str | os.PathLike[str], target: str) -> bool:
-    return Path(source).exists() and Path(source).samefile(target)
 
 
 def _file_name(name: str, source: Any) -> str:
@@ -289,6 +285,6 @@ def _written(
         dropped=(*plan.dropped, *plan.others),
         unsaid=plan.unsaid,
         blanked=dict(plan.blanked),
-        left_out=plan.reader.lines() - rows if isinstance(plan.reader, CsvReader) else 0,
+        left_out=lost_lines(plan.reader, rows),
         table=table,
     )

@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from dpsynth.anonymization.policy import Policy
-from dpsynth.errors import FileFormatError
+from dpsynth.errors import FileFormatError, UsageError
 from dpsynth.pipeline.plan import load_schema
 from dpsynth.schema import Schema
+from dpsynth.schema.table import read_text
+from dpsynth.schema.yamltext import parse
 from dpsynth.tables import TableReader, open_table
 from dpsynth.tables.arrow_types import arrow_types
 
@@ -23,15 +25,27 @@ def policy_for(
     data: Any,
     table: str | None = None,
 ) -> Policy:
-    """The policy of this table: of a policy for several tables that of this name, or of the table's file name."""
+    """The policy of this table: of a policy for several tables that of this name, or of the table's file name.
+
+    Raises ``UsageError`` for a ``table`` of a policy that has none, and what ``Policy.load`` raises.
+    """
     if isinstance(policy, Policy):
+        _check_choice(table, several=False)
         return policy
     loaded = None if schema is None else load_schema(schema)
+    where = "policy" if isinstance(policy, Mapping) else os.fspath(policy)
+    document = policy if isinstance(policy, Mapping) else parse(read_text(policy), where)
+    _check_choice(table, several=not isinstance(document, Mapping) or "tables" in document)
     named = isinstance(data, str | os.PathLike) and os.fspath(data) != "-"
     table = table or (Path(data).name.partition(".")[0] if named else None)
-    if isinstance(policy, Mapping):
-        return Policy.from_dict(policy, loaded, table)
-    return Policy.load(policy, loaded, table)
+    folder = None if isinstance(policy, Mapping) else Path(policy).parent
+    return Policy.from_dict(document, loaded, table, where=where, folder=folder)
+
+
+def _check_choice(table: str | None, *, several: bool) -> None:
+    if table is not None and not several:
+        hint = "Leave it out: the policy is for any table."
+        raise UsageError("the policy has no tables to choose from", where="table", hint=hint)
 
 
 def whole_table(reader: TableReader, columns: Sequence[str]) -> pa.Table:
@@ -52,5 +66,7 @@ def population_table(policy: Policy) -> pa.Table | None:
     if name is None:
         return None
     if Path(name).is_absolute() or ".." in Path(name).parts or policy.folder is None:
-        raise FileFormatError("the table of a population stands beside the policy or below it", where=name)
+        hint = "Copy it there, and name it from there."
+        said = "the table of a population must stand beside the policy or below it"
+        raise FileFormatError(said, where=name, hint=hint)
     return whole_table(open_table(policy.folder / name), [one.name for one in policy.quasi])
