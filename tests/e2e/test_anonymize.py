@@ -362,3 +362,11 @@ def test_a_table_cannot_be_chosen_from_a_policy_without_tables() -> None:
     for said in (FIVE, Policy.from_dict(FIVE)):
         with pytest.raises(UsageError, match="no tables to choose from"):
             dpsynth.risk(people(), said, table="people")
+
+
+def test_columns_that_no_model_looks_at_are_told() -> None:
+    told = {**FIELDS, "name": {"role": "direct-id", "mask": {"redact": {"first": 1}}}, "ill": {"role": "other"}}
+    outcome = dpsynth.anonymize(people(), policy(told, [{"k-anonymity": {"k": 5}}]))
+    assert (outcome.uncounted, outcome.to_dict()["uncounted"]) == (("name", "ill"), ["name", "ill"])
+    assert "Released, but in no class: name, ill." in outcome.render()
+    assert dpsynth.anonymize(people(), FIVE).uncounted == ()

@@ -158,7 +158,12 @@ def test_several_tables_appear_together_or_not_at_all() -> None:
     shutil.copy("people.csv", "others.csv")
     Path("broken.csv").write_text(TABLE.replace("2020-02-28", "soon"))
     refused(3, "does not fit", "people.csv", "broken.csv", *MASK[1:-1], "out.csv.d/")
-    assert not list(Path("out.csv.d").iterdir())
+    assert not Path("out.csv.d").exists()
+    refused(3, "does not fit", "broken.csv", *MASK[1:-1], "alone/")
+    assert not Path("alone").exists()
+    Path("kept").mkdir()
+    refused(3, "does not fit", "people.csv", "broken.csv", *MASK[1:-1], "kept/")
+    assert not list(Path("kept").iterdir())
     masked("people.csv", "others.csv", "-o", "out.csv.d")
     assert {path.name for path in Path("out.csv.d").glob("*.csv")} == {"people.csv", "others.csv"}
 

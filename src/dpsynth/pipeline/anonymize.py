@@ -150,9 +150,17 @@ def _outcome(made: _Made, plan: MaskPlan, method: Method) -> AnonymizeOutcome:
         losses=losses(encoded.records, released),
         labels=(),
         unnamed=tuple(one.name for one in plan.columns if one.name not in policy.by_name),
+        uncounted=_uncounted(made.table, policy),
         dropped=(*plan.dropped, *plan.unsaid, *plan.others),
         linked=policy.unit.column is not None and policy.unit.column in made.table.column_names,
     )
+
+
+def _uncounted(table: pa.Table, policy: Policy) -> tuple[str, ...]:
+    """The columns of the table that the policy names and no model looks at; that of the unit has a word of its own."""
+    looked_at = ("quasi", "sensitive")
+    named = (policy.by_name[name] for name in table.column_names if name in policy.by_name)
+    return tuple(one.name for one in named if one.role not in looked_at and one.name != policy.unit.column)
 
 
 def _target(data: Any, output: str | Path | None, *, force: bool) -> str | None:

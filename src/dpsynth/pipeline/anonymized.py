@@ -48,7 +48,8 @@ class AnonymizeOutcome:
     hierarchy covers, and those ``bounded_away`` because a person has too many; ``lines_lost`` of a CSV were no rows at
     all. ``models``: by model in words what the
     table reaches. ``bound``: no generalization of this kind loses less; 0 where none is known. ``unit``: the column of
-    persons, None when rows are counted. ``unnamed``: columns that the policy does not name and that are carried.
+    persons, None when rows are counted. ``unnamed``: columns that the policy does not name and that are carried;
+    ``uncounted``: others that are neither quasi-identifiers nor sensitive, masked identifiers among them.
     ``linked``: the rows of a person still carry a common pseudonym.
     """
 
@@ -71,6 +72,7 @@ class AnonymizeOutcome:
     losses: Mapping[str, float]
     labels: tuple[str, ...]
     unnamed: tuple[str, ...]
+    uncounted: tuple[str, ...]
     dropped: tuple[str, ...]
     linked: bool
     table: pa.Table | None = field(default=None, repr=False)
@@ -109,6 +111,7 @@ class AnonymizeOutcome:
             "labels": list(self.labels),
             "dropped": list(self.dropped),
             "unnamed": list(self.unnamed),
+            "uncounted": list(self.uncounted),
             "linked": self.linked,
             **mark,
         }
@@ -148,13 +151,18 @@ class AnonymizeOutcome:
     def _kept(self) -> list[str]:
         named = f"Not named by the policy and kept as they are: {', '.join(self.unnamed)}." if self.unnamed else ""
         gone = f"Dropped: {', '.join(self.dropped)}." if self.dropped else ""
+        uncounted = (
+            f"Released, but in no class: {', '.join(self.uncounted)}. Nothing holds against whoever knows these."
+            if self.uncounted
+            else ""
+        )
         linked = (
             f"The rows of a person can still be put together by {self.unit!r}: the models hold for a row of somebody, "
             "not for what several rows tell together. Drop the column if nobody needs it."
             if self.linked
             else ""
         )
-        return [line for line in (named, gone, linked) if line]
+        return [line for line in (named, uncounted, gone, linked) if line]
 
 
 def _rows(count: int) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -239,9 +239,23 @@ def _staged(targets: Mapping[str, str | None], *, force: bool) -> Iterator[dict[
         yield dict(targets)
         return
     goals = {name: Path(str(target)) for name, target in targets.items()}
-    folder = _new_folder(next(iter(goals.values())).parent, within=len(goals) > 1)
+    parent = next(iter(goals.values())).parent
+    fresh = not parent.exists()
+    try:
+        with _placed(goals, parent, force=force) as places:
+            yield places
+    except BaseException:
+        if fresh:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+@contextmanager
+def _placed(goals: Mapping[str, Path], parent: Path, *, force: bool) -> Iterator[dict[str, str | None]]:
+    folder = _new_folder(parent, within=len(goals) > 1)
     if folder is None:
-        yield dict(targets)
+        yield {name: str(goal) for name, goal in goals.items()}
         return
     try:
         yield {name: str(folder / goal.name) for name, goal in goals.items()}
