@@ -64,9 +64,8 @@ class Hierarchy:
         columns = [_coded([path[level] for path in paths]) for level in range(len(paths[0]))]
         if len(columns[0][0]) < len(paths):
             entry = _repeated(columns[0][1])
-            raise SchemaError(
-                f"entry {entry} repeats the value of an earlier one", where=where, hint="A value has one."
-            )
+            said = f"the value of entry {entry} stands in it twice"
+            raise SchemaError(said, where=where, hint="A value has one entry.")
         for level, ((_, below), (_, above)) in enumerate(itertools.pairwise(columns), start=1):
             parents = above[np.unique(below, return_index=True)[1]]
             if len(wrong := np.flatnonzero(above != parents[below])):
