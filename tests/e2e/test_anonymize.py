@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 import dpsynth
 from anonymize_examples import AGES, FIELDS, FIVE, PLAIN, people, policy
+from dpsynth.anonymization.policy import Policy
 from dpsynth.anonymization.records import Generalized, Records
 from dpsynth.errors import (
     DataMismatchError,
@@ -317,3 +319,54 @@ def test_fixed_levels_keep_exactly_the_classes_that_hold(
     low = [(part.assign(age=[f"[{age // 10 * 10}, {age // 10 * 10 + 10})" for age in part["age"]])) for part in kept]
     wanted = pd.concat(low)[["sex", "age", "ill"]].to_dict("records")
     assert made == Counter(map(str, wanted))
+
+
+@pytest.mark.parametrize("name", ["people.csv", "alias.csv"])
+def test_the_only_copy_of_a_table_is_never_overwritten(tmp_path: Path, name: str) -> None:
+    raw = tmp_path / "people.csv"
+    people().to_pandas().to_csv(raw, index=False)
+    (tmp_path / "alias.csv").symlink_to(raw)
+    before = raw.read_bytes()
+    with pytest.raises(UsageError, match="the table itself"):
+        dpsynth.anonymize(raw, FIVE, tmp_path / name, force=True)
+    assert raw.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alias.csv", "people.csv"]
+
+
+def test_lines_that_are_no_rows_are_told(tmp_path: Path) -> None:
+    raw = tmp_path / "people.csv"
+    people().to_pandas().to_csv(raw, index=False)
+    assert "Warning" not in dpsynth.anonymize(raw, FIVE).render()
+    raw.write_text(raw.read_text() + "torn,20\n")
+    outcome, report = dpsynth.anonymize(raw, FIVE), dpsynth.risk(raw, FIVE)
+    for said in (outcome, report):
+        assert "Warning: 1 line of the file is no row" in said.render()
+        assert (said.rows, said.to_dict()["lines_left_out"]) == (200, 1)
+
+
+def test_levels_are_called_optimal_only_when_it_is_proved() -> None:
+    proved = dpsynth.anonymize(people(), FIVE)
+    assert (proved.proved, "optimal levels" in proved.render()) == (True, True)
+    unproved = replace(proved, bound=proved.loss / 2)
+    assert not unproved.proved
+    assert "optimal" not in unproved.render()
+    assert "not all levels were tried" in unproved.render()
+
+
+def test_levels_of_no_rows_are_no_ranges() -> None:
+    assert "ranges" not in dpsynth.anonymize(people(0), FIVE).render()
+    assert "ranges" in dpsynth.anonymize(people(), FIVE, method="mondrian").render()
+
+
+def test_a_table_cannot_be_chosen_from_a_policy_without_tables() -> None:
+    for said in (FIVE, Policy.from_dict(FIVE)):
+        with pytest.raises(UsageError, match="no tables to choose from"):
+            dpsynth.risk(people(), said, table="people")
+
+
+def test_columns_that_no_model_looks_at_are_told() -> None:
+    told = {**FIELDS, "name": {"role": "direct-id", "mask": {"redact": {"first": 1}}}, "ill": {"role": "other"}}
+    outcome = dpsynth.anonymize(people(), policy(told, [{"k-anonymity": {"k": 5}}]))
+    assert (outcome.uncounted, outcome.to_dict()["uncounted"]) == (("name", "ill"), ["name", "ill"])
+    assert "Released, but in no class: name, ill." in outcome.render()
+    assert dpsynth.anonymize(people(), FIVE).uncounted == ()

@@ -82,6 +82,7 @@ def test_a_key_that_is_wrong(name: str) -> None:
 def test_a_key_that_is_absent() -> None:
     refused(2, "needs a key", "people.csv", "-p", "policy.yaml", "-o", "out.csv")
     refused(3, "no such file", "people.csv", "-p", "policy.yaml", "-o", "out.csv", "--key-file", "absent.key")
+    refused(2, "a directory, not a key file", "people.csv", "-p", "policy.yaml", "-o", "out.csv", "--key-file", ".")
 
 
 TABLES_AND_WORDS = {
@@ -157,7 +158,12 @@ def test_several_tables_appear_together_or_not_at_all() -> None:
     shutil.copy("people.csv", "others.csv")
     Path("broken.csv").write_text(TABLE.replace("2020-02-28", "soon"))
     refused(3, "does not fit", "people.csv", "broken.csv", *MASK[1:-1], "out.csv.d/")
-    assert not list(Path("out.csv.d").iterdir())
+    assert not Path("out.csv.d").exists()
+    refused(3, "does not fit", "broken.csv", *MASK[1:-1], "alone/")
+    assert not Path("alone").exists()
+    Path("kept").mkdir()
+    refused(3, "does not fit", "people.csv", "broken.csv", *MASK[1:-1], "kept/")
+    assert not list(Path("kept").iterdir())
     masked("people.csv", "others.csv", "-o", "out.csv.d")
     assert {path.name for path in Path("out.csv.d").glob("*.csv")} == {"people.csv", "others.csv"}
 

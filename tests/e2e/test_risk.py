@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from anonymize_examples import FIELDS, FIVE, PLAIN, people, policy
 from dpsynth.cli.main import APPLICATION
 from dpsynth.errors import UsageError
 from dpsynth.evidence import INTERNAL_WATERMARK
+from dpsynth.pipeline.anonymized import LIMITS
 from dpsynth.schema.yamltext import dump
 
 
@@ -50,6 +52,8 @@ def test_risk_reads_thresholds_persons_and_wildcards() -> None:
     assert not report.met
     assert report.alone.persons == 3
     assert "'s' is known" in report.verdict
+    assert "every row matches at least 2 rows." in report.render()
+    assert "at least 1 row, itself." in replace(report, wildcard=1).render()
     rows = dpsynth.risk(
         table.drop_columns(["pid"]), policy(fields, [], head={"unit": {"column": "pid", "max_rows": 2}})
     )
@@ -60,6 +64,21 @@ def test_risk_reads_thresholds_persons_and_wildcards() -> None:
         dpsynth.risk(table, policy(fields, []), fraction=0)
     shares = dpsynth.risk(people(), FIVE, fraction=0.1)
     assert [one.estimator for one in shares.estimates] == ["Pitman", "Zayatz"]
+
+
+def test_a_policy_that_is_met_says_what_that_does_not_give() -> None:
+    raw, made = dpsynth.risk(people(), FIVE), dpsynth.risk(dpsynth.anonymize(people(), FIVE).table, FIVE)
+    assert (raw.met, LIMITS in raw.render(), "limits" in raw.to_dict()) == (False, False, False)
+    assert (made.met, LIMITS in made.render(), made.to_dict()["limits"]) == (True, True, LIMITS)
+    assert LIMITS not in replace(made, synthetic=True).render()
+
+
+def test_sets_that_were_too_many_are_told() -> None:
+    many = pa.table({f"c{number}": [0, number, 1] for number in range(60)})
+    report = dpsynth.risk(many, policy(dict.fromkeys(many.column_names, PLAIN), []))
+    assert (report.examined, report.to_dict()["unique_columns_up_to"]) == (2, 2)
+    assert "Sets of more than 2 columns were not looked at" in report.render()
+    assert dpsynth.risk(people(), FIVE).examined is None
 
 
 def test_the_commands_answer_and_end_with_their_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +118,7 @@ def test_what_was_not_looked_at_and_what_does_not_fit_is_said() -> None:
     document = {"dpsynth": {"version": 1}, "fields": [{"name": name, "dpsynth": {"role": "quasi"}} for name in names]}
     found = dpsynth.risk(table, document)
     assert found.to_dict()["unique_columns_up_to"] == 2
-    assert "Sets of more than 2 of the columns are too many and were not looked at." in found.render()
+    assert "Sets of more than 2 columns were not looked at: they are too many." in found.render()
     few = dpsynth.risk(table, {**document, "fields": document["fields"][:4]})
     assert few.to_dict()["unique_columns_up_to"] is None
     assert "were not looked at" not in few.render()

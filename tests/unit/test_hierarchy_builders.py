@@ -183,6 +183,16 @@ def test_what_is_no_hierarchy_is_refused(part: dict[str, Any]) -> None:
     assert "hierarchy of 'a'" in str(raised.value)
 
 
+def test_a_fault_of_a_hierarchy_is_told_by_its_entry(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="value of entry 3 stands in it twice"):
+        build(paths=[["a", "x"], ["b", "x"], ["a", "x"]])
+    with pytest.raises(SchemaError, match="Entry 3 has another"):
+        build(paths=[["a", "x", "p"], ["b", "y", "p"], ["c", "x", "q"]])
+    (tmp_path / "a.csv").write_text("a;x\nb;x\nc\n")
+    with pytest.raises(FileFormatError, match="line 3 that is not empty"):
+        read_paths(tmp_path, "a.csv")
+
+
 def test_files_are_read_with_either_separator(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes('\ufeffx; g ;*\r\n\r\ny;"a,b;c";*\r\n'.encode())
     (tmp_path / "b.csv").write_text("x,g\ny,g\n")

@@ -63,15 +63,23 @@ class Hierarchy:
             )
         columns = [_coded([path[level] for path in paths]) for level in range(len(paths[0]))]
         if len(columns[0][0]) < len(paths):
-            raise SchemaError("a value stands in it twice", where=where, hint="A value has one line.")
-        for level, ((fine, below), (_, above)) in enumerate(itertools.pairwise(columns), start=1):
-            pairs = np.unique(below.astype(np.int64) * len(paths) + above)
-            if len(pairs) > len(fine):
-                hint = "A group of one level lies in one group of the next."
+            entry = _repeated(columns[0][1])
+            said = f"the value of entry {entry} stands in it twice"
+            raise SchemaError(said, where=where, hint="A value has one entry.")
+        for level, ((_, below), (_, above)) in enumerate(itertools.pairwise(columns), start=1):
+            parents = above[np.unique(below, return_index=True)[1]]
+            if len(wrong := np.flatnonzero(above != parents[below])):
+                hint = f"Entry {wrong[0] + 1} has another than an earlier one."
                 raise SchemaError(
                     f"a group of level {level - 1} has two parents at level {level}", where=where, hint=hint
                 )
         return cls(name, tuple(labels for labels, _ in columns), np.array([codes for _, codes in columns], np.int32))
+
+
+def _repeated(codes: NDArray[np.int32]) -> int:
+    """The number, from 1, of the first entry whose code stands in an earlier one."""
+    first = np.unique(codes, return_index=True)[1]
+    return int(np.flatnonzero(~np.isin(np.arange(len(codes)), first))[0]) + 1
 
 
 def _coded(texts: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int32]]:

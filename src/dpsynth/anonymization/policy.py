@@ -116,7 +116,8 @@ class Policy:
             return policies[""]
         if table is None or table not in policies:
             what = "the policy has several tables" if table is None else f"the policy has no table {table!r}"
-            raise SchemaError(what, where=where, hint=f"It has: {', '.join(map(repr, policies))}.")
+            hint = f"It has: {', '.join(map(repr, policies))}. The file's name up to its first dot chooses, or --table."
+            raise SchemaError(what, where=where, hint=hint)
         return policies[table]
 
     def resolved(self) -> dict[str, Any]:

@@ -123,6 +123,8 @@ def _tell(output: Output, outcome: MaskOutcome, key_file: str | None) -> None:
 
 
 def _lines(table: MaskedTable) -> list[str]:
+    from dpsynth.pipeline.lost_lines import warning_of
+
     where = "stdout" if table.path == "-" else table.path
     rows = f"{table.rows:,} row{'' if table.rows == 1 else 's'}"
     lines = [f"Wrote {rows} to {where}: {len(table.masked)} masked, {len(table.kept)} kept as they are."]
@@ -133,12 +135,7 @@ def _lines(table: MaskedTable) -> list[str]:
     for name, count in table.blanked.items():
         lines.append(f"  Emptied: {count:,} cell{'' if count == 1 else 's'} of {name} that its mask does not fit.")
     if table.left_out:
-        lost = (
-            "1 line of the file is no row"
-            if table.left_out == 1
-            else f"{table.left_out:,} lines of the file are no rows"
-        )
-        lines.append(f"  Warning: {lost} (ragged, quotes across lines, or over a megabyte) and left out.")
+        lines.append(f"  {warning_of(table.left_out)}")
     return lines
 
 

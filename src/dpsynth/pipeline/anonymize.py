@@ -30,6 +30,7 @@ from dpsynth.curator.table_bounding import bounded_rows
 from dpsynth.errors import DpsynthError, GateError, SchemaError, UsageError
 from dpsynth.pipeline.anonymize_label import chain_of, labels_of
 from dpsynth.pipeline.anonymized import AnonymizeOutcome, ColumnOutcome
+from dpsynth.pipeline.lost_lines import lost_lines
 from dpsynth.pipeline.mask_key import find_key
 from dpsynth.pipeline.mask_plan import MaskPlan, Others, plan_masks
 from dpsynth.pipeline.policies import policy_for, population_table, whole_table
@@ -39,6 +40,7 @@ from dpsynth.schema import Schema
 from dpsynth.tables import (
     TableReader,
     check_format,
+    check_not_itself,
     check_output,
     is_csv,
     label_metadata,
@@ -90,7 +92,7 @@ def anonymize(
     table; ``SchemaError`` and ``DataMismatchError`` for a policy or a table that do not fit, ``UsageError`` for
     settings, ``OutputExistsError`` if the output exists. Memory: the whole table, several times.
     """
-    target = _target(output, force=force)
+    target = _target(data, output, force=force)
     said = policy_for(policy, schema, data, table)
     chosen = method or said.limits.method
     _check(said, chosen, time_limit)
@@ -128,13 +130,15 @@ class _Made:
 def _outcome(made: _Made, plan: MaskPlan, method: Method) -> AnonymizeOutcome:
     """What became of the table, apart from where it went and the chain of labels."""
     encoded, released, policy = made.ready.encoded, made.released, made.ready.encoded.policy
+    rows = made.ready.bounded_away + encoded.left_out + encoded.records.rows
     return AnonymizeOutcome(
         method=method,
         path=None,
-        rows=made.ready.bounded_away + encoded.left_out + encoded.records.rows,
+        rows=rows,
         released=made.table.num_rows,
         suppressed=int(released.suppressed.sum()),
         left_out=encoded.left_out,
+        lines_lost=lost_lines(plan.reader, rows),
         bounded_away=made.ready.bounded_away,
         limit=policy.limits.suppression,
         models=_judged(policy.models, made.classes),
@@ -147,18 +151,27 @@ def _outcome(made: _Made, plan: MaskPlan, method: Method) -> AnonymizeOutcome:
         losses=losses(encoded.records, released),
         labels=(),
         unnamed=tuple(one.name for one in plan.columns if one.name not in policy.by_name),
+        uncounted=_uncounted(made.table, policy),
         dropped=(*plan.dropped, *plan.unsaid, *plan.others),
         linked=policy.unit.column is not None and policy.unit.column in made.table.column_names,
     )
 
 
-def _target(output: str | Path | None, *, force: bool) -> str | None:
+def _uncounted(table: pa.Table, policy: Policy) -> tuple[str, ...]:
+    """The columns of the table that the policy names and no model looks at; that of the unit has a word of its own."""
+    looked_at = ("quasi", "sensitive")
+    named = (policy.by_name[name] for name in table.column_names if name in policy.by_name)
+    return tuple(one.name for one in named if one.role not in looked_at and one.name != policy.unit.column)
+
+
+def _target(data: Any, output: str | Path | None, *, force: bool) -> str | None:
     """Where to write, checked before anything is read."""
     if output is None:
         return None
     target = os.fspath(output)
     if target != _STREAM:
         check_format(target)
+        check_not_itself(data, target)
         check_output(target, force=force)
     return target
 

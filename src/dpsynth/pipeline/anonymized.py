@@ -12,6 +12,7 @@ import pyarrow as pa
 from dpsynth.anonymization.policy_document import Method
 from dpsynth.evidence import INTERNAL_WATERMARK
 from dpsynth.pipeline.anonymize_label import is_synthetic
+from dpsynth.pipeline.lost_lines import warning_of
 
 LIMITS = (
     "k-anonymity hides nobody who is known by other columns. It resists neither downcoding (Cohen, USENIX Security "
@@ -29,8 +30,8 @@ _HOW = {
 
 @dataclass(frozen=True)
 class ColumnOutcome:
-    """A quasi-identifier: its lowest and highest level shown (None for ranges), the highest there is, and what was lost
-    of its detail on average, from 0 to 1, in the rows that are left.
+    """A quasi-identifier: its lowest and highest level shown (None for ranges and without rows), the highest there is,
+    and what was lost of its detail on average, from 0 to 1, in the rows that are left.
     """
 
     name: str
@@ -44,9 +45,11 @@ class AnonymizeOutcome:
     """The result of ``anonymize``. ``path``: where it was written, None when it is ``table``.
 
     ``rows`` were read, ``released`` are left; gone are those suppressed, those ``left_out`` for a value that no
-    hierarchy covers, and those ``bounded_away`` because a person has too many. ``models``: by model in words what the
+    hierarchy covers, and those ``bounded_away`` because a person has too many; ``lines_lost`` of a CSV were no rows at
+    all. ``models``: by model in words what the
     table reaches. ``bound``: no generalization of this kind loses less; 0 where none is known. ``unit``: the column of
-    persons, None when rows are counted. ``unnamed``: columns that the policy does not name and that are carried.
+    persons, None when rows are counted. ``unnamed``: columns that the policy does not name and that are carried;
+    ``uncounted``: others that are neither quasi-identifiers nor sensitive, masked identifiers among them.
     ``linked``: the rows of a person still carry a common pseudonym.
     """
 
@@ -57,6 +60,7 @@ class AnonymizeOutcome:
     suppressed: int
     left_out: int
     bounded_away: int
+    lines_lost: int
     limit: float
     models: Mapping[str, float]
     columns: tuple[ColumnOutcome, ...]
@@ -68,6 +72,7 @@ class AnonymizeOutcome:
     losses: Mapping[str, float]
     labels: tuple[str, ...]
     unnamed: tuple[str, ...]
+    uncounted: tuple[str, ...]
     dropped: tuple[str, ...]
     linked: bool
     table: pa.Table | None = field(default=None, repr=False)
@@ -76,6 +81,11 @@ class AnonymizeOutcome:
     def synthetic(self) -> bool:
         """Whether the rows were synthetic before, so that nothing here is about real people."""
         return is_synthetic(self.labels)
+
+    @property
+    def proved(self) -> bool:
+        """Whether no levels lose less than these; True for methods that promise nothing of the kind."""
+        return self.method != "optimal" or self.bound >= self.loss - 1e-9
 
     @property
     def loss(self) -> float:
@@ -88,6 +98,7 @@ class AnonymizeOutcome:
         keys = ("method", "path", "rows", "released", "suppressed", "left_out", "bounded_away", "limit", "classes")
         return {
             **{key: getattr(self, key) for key in keys},
+            "lines_left_out": self.lines_lost,
             "smallest": self.smallest,
             "unit": self.unit or "row",
             "models": {name: value if math.isfinite(value) else None for name, value in self.models.items()},
@@ -100,26 +111,28 @@ class AnonymizeOutcome:
             "labels": list(self.labels),
             "dropped": list(self.dropped),
             "unnamed": list(self.unnamed),
+            "uncounted": list(self.uncounted),
             "linked": self.linked,
             **mark,
         }
 
     def render(self) -> str:
         """The outcome in words, for whoever holds the real table."""
-        parts = [self._head(), *self._gone(), self._lost(), "", _aligned(self.columns), "", *self._kept()]
+        parts = [self._head(), *self._gone(), self._lost(), "", _aligned(self.columns, self.method), "", *self._kept()]
         parts += [f"Label: {label}." for label in self.labels]
         return "\n".join([*parts, "" if self.synthetic else LIMITS]).rstrip()
 
     def _head(self) -> str:
         where = {None: "the table", "-": "what was written to stdout"}.get(self.path, self.path)
         met = f"{' and '.join(self.models)} hold{'' if len(self.models) > 1 else 's'} in" if self.models else "Made"
+        how = _HOW[self.method] if self.proved or not self.rows else "the best levels that were found"
         people = "persons" if self.unit else "rows"
         rows = f"{self.released:,} of {self.rows:,} rows in {self.classes:,} classes"
         smallest = f", the smallest of {self.smallest:,} {people}" if self.classes else ""
-        return f"{met} {where}, {_HOW[self.method]}: {rows}{smallest}."
+        return f"{met} {where}, {how}: {rows}{smallest}."
 
     def _gone(self) -> list[str]:
-        found = []
+        found = [warning_of(self.lines_lost)] if self.lines_lost else []
         if self.bounded_away:
             found.append(f"Left out: {_rows(self.bounded_away)} without a person's id, or beyond its most rows.")
         if self.left_out:
@@ -131,30 +144,35 @@ class AnonymizeOutcome:
         said = f"Lost: {self.loss:.4f} of the detail, suppressed rows counted whole (GCP)"
         if self.method != "optimal" or not self.rows:
             return f"{said}."
-        if self.bound >= self.loss - 1e-9:
+        if self.proved:
             return f"{said}; no levels lose less."
-        return f"{said}; levels that lose less than {self.bound:.4f} do not exist, better ones than these may."
+        return f"{said}; not all levels were tried, and better ones may lose as little as {self.bound:.4f}."
 
     def _kept(self) -> list[str]:
         named = f"Not named by the policy and kept as they are: {', '.join(self.unnamed)}." if self.unnamed else ""
         gone = f"Dropped: {', '.join(self.dropped)}." if self.dropped else ""
+        uncounted = (
+            f"Released, but in no class: {', '.join(self.uncounted)}. Nothing holds against whoever knows these."
+            if self.uncounted
+            else ""
+        )
         linked = (
             f"The rows of a person can still be put together by {self.unit!r}: the models hold for a row of somebody, "
             "not for what several rows tell together. Drop the column if nobody needs it."
             if self.linked
             else ""
         )
-        return [line for line in (named, gone, linked) if line]
+        return [line for line in (named, uncounted, gone, linked) if line]
 
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def _aligned(columns: tuple[ColumnOutcome, ...]) -> str:
+def _aligned(columns: tuple[ColumnOutcome, ...], method: Method) -> str:
     rows = [
         ("column", "level", "lost in the rows left"),
-        *((one.name, _level(one), f"{one.lost:.1%}") for one in columns),
+        *((one.name, _level(one, method), f"{one.lost:.1%}") for one in columns),
     ]
     widths = [max(len(row[at]) for row in rows) for at in range(3)]
     return "\n".join(
@@ -162,8 +180,8 @@ def _aligned(columns: tuple[ColumnOutcome, ...]) -> str:
     )
 
 
-def _level(one: ColumnOutcome) -> str:
+def _level(one: ColumnOutcome, method: Method) -> str:
     if one.levels is None:
-        return "ranges"
+        return "ranges" if method == "mondrian" else "none"
     low, high = one.levels
     return f"{low} of {one.top}" if low == high else f"{low} to {high} of {one.top}"

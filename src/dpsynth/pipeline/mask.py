@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,19 @@ from dpsynth.anonymization.masks.keys import MaskKey
 from dpsynth.anonymization.policy import Policy
 from dpsynth.errors import DataMismatchError, UsageError
 from dpsynth.pipeline.anonymize_label import chain_of
+from dpsynth.pipeline.lost_lines import lost_lines
 from dpsynth.pipeline.mask_joins import Join, check_joins
 from dpsynth.pipeline.mask_key import find_key
 from dpsynth.pipeline.mask_plan import MaskPlan, Others, check_windows, key_ids, plan_masks
 from dpsynth.pipeline.plan import load_schema
-from dpsynth.pipeline.policies import file_stem, policy_for
+from dpsynth.pipeline.policies import file_stem, named_policy
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.schema import Schema
 from dpsynth.schema.table import read_text
 from dpsynth.schema.yamltext import parse
 from dpsynth.tables import (
     check_format,
+    check_not_itself,
     check_output,
     is_csv,
     label_metadata,
@@ -37,7 +39,6 @@ from dpsynth.tables import (
     write_table,
 )
 from dpsynth.tables.atomic import writing_error
-from dpsynth.tables.csv_reader import CsvReader
 from dpsynth.tables.sidecar import sidecar_path
 
 REMINDER = "Pseudonymized data are still personal data: whoever holds the key, or knows enough else, can find people."
@@ -113,7 +114,7 @@ def mask(
     targets = _targets(sources, output, force=force)
     plans = []
     for name, source in sources.items():
-        said = policy_for(policy, loaded, source, name)
+        said = named_policy(policy, loaded, name)
         reader = open_table(source, delimiter=delimiter)
         csv_output = targets[name] is not None and is_csv(str(targets[name]))
         plans.append(plan_masks(name, reader, said, found, others=others, csv_output=csv_output))
@@ -134,7 +135,7 @@ def resolved_policies(policy: str | Path, schema: str | Path | None, data: Seque
     """The policy of each table, or of all that it names when there are none; no table is opened."""
     loaded = None if schema is None else load_schema(schema)
     names = list(_sources(list(data))) if data else sorted(_table_names(policy)) or ["table"]
-    return {name: policy_for(policy, loaded, None, name) for name in names}
+    return {name: named_policy(policy, loaded, name) for name in names}
 
 
 def _sources(data: Any) -> dict[str, Any]:
@@ -177,14 +178,9 @@ def _check_target(source: Any, target: str, *, force: bool, new_folder: bool) ->
     if target == _STREAM:
         return
     check_format(target)
-    if isinstance(source, str | os.PathLike) and Path(target).exists() and _same(source, target):
-        raise UsageError("the output is the table itself", where=target, hint="Choose another folder or name.")
+    check_not_itself(source, target)
     if not new_folder:
         check_output(target, force=force)
-
-
-def _same(source: str | os.PathLike[str], target: str) -> bool:
-    return Path(source).exists() and Path(source).samefile(target)
 
 
 def _file_name(name: str, source: Any) -> str:
@@ -226,9 +222,23 @@ def _staged(targets: Mapping[str, str | None], *, force: bool) -> Iterator[dict[
         yield dict(targets)
         return
     goals = {name: Path(str(target)) for name, target in targets.items()}
-    folder = _new_folder(next(iter(goals.values())).parent, within=len(goals) > 1)
+    parent = next(iter(goals.values())).parent
+    fresh = not parent.exists()
+    try:
+        with _placed(goals, parent, force=force) as places:
+            yield places
+    except BaseException:
+        if fresh:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+@contextmanager
+def _placed(goals: Mapping[str, Path], parent: Path, *, force: bool) -> Iterator[dict[str, str | None]]:
+    folder = _new_folder(parent, within=len(goals) > 1)
     if folder is None:
-        yield dict(targets)
+        yield {name: str(goal) for name, goal in goals.items()}
         return
     try:
         yield {name: str(folder / goal.name) for name, goal in goals.items()}
@@ -272,6 +282,6 @@ def _written(
         dropped=(*plan.dropped, *plan.others),
         unsaid=plan.unsaid,
         blanked=dict(plan.blanked),
-        left_out=plan.reader.lines() - rows if isinstance(plan.reader, CsvReader) else 0,
+        left_out=lost_lines(plan.reader, rows),
         table=table,
     )

@@ -72,6 +72,8 @@ def _text(path: str | os.PathLike[str]) -> str:
     try:
         with Path(path).open("rb") as file:
             raw = file.read(_LONGEST + 1)
+    except IsADirectoryError:
+        raise UsageError("this is a directory, not a key file", where=where) from None
     except OSError as error:
         raise reading_error(error, where) from None
     if len(raw) > _LONGEST or not raw.isascii():

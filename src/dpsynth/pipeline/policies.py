@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from dpsynth.anonymization.policy import Policy
-from dpsynth.errors import FileFormatError
+from dpsynth.errors import FileFormatError, UsageError
 from dpsynth.pipeline.plan import load_schema
 from dpsynth.schema import Schema
+from dpsynth.schema.table import read_text
+from dpsynth.schema.yamltext import parse
 from dpsynth.tables import TableReader, open_table
 from dpsynth.tables.arrow_types import arrow_types
 
@@ -23,14 +25,34 @@ def policy_for(
     data: Any,
     table: str | None = None,
 ) -> Policy:
-    """The policy of this table: of a policy for several tables that of this name, or of the table's file name."""
+    """The policy of this table: of a policy for several tables that of this name, or of the table's file name.
+
+    Raises ``UsageError`` for a ``table`` of a policy that has none, and what ``Policy.load`` raises.
+    """
+    if table is not None and not _several(policy):
+        hint = "Leave it out: the policy is for any table."
+        raise UsageError("the policy has no tables to choose from", where="table", hint=hint)
+    return named_policy(policy, schema, table or file_stem(data))
+
+
+def named_policy(
+    policy: Policy | Mapping[str, Any] | str | Path, schema: Schema | str | Path | None, name: str | None
+) -> Policy:
+    """The policy of the table of this name; one policy for any table if that is what it is."""
     if isinstance(policy, Policy):
         return policy
     loaded = None if schema is None else load_schema(schema)
-    table = table or file_stem(data)
     if isinstance(policy, Mapping):
-        return Policy.from_dict(policy, loaded, table)
-    return Policy.load(policy, loaded, table)
+        return Policy.from_dict(policy, loaded, name)
+    return Policy.load(policy, loaded, name)
+
+
+def _several(policy: Policy | Mapping[str, Any] | str | Path) -> bool:
+    """Whether it has policies for several tables; a document that is none is left to whoever loads it."""
+    if isinstance(policy, Policy):
+        return False
+    document = policy if isinstance(policy, Mapping) else parse(read_text(policy), os.fspath(policy))
+    return not isinstance(document, Mapping) or "tables" in document
 
 
 def file_stem(data: Any) -> str | None:
@@ -58,5 +80,7 @@ def population_table(policy: Policy) -> pa.Table | None:
     if name is None:
         return None
     if Path(name).is_absolute() or ".." in Path(name).parts or policy.folder is None:
-        raise FileFormatError("the table of a population stands beside the policy or below it", where=name)
+        hint = "Copy it there, and name it from there."
+        said = "the table of a population must stand beside the policy or below it"
+        raise FileFormatError(said, where=name, hint=hint)
     return whole_table(open_table(policy.folder / name), [one.name for one in policy.quasi])

@@ -23,6 +23,7 @@ from dpsynth.anonymization.verifying import meant
 from dpsynth.anonymization.wildcards import wildcard_sizes
 from dpsynth.errors import UsageError
 from dpsynth.pipeline.anonymize_label import chain_of, is_synthetic
+from dpsynth.pipeline.lost_lines import lost_lines
 from dpsynth.pipeline.policies import policy_for, population_table, whole_table
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.risk_report import Check, RiskReport
@@ -56,23 +57,23 @@ def risk(
     ``DataMismatchError`` for a policy or table that do not fit, ``UsageError`` for a fraction outside 0 to 1. Memory:
     the columns that the policy names.
     """
-    _check(fraction)
+    _check_fraction(fraction)
     said = policy_for(policy, schema, data, table)
     reader = open_table(data, delimiter=delimiter)
     progress("reading the table", 0.0)
     encoded = _encoded(reader, said)
-    records = encoded.records
     classes = _classes(encoded, population_table(said))
     progress("counting risks", 0.3)
     found = risks(classes, THRESHOLD if said.limits.prosecutor is None else said.limits.prosecutor)
     alone = uniqueness(classes)
-    sets, sets_up_to = _telling(encoded, progress)
+    sets, examined = _telling(encoded, progress)
     progress("done", 1.0)
     return RiskReport(
         table=reader.where,
-        rows=records.rows,
-        persons=None if records.persons is None else len(np.unique(records.persons)),
-        counted=said.unit.column is None or records.persons is not None,
+        rows=encoded.records.rows,
+        lines_lost=lost_lines(reader, encoded.records.rows),
+        persons=_persons(encoded),
+        counted=said.unit.column is None or encoded.records.persons is not None,
         classes=classes.number,
         smallest=int(classes.units.min()) if classes.number else 0,
         wildcard=_wildcard(encoded),
@@ -82,15 +83,21 @@ def risk(
         estimates=() if fraction is None else population_uniqueness(classes, fraction),
         known=tuple(one.name for one in encoded.quasi),
         sets=sets,
-        sets_up_to=sets_up_to,
+        examined=examined,
         disclosures=disclosures(classes),
         synthetic=is_synthetic(chain_of(data)),
     )
 
 
-def _check(fraction: float | None) -> None:
+def _check_fraction(fraction: float | None) -> None:
     if fraction is not None and not 0 < fraction <= 1:
         raise UsageError("the share of the population is a number above 0 and of at most 1", where="fraction")
+
+
+def _persons(encoded: Encoded) -> int | None:
+    """How many different persons the rows are about, None where rows are counted."""
+    persons = encoded.records.persons
+    return None if persons is None else len(np.unique(persons))
 
 
 def _wildcard(encoded: Encoded) -> int | None:
@@ -101,7 +108,7 @@ def _wildcard(encoded: Encoded) -> int | None:
 
 
 def _telling(encoded: Encoded, progress: Progress) -> tuple[tuple[tuple[tuple[str, ...], int], ...], int | None]:
-    """The three sets of columns that single out most rows, by name; the largest size looked at unless that is all."""
+    """The three sets of columns that single out most rows, by name; the largest size if not all asked were examined."""
     names = [one.name for one in encoded.quasi]
 
     def report(share: float) -> None:
@@ -111,8 +118,8 @@ def _telling(encoded: Encoded, progress: Progress) -> tuple[tuple[tuple[tuple[st
         encoded.records.codes, min(LARGEST_SET, len(names)), persons=encoded.records.persons, progress=report
     )
     most = sorted(found.sets, key=lambda one: -one.minimal)[:3]
-    sets = tuple((tuple(names[at] for at in one.columns), one.minimal) for one in most)
-    return sets, None if found.complete else found.examined
+    said = tuple((tuple(names[at] for at in one.columns), one.minimal) for one in most)
+    return said, None if found.complete else found.examined
 
 
 def _encoded(reader: TableReader, policy: Policy) -> Encoded:

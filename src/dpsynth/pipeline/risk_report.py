@@ -11,6 +11,8 @@ from dpsynth.anonymization.disclosure import Disclosure
 from dpsynth.anonymization.population import Estimate
 from dpsynth.anonymization.risks import Risks, Uniqueness
 from dpsynth.evidence import INTERNAL_WATERMARK, Color, InternalFigure
+from dpsynth.pipeline.anonymized import LIMITS
+from dpsynth.pipeline.lost_lines import warning_of
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,17 @@ class Check:
 class RiskReport:
     """INTERNAL: what a table tells about the people in it, computed without differential privacy.
 
-    ``persons``: how many different ones, None where rows are counted; ``counted``: False when the policy counts
-    persons and the table does not say who they are. ``wildcard``: the smallest number of rows that match a row when a
-    missing value matches everything, None if it was not asked for. ``known``: the quasi-identifiers.
-    ``sets``: columns that single out a row together, and no fewer of them do; those of most rows, and of how many.
-    ``sets_up_to``: the largest number of columns looked at together where there were too many larger sets, else None.
+    ``lines_lost``: how many lines of a CSV are no rows. ``persons``: how many different ones, None where rows are
+    counted; ``counted``: False when the policy counts persons and the table does not say who they are. ``wildcard``:
+    the smallest number of rows that match a row when a missing value matches everything, None if it was not asked for.
+    ``known``: the quasi-identifiers. ``sets``: columns that single out a row together, and no fewer of them do; those
+    of most rows, and of how many; ``examined``: the most columns of a set that was looked at, where larger ones would
+    have been too many, else None.
     """
 
     table: str
     rows: int
+    lines_lost: int
     persons: int | None
     counted: bool
     classes: int
@@ -47,7 +51,7 @@ class RiskReport:
     estimates: tuple[Estimate, ...]
     known: tuple[str, ...]
     sets: tuple[tuple[tuple[str, ...], int], ...]
-    sets_up_to: int | None
+    examined: int | None
     disclosures: tuple[Disclosure, ...]
     synthetic: bool
 
@@ -55,6 +59,11 @@ class RiskReport:
     def met(self) -> bool:
         """Whether every model and threshold of the policy holds; True for a policy without any."""
         return all(check.holds for check in self.checks)
+
+    @property
+    def assured(self) -> bool:
+        """Whether the report says of real rows that a policy is met, and so must say what that does not give."""
+        return self.met and bool(self.checks) and not self.synthetic
 
     @property
     def figures(self) -> tuple[InternalFigure, ...]:
@@ -90,6 +99,7 @@ class RiskReport:
             "table": self.table,
             "met": self.met,
             "rows": self.rows,
+            "lines_left_out": self.lines_lost,
             "persons": self.persons,
             "classes": self.classes,
             "smallest_class": self.smallest,
@@ -101,9 +111,10 @@ class RiskReport:
             "figures": [figure.to_dict() for figure in self.figures],
             "estimates": [asdict(one) for one in self.estimates],
             "unique_columns": [{"columns": list(columns), "rows": rows} for columns, rows in self.sets],
-            "unique_columns_up_to": self.sets_up_to,
+            "unique_columns_up_to": self.examined,
             "classes_larger_than_the_population": self.risks.unmatched,
             "verdict": self.verdict,
+            **({"limits": LIMITS} if self.assured else {}),
             "watermark": INTERNAL_WATERMARK,
         }
 
@@ -153,18 +164,23 @@ class RiskReport:
             yield "The policy has no models and no thresholds to be met."
 
     def _more(self) -> Iterator[str]:
+        if self.lines_lost:
+            yield warning_of(self.lines_lost)
         if self.sets:
             said = "; ".join(f"{' + '.join(columns)} ({rows:,} rows)" for columns, rows in self.sets)
             yield f"Columns that single out most rows: {said}."
-        if self.sets_up_to is not None:
-            yield f"Sets of more than {self.sets_up_to} of the columns are too many and were not looked at."
+        if self.examined is not None:
+            yield f"Sets of more than {self.examined} columns were not looked at: they are too many."
         if self.wildcard is not None:
-            yield f"If a missing value may be any value, every row matches at least {self.wildcard:,} rows."
+            matching = "1 row, itself" if self.wildcard == 1 else f"{self.wildcard:,} rows"
+            yield f"If a missing value may be any value, every row matches at least {matching}."
         for one in self.estimates:
             if one.share is None:
                 yield f"{one.estimator}'s estimate of uniqueness in the population has no answer: {one.reason}."
         if self.risks.unmatched:
             few = f"{self.risks.unmatched:,} of {self.classes:,} classes"
             yield f"The population has fewer rows than the table of {few}: it does not list everybody."
+        if self.assured:
+            yield LIMITS
         if not self.risks.population:
             yield "No table of the population is given, so the journalist is taken to know who is in the table."

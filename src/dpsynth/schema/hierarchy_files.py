@@ -44,7 +44,9 @@ def read_paths(folder: Path, name: str) -> list[list[str]]:
     """
     where = str(folder / name)
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise FileFormatError("the file of a hierarchy stands beside the policy or below it", where=where)
+        hint = "Copy it there, and name it from there: hierarchies/age.csv."
+        said = "the file of a hierarchy must stand beside the policy or below it"
+        raise FileFormatError(said, where=where, hint=hint)
     try:
         with (folder / name).open("rb") as file:
             raw = file.read(_BYTES + 1)
@@ -58,7 +60,11 @@ def read_paths(folder: Path, name: str) -> list[list[str]]:
         raise FileFormatError(f"the file of a hierarchy {what}", where=where) from None
     except csv.Error:
         raise FileFormatError("the file of a hierarchy is not CSV", where=where) from None
-    if not 0 < len(lines) <= MAX_CODES or len({len(line) for line in lines}) > 1:
-        hint = "It needs lines such as Norway;Europe;* that are all of one length."
-        raise FileFormatError("is not a hierarchy", where=where, hint=hint)
+    hint = "It needs lines such as Norway;Europe;* that are all of one length."
+    if not 0 < len(lines) <= MAX_CODES:
+        raise FileFormatError(f"a hierarchy has 1 to {MAX_CODES:,} lines", where=where, hint=hint)
+    for number, line in enumerate(lines, start=1):
+        if len(line) != len(lines[0]):
+            said = f"line {number} that is not empty has another number of cells than the first"
+            raise FileFormatError(said, where=where, hint=hint)
     return [[cell.strip() for cell in line] for line in lines]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from dpsynth.tables.atomic import atomic_write, check_output
+from dpsynth.tables.atomic import atomic_write, check_not_itself, check_output
 from dpsynth.tables.sidecar import Sidecar, label_metadata, read_sidecar, verify_sidecar, write_sidecar
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "Written",
     "atomic_write",
     "check_format",
+    "check_not_itself",
     "check_output",
     "is_csv",
     "label_metadata",

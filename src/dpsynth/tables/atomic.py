@@ -59,6 +59,19 @@ def check_output(path: str | os.PathLike[str], *, force: bool) -> None:
         raise writing_error(error, where) from None
 
 
+def check_not_itself(source: object, target: str | os.PathLike[str]) -> None:
+    """Raise ``UsageError`` when the table to be read is the file to be written, whatever both are called.
+
+    Not even ``force`` means the only copy of the original. A source that is no path is never a file.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return
+    with suppress(OSError, ValueError):
+        if Path(source).samefile(target):
+            hint = "Choose another folder or name."
+            raise UsageError("the output is the table itself", where=os.fspath(target), hint=hint)
+
+
 def writing_error(error: OSError, where: str) -> DpsynthError:
     """The ``DpsynthError`` (exit 1) for an operating-system error met while writing ``where``."""
     if error.errno in _FULL:
