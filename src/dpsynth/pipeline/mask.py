@@ -16,6 +16,7 @@ import pyarrow as pa
 from dpsynth.anonymization.masks.keys import MaskKey
 from dpsynth.anonymization.policy import Policy
 from dpsynth.errors import DataMismatchError, UsageError
+from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.pipeline.mask_joins import Join, check_joins
 from dpsynth.pipeline.mask_key import find_key
 from dpsynth.pipeline.mask_plan import MaskPlan, Others, check_windows, key_ids, plan_masks
@@ -31,8 +32,6 @@ from dpsynth.tables import (
     label_metadata,
     open_table,
     read_sidecar,
-    verify_sidecar,
-    write_sidecar,
     write_table,
 )
 from dpsynth.tables.atomic import writing_error
@@ -119,7 +118,7 @@ def mask(
     check_windows(plans)
     used = found if any(one.domain for plan in plans for one in plan.columns) else None
     _check_neighbors(policy, targets, used)
-    chains = {plan.name: (*_chain(sources[plan.name]), *plan.labels(used)) for plan in plans}
+    chains = {plan.name: (*(chain_of(sources[plan.name]) or ()), *plan.labels(used)) for plan in plans}
     with _staged(targets, force=force) as places:
         tables = []
         for done, plan in enumerate(plans):
@@ -203,14 +202,6 @@ def _file_name(name: str, source: Any) -> str:
     return own if own.lower().endswith(_KNOWN) else f"{name}.csv"
 
 
-def _chain(source: Any) -> tuple[str, ...]:
-    """The label chain of a table that carries one; a table that was changed since is refused."""
-    if not isinstance(source, str | os.PathLike) or os.fspath(source) == _STREAM:
-        return ()
-    sidecar = verify_sidecar(source)
-    return sidecar.labels if sidecar else ()
-
-
 def _check_neighbors(policy: Any, targets: Mapping[str, str | None], key: MaskKey | None) -> None:
     """Refuse a folder in which another table of the policy was masked with another key: the two would not join."""
     names = _table_names(policy)
@@ -271,14 +262,12 @@ def _written(
     plan: MaskPlan, labels: Sequence[str], place: str | None, target: str | None, *, force: bool
 ) -> MaskedTable:
     if place is None:
-        table = pa.Table.from_batches(list(plan.batches()), plan.schema)
+        made = pa.Table.from_batches(list(plan.batches()), plan.schema)
+        table = made.replace_schema_metadata(label_metadata(labels))
         rows = int(table.num_rows)
     else:
         table = None
-        written = write_table(plan.batches(), plan.schema, place, force=force, metadata=label_metadata(labels))
-        rows = written.rows
-        if place != _STREAM:
-            write_sidecar(place, labels, written.sha256)
+        rows = write_table(plan.batches(), plan.schema, place, force=force, labels=labels).rows
     return MaskedTable(
         name=plan.name,
         path=target,

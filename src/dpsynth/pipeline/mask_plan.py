@@ -19,7 +19,7 @@ from dpsynth.anonymization.masks.values import is_plain
 from dpsynth.anonymization.policy import Policy
 from dpsynth.errors import DataMismatchError, SchemaError
 from dpsynth.privacy.labels import Label, LabelKind
-from dpsynth.schema.cells import is_text, trimmed
+from dpsynth.schema.cells import as_bytes, is_text, trimmed
 from dpsynth.schema.mask_parts import Mask as SaidMask
 from dpsynth.schema.mask_rules import the_mask
 from dpsynth.tables import TableReader
@@ -100,6 +100,7 @@ class MaskPlan:
         """The column as it is, and with null where a text means a missing value."""
         if not is_text(column.type):
             return column, column
+        column = as_bytes(column)
         words = pa.array([text.encode() for text in self.missing], pa.binary()).cast(column.type)
         gone = pc.is_in(trimmed(column), value_set=words)
         nothing = pa.scalar(None, column.type)

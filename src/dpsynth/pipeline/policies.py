@@ -48,9 +48,15 @@ def population_table(policy: Policy) -> pa.Table | None:
 
     Raises ``FileFormatError`` for a file that does not stand beside the policy or below it.
     """
+    path = population_path(policy)
+    return None if path is None else whole_table(open_table(path), [one.name for one in policy.quasi])
+
+
+def population_path(policy: Policy) -> Path | None:
+    """Where the population that the policy names stands, None when it names none; ``FileFormatError`` as above."""
     name = policy.population
     if name is None:
         return None
     if Path(name).is_absolute() or ".." in Path(name).parts or policy.folder is None:
         raise FileFormatError("the table of a population stands beside the policy or below it", where=name)
-    return whole_table(open_table(policy.folder / name), [one.name for one in policy.quasi])
+    return policy.folder / name
