@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from pyarrow import csv
 
 import dpsynth
 from anonymize_examples import FIVE, people, policy
+from dpsynth.cli.main import APPLICATION
 from dpsynth.errors import DataMismatchError, DpsynthError, FileFormatError, NoGuaranteeError
 from dpsynth.ledger import Ledger
 from dpsynth.pipeline import fit as journey
@@ -87,6 +89,21 @@ def test_a_link_hides_no_sidecar():
     for name in ("link.csv", "other.csv", "apart/real.csv"):
         with pytest.raises(NoGuaranteeError, match="no finite stability"):
             preprocessing_of(name, Unit())
+
+
+def test_what_goes_to_stdout_is_said_to_carry_no_labels():
+    csv.write_csv(people(), "people.csv")
+    Path("policy.yaml").write_text(json.dumps(FIVE), encoding="utf-8")
+    Path("mask.yaml").write_text(json.dumps(PSEUDONYMS), encoding="utf-8")
+    Path("mask.key").write_text(KEY.hex(), encoding="utf-8")
+    for command in (
+        ["anonymize", "people.csv", "--policy", "policy.yaml"],
+        ["mask", "people.csv", "--policy", "mask.yaml", "--key-file", "mask.key", "--others", "keep"],
+    ):
+        found = CliRunner().invoke(APPLICATION, [*command, "-o", "-"])
+        assert found.exit_code == 0, found.output
+        assert "carries no labels" in found.stderr
+        assert "carries no labels" not in CliRunner().invoke(APPLICATION, [*command, "-o", f"{command[0]}.csv"]).stderr
 
 
 def test_no_table_appears_before_its_sidecar(monkeypatch):

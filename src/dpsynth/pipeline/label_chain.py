@@ -9,6 +9,9 @@ from dpsynth.errors import DataMismatchError
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.tables import labels_within, read_sidecar, verify_sidecar
 
+UNLABELED = "What was written to stdout carries no labels: a fit would take it for raw, and claim too much."
+"""What is said of labels that ``-`` has no place for."""
+
 
 def chain_of(data: Any, *, unread: bool = False) -> tuple[str, ...] | None:
     """The label chain of a table, None when nothing says what was done to it.
