@@ -16,6 +16,7 @@ from dpsynth.anonymization.masks.keys import MaskKey
 from dpsynth.anonymization.masks.plain import SMALL_ZIP3
 from dpsynth.curator.bounding import canonical_ids
 from dpsynth.errors import DataMismatchError, SchemaError, UsageError
+from dpsynth.pipeline.mask_key import find_key
 from dpsynth.schema.mask_parts import Mask
 
 SECRET = bytes(range(100, 132))
@@ -50,6 +51,20 @@ def test_whom_a_fit_takes_for_one_person_stays_one_person(said):
     cells = text("123456", " 123456", "123456 ", "123457", None, " 123457")
     before, after = (canonical_ids(column).to_pylist() for column in (cells, pa.array(masked(said, cells))))
     assert [before.index(one) for one in before] == [after.index(one) for one in after]
+
+
+def test_a_key_is_bytes_or_text_and_an_interval_no_cell():
+    assert find_key(bytearray(SECRET), None).id == KEY.id
+    with pytest.raises(UsageError, match="neither bytes nor text"):
+        find_key(7, None)
+    with pytest.raises(DataMismatchError, match="does not apply"):
+        build_mask("pseudonym", "column", KEY, "policy.yaml").output(pa.month_day_nano_interval(), "column")
+
+
+def test_a_time_zone_that_nobody_knows_is_no_fault():
+    plain = pa.array([0, None], pa.int64()).view(pa.timestamp("s"))
+    unknown = pa.array([0, None], pa.int64()).view(pa.timestamp("s", "Mars/Base"))
+    assert masked("pseudonym", unknown) == masked("pseudonym", plain)
 
 
 def test_white_space_about_an_id_moves_no_date():
