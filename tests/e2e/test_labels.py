@@ -260,7 +260,7 @@ MODEL = "models: [{k-anonymity: {k: 5}}]\n"
         ("row", MODEL, 5, "STABLE(5) "),
         ("{column: who, max_rows: 2}", MODEL, 9, 'STABLE(9 per "who:2") '),
         ("{column: who, max_rows: 2}", "", 1, 'STABLE(1 per "who:2") '),
-        ("row", "", 1, 'FREE(merges ["age"]) '),
+        ("row", "", 1, 'FREE(merges ["age", "city"]) '),
     ],
 )
 def test_what_anonymize_makes_at_fixed_levels_is_fitted_with_its_stability(monkeypatch, unit, model, stability, named):

@@ -107,6 +107,10 @@ def test_what_has_no_shape_to_permute_is_null(cell):
     assert texts([cell, "999-52-7304"])[0] is None
 
 
+def test_a_zero_is_no_character_that_a_text_can_lose():
+    assert texts(["123456", "123456\0", "12345\x006"])[1:] == [None, None]
+
+
 def test_an_alphabet_of_ones_own():
     (found,) = texts(["αβγδαβγδ"], sets=("αβγδ",), keep="")
     assert set(found) <= set("αβγδ")
@@ -169,3 +173,10 @@ def test_ibans_keep_their_country_and_get_right_check_digits():
 )
 def test_what_is_no_iban_is_null(cell):
     assert texts([cell], sets=ALPHABETS["shape"][:2], check=Iban()) == [None]
+
+
+def test_check_digits_that_no_iban_has_are_null():
+    cells = [f"GB{number}WEST{tail:014d}" for tail in range(500) for number in ("00", "01", "99")]
+    wrong = [cell for cell in cells if iban_remainder(cell) == 1]
+    assert {cell[2:4] for cell in wrong} == {"00", "01", "99"}
+    assert set(texts(wrong, sets=ALPHABETS["shape"][:2], check=Iban())) == {None}

@@ -14,7 +14,9 @@ from pydantic import TypeAdapter
 from dpsynth.anonymization.masks.building import build_mask
 from dpsynth.anonymization.masks.keys import MaskKey
 from dpsynth.anonymization.masks.plain import SMALL_ZIP3
+from dpsynth.curator.bounding import canonical_ids
 from dpsynth.errors import DataMismatchError, SchemaError, UsageError
+from dpsynth.pipeline.mask_key import find_key
 from dpsynth.schema.mask_parts import Mask
 
 SECRET = bytes(range(100, 132))
@@ -38,10 +40,37 @@ def masked(said, column, *others, key=KEY):
 # --- keys and pseudonyms ---------------------------------------------------------------------------------------
 
 
-def test_a_pseudonym_is_keyed_blake2b_of_the_exact_bytes():
+def test_a_pseudonym_is_keyed_blake2b_of_the_bytes():
     label = hashlib.blake2b(b"pseudonym\0ward", key=SECRET, digest_size=32, person=b"dpsynth masks").digest()
-    expected = hashlib.blake2b(b" caf\xe9 ", key=label, digest_size=16).hexdigest()
-    assert masked({"pseudonym": {"namespace": "ward"}}, text(b" caf\xe9 ")) == [expected]
+    expected = hashlib.blake2b(b"caf\xe9", key=label, digest_size=16).hexdigest()
+    assert masked({"pseudonym": {"namespace": "ward"}}, text(b" caf\xe9 ", b"caf\xe9")) == [expected, expected]
+
+
+@pytest.mark.parametrize("said", ["pseudonym", "format"])
+def test_whom_a_fit_takes_for_one_person_stays_one_person(said):
+    cells = text("123456", " 123456", "123456 ", "123457", None, " 123457")
+    before, after = (canonical_ids(column).to_pylist() for column in (cells, pa.array(masked(said, cells))))
+    assert [before.index(one) for one in before] == [after.index(one) for one in after]
+
+
+def test_a_key_is_bytes_or_text_and_an_interval_no_cell():
+    assert find_key(bytearray(SECRET), None).id == KEY.id
+    with pytest.raises(UsageError, match="neither bytes nor text"):
+        find_key(7, None)
+    with pytest.raises(DataMismatchError, match="does not apply"):
+        build_mask("pseudonym", "column", KEY, "policy.yaml").output(pa.month_day_nano_interval(), "column")
+
+
+def test_a_time_zone_that_nobody_knows_is_no_fault():
+    plain = pa.array([0, None], pa.int64()).view(pa.timestamp("s"))
+    unknown = pa.array([0, None], pa.int64()).view(pa.timestamp("s", "Mars/Base"))
+    assert masked("pseudonym", unknown) == masked("pseudonym", plain)
+
+
+def test_white_space_about_an_id_moves_no_date():
+    column, ids = text("2020-02-28", "2020-02-28"), text("p1", " p1\t")
+    first, second = masked({"shift": {"days": [-400, 400], "by": "id"}}, column, ids)
+    assert first == second
 
 
 def test_equal_cells_of_a_namespace_and_key_get_equal_pseudonyms_and_others_do_not():
@@ -289,6 +318,7 @@ def test_presidio_that_is_absent_or_fails_is_said_without_the_text(monkeypatch):
         ({"replace": {"regex": "a*"}}, "replace.regex"),
         ({"replace": {"regex": "a", "locale": "en_GB"}}, "locale"),
         ({"format": {"alphabet": "aa"}}, "twice"),
+        ({"format": {"alphabet": "ab ", "keep": "."}}, "white space"),
         ({"format": {"alphabet": "ab", "keep": "a"}}, "also in the alphabet"),
         ({"format": {"alphabet": "abc", "check": "luhn"}}, "Luhn"),
         ({"format": {"alphabet": "digits", "check": "iban"}}, "IBAN"),

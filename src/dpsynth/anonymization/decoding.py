@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dpsynth.anonymization.encoding import MISSING, Encoded, Quasi
 from dpsynth.anonymization.hierarchies import SUPPRESSED
-from dpsynth.anonymization.policy import Policy
+from dpsynth.anonymization.policy import Policy, PolicyField
 from dpsynth.anonymization.records import Generalized, Ranges
 from dpsynth.errors import DataMismatchError
 
@@ -33,9 +34,10 @@ def released_table(encoded: Encoded, released: Generalized | Ranges, order: NDAr
 
     Columns stand in the order of the table, quasi-identifiers recoded. Those with ``mask: drop`` are gone; so are those
     of role ``direct-id``, and the unit's, unless the policy masks them. The others are carried as they are. A
-    quasi-identifier of which every value is kept keeps its type, the others are text, as dictionaries; missing values
-    stay null where nothing was grouped with them. Raises ``DataMismatchError`` for a carried column of text that is not
-    UTF-8. Cost: memory for one more table.
+    quasi-identifier of which every value is kept keeps its type where all that its hierarchy may show is of that type,
+    whatever the rows hold; the others are text, as dictionaries. Missing values stay null where nothing was grouped
+    with them. Raises ``DataMismatchError`` for a carried column of text that is not UTF-8. Cost: memory for one more
+    table.
     """
     table = encoded.table
     places = {one.name: place for place, one in enumerate(encoded.quasi)}
@@ -95,12 +97,27 @@ def _recoded(
     labels = pa.array([label or None for level in hierarchy.labels for label in level], pa.string())
     starts = np.cumsum([0, *(len(level) for level in hierarchy.labels)]).astype(np.int32)
     texts = _coded(labels, starts[levels] + hierarchy.nodes[levels, codes])
-    if levels.any() or not any(check(kind) for check in _CASTABLE):
+    level = int(levels.max(initial=0)) if released.levels is None else released.levels[place]
+    if level or not _typed(encoded.policy.by_name[one.name], kind):
         return texts
-    try:
+    if not pa.types.is_date(kind):
         return texts.cast(pa.string()).cast(kind)
+    # No text names the days beyond the year 9999.
+    days = encoded.table.column(one.name).take(pa.array(order)).combine_chunks().cast(pa.date32(), safe=False)
+    return pc.if_else(texts.is_valid(), days, pa.scalar(None, pa.date32())).cast(kind)
+
+
+def _typed(field: PolicyField, kind: pa.DataType) -> bool:
+    """Whether every text that a value may show is a value of this type: told by the policy, never by the rows."""
+    if field.uncovered == "top" or not any(check(kind) for check in _CASTABLE) or pa.types.is_float16(kind):
+        return False
+    if field.builder.listed is None:
+        return True
+    try:
+        pa.array(field.builder.listed.labels[0], pa.string()).cast(kind)
     except pa.ArrowInvalid:  # a value that the hierarchy writes in words
-        return texts
+        return False
+    return True
 
 
 def _coded(texts: pa.StringArray, places: NDArray[np.int32]) -> pa.DictionaryArray:

@@ -109,6 +109,7 @@ def _print_policy(policy: str, schema: str | None, data: tuple[str, ...]) -> Ans
 
 
 def _tell(output: Output, outcome: MaskOutcome, key_file: str | None) -> None:
+    from dpsynth.pipeline.label_chain import UNLABELED
     from dpsynth.pipeline.mask import REMINDER
     from dpsynth.pipeline.mask_key import readable_by_others
 
@@ -119,6 +120,8 @@ def _tell(output: Output, outcome: MaskOutcome, key_file: str | None) -> None:
         output.note(f"Join: {join}.")
     if key_file is not None and readable_by_others(key_file):
         output.note(f"Warning: others can read {key_file}. Keep it to yourself: chmod 600 {key_file}.")
+    if any(table.path == "-" for table in outcome.tables):
+        output.note(UNLABELED)
     output.note(REMINDER)
 
 

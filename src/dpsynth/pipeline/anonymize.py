@@ -28,12 +28,13 @@ from dpsynth.anonymization.tallies import distributions
 from dpsynth.anonymization.verifying import seen_classes
 from dpsynth.curator.table_bounding import bounded_rows
 from dpsynth.errors import DpsynthError, GateError, SchemaError, UsageError
-from dpsynth.pipeline.anonymize_label import chain_of, labels_of
+from dpsynth.pipeline.anonymize_label import labels_of
 from dpsynth.pipeline.anonymized import AnonymizeOutcome, ColumnOutcome
+from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.pipeline.lost_lines import lost_lines
 from dpsynth.pipeline.mask_key import find_key
 from dpsynth.pipeline.mask_plan import MaskPlan, Others, plan_masks
-from dpsynth.pipeline.policies import policy_for, population_table, whole_table
+from dpsynth.pipeline.policies import policy_for, population_path, population_table, whole_table
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
@@ -45,7 +46,6 @@ from dpsynth.tables import (
     is_csv,
     label_metadata,
     open_table,
-    write_sidecar,
     write_table,
 )
 
@@ -99,7 +99,7 @@ def anonymize(
     reader = open_table(data, delimiter=delimiter)
     found_key = find_key(key, key_file)
     plan = plan_masks("table", reader, said, found_key, others=others, csv_output=target is not None and is_csv(target))
-    chain = chain_of(data)
+    chain, listed = (chain_of(one) or () for one in (data, population_path(said)))
     progress("reading the table", 0.0)
     ready = _prepared(reader, plan, said, chosen)
     released = _recode(ready.encoded, said, chosen, time_limit, progress)
@@ -109,12 +109,13 @@ def anonymize(
     made = released_table(ready.encoded, released, order)
     classes = seen_classes(made, ready.encoded, released, order)
     _verify(said.models, classes)
-    labels = (*chain, *plan.labels(found_key), *map(str, labels_of(ready.encoded, chosen, chain)))
+    labels = (*chain, *plan.labels(found_key), *map(str, labels_of(ready.encoded, chosen, chain, listed)))
     if target is not None:
         _write(made, target, labels, force=force)
     progress("done", 1.0)
     outcome = _outcome(_Made(ready, released, made, classes), plan, chosen)
-    return replace(outcome, path=target, labels=labels, table=plain_table(made) if target is None else None)
+    labeled = plain_table(made).replace_schema_metadata(label_metadata(labels)) if target is None else None
+    return replace(outcome, path=target, labels=labels, table=labeled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,9 +280,7 @@ def _verify(models: Sequence[PrivacyModel], classes: Classes) -> None:
 
 def _write(table: pa.Table, target: str, labels: Sequence[str], *, force: bool) -> None:
     schema = plain_table(table.slice(0, 0)).schema
-    written = write_table(plain_batches(table), schema, target, force=force, metadata=label_metadata(labels))
-    if target != _STREAM:
-        write_sidecar(target, labels, written.sha256)
+    write_table(plain_batches(table), schema, target, force=force, labels=labels)
 
 
 def _judged(models: Sequence[PrivacyModel], classes: Classes) -> dict[str, float]:

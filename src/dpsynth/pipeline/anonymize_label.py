@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from typing import Any
 
 from dpsynth.anonymization.encoding import Encoded
 from dpsynth.anonymization.policy_document import Method
@@ -12,7 +10,6 @@ from dpsynth.anonymization.privacy_models import KAnonymity
 from dpsynth.anonymization.suppression import bounding_label, suppression_label
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.unit import Unit
-from dpsynth.tables import verify_sidecar
 
 _WAYS = {
     "optimal": "levels chosen by looking at the rows",
@@ -22,38 +19,32 @@ _WAYS = {
 }
 
 
-def chain_of(data: Any) -> tuple[str, ...]:
-    """The label chain of a table that carries one; ``DataMismatchError`` for a table that was changed since."""
-    if not isinstance(data, str | os.PathLike) or os.fspath(data) == "-":
-        return ()
-    sidecar = verify_sidecar(data)
-    return sidecar.labels if sidecar else ()
-
-
 def is_synthetic(chain: Sequence[str]) -> bool:
     """Whether a step of the chain made the table anew from differentially private answers."""
     return any(Label.parse(text, "sidecar").kind is LabelKind.POST for text in chain)
 
 
-def labels_of(encoded: Encoded, method: Method, chain: Sequence[str]) -> list[Label]:
-    """The labels of the generalization and the suppression.
+def labels_of(encoded: Encoded, method: Method, chain: Sequence[str], population: Sequence[str] = ()) -> list[Label]:
+    """The labels of the generalization and the suppression; ``population``: the chain of the table k-map counts in.
 
-    POST on a synthetic table. FREE for fixed levels of hierarchies in which the group of a value depends on it alone;
-    what k-anonymity drops there is STABLE, if the policy sets no limit on it: a limit makes the release depend on all
-    rows. Everything else is NON-DP.
+    POST on a synthetic table, unless people were counted in another one that is not. FREE for fixed levels of
+    hierarchies in which the group of a value depends on it alone; what k-anonymity drops there is STABLE, if the policy
+    sets no limit on it: a limit makes the release depend on all rows. Everything else is NON-DP.
     """
     policy = encoded.policy
     met = " and ".join(map(str, policy.models))
     said = f"generalization for {met}, {_WAYS[method]}" if met else f"generalization at {_WAYS[method]}"
     if is_synthetic(chain):
-        return [Label(LabelKind.POST, said)]
+        counted = policy.population is not None and not is_synthetic(population)
+        found = (LabelKind.NON_DP, f"{said}, counted in a population that is not synthetic")
+        return [Label(*(found if counted else (LabelKind.POST, said)))]
     if method != "fixed":
         return [Label(LabelKind.NON_DP, said)]
     if looked := [one.name for one in policy.quasi if not one.builder.public]:
         return [Label(LabelKind.NON_DP, f"groups of {looked[0]!r} made by looking at the rows")]
     levels = ", ".join(f"{one.name!r} {low}" for one, (low, _) in zip(policy.quasi, policy.fixed.values(), strict=True))
-    merged = tuple(one.name for one, (low, _) in zip(policy.quasi, policy.fixed.values(), strict=True) if low)
-    free = Label(LabelKind.FREE, f"fixed levels: {levels}", merges=merged)
+    # Also at level 0: values that a hierarchy does not cover may be one, and so may two ways to write a number.
+    free = Label(LabelKind.FREE, f"fixed levels: {levels}", merges=tuple(one.name for one in policy.quasi))
     least = [model.k for model in policy.models if isinstance(model, KAnonymity)]
     unit = Unit() if policy.unit.column is None else Unit(policy.unit.column, policy.unit.max_rows)
     if not policy.models:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from dpsynth.anonymization.policy_document import Method
 from dpsynth.evidence import INTERNAL_WATERMARK
 from dpsynth.pipeline.anonymize_label import is_synthetic
+from dpsynth.pipeline.label_chain import UNLABELED
 from dpsynth.pipeline.lost_lines import warning_of
 
 LIMITS = (
@@ -120,6 +121,7 @@ class AnonymizeOutcome:
         """The outcome in words, for whoever holds the real table."""
         parts = [self._head(), *self._gone(), self._lost(), "", _aligned(self.columns, self.method), "", *self._kept()]
         parts += [f"Label: {label}." for label in self.labels]
+        parts += [UNLABELED] if self.path == "-" else []
         return "\n".join([*parts, "" if self.synthetic else LIMITS]).rstrip()
 
     def _head(self) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from dpsynth.anonymization.masks.keys import MaskKey
 from dpsynth.anonymization.policy import Policy
 from dpsynth.errors import DataMismatchError, UsageError
-from dpsynth.pipeline.anonymize_label import chain_of
+from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.pipeline.lost_lines import lost_lines
 from dpsynth.pipeline.mask_joins import Join, check_joins
 from dpsynth.pipeline.mask_key import find_key
@@ -35,7 +35,6 @@ from dpsynth.tables import (
     label_metadata,
     open_table,
     read_sidecar,
-    write_sidecar,
     write_table,
 )
 from dpsynth.tables.atomic import writing_error
@@ -121,7 +120,7 @@ def mask(
     check_windows(plans)
     used = found if any(one.domain for plan in plans for one in plan.columns) else None
     _check_neighbors(policy, targets, used)
-    chains = {plan.name: (*chain_of(sources[plan.name]), *plan.labels(used)) for plan in plans}
+    chains = {plan.name: (*(chain_of(sources[plan.name]) or ()), *plan.labels(used)) for plan in plans}
     with _staged(targets, force=force) as places:
         tables = []
         for done, plan in enumerate(plans):
@@ -264,14 +263,12 @@ def _written(
     plan: MaskPlan, labels: Sequence[str], place: str | None, target: str | None, *, force: bool
 ) -> MaskedTable:
     if place is None:
-        table = pa.Table.from_batches(list(plan.batches()), plan.schema)
+        made = pa.Table.from_batches(list(plan.batches()), plan.schema)
+        table = made.replace_schema_metadata(label_metadata(labels))
         rows = int(table.num_rows)
     else:
         table = None
-        written = write_table(plan.batches(), plan.schema, place, force=force, metadata=label_metadata(labels))
-        rows = written.rows
-        if place != _STREAM:
-            write_sidecar(place, labels, written.sha256)
+        rows = write_table(plan.batches(), plan.schema, place, force=force, labels=labels).rows
     return MaskedTable(
         name=plan.name,
         path=target,

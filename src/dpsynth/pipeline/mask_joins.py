@@ -83,13 +83,13 @@ def _shared(left: pa.Array, right: pa.Array) -> int:
 
 
 def _distinct(reader: TableReader, column: str, plan: MaskPlan) -> pa.Array:
-    """The distinct cells that are not missing, as bytes."""
+    """The distinct cells that are not missing, as bytes without white space at their ends."""
     words = pa.array([text.encode() for text in plan.missing], pa.large_binary())
     parts = [pa.array([], pa.large_binary())]
     for batch in reader.batches([column]):
         given = plain_text(batch.column(column))
-        cells = as_cells(given).drop_null().cast(pa.large_binary()).unique()
+        cells = trimmed(as_cells(given).drop_null().cast(pa.large_binary()).unique())
         if is_text(given.type):
-            cells = cells.filter(pc.invert(pc.is_in(trimmed(cells), value_set=words)))
+            cells = cells.filter(pc.invert(pc.is_in(cells, value_set=words)))
         parts.append(cells)
     return pa.concat_arrays(parts).unique()

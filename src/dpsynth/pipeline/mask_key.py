@@ -26,9 +26,11 @@ def find_key(key: bytes | str | MaskKey | None, key_file: str | os.PathLike[str]
         raise UsageError("there are two keys: one given, one in a file", hint="Leave one of them out.")
     if isinstance(key, MaskKey):
         return key
-    if isinstance(key, bytes):
-        return MaskKey(key)
+    if isinstance(key, bytes | bytearray):
+        return MaskKey(bytes(key))
     if key is not None:
+        if not isinstance(key, str):
+            raise UsageError("the key is neither bytes nor text", where="key")
         return MaskKey.parse(key, "key")
     if key_file is not None:
         return MaskKey.parse(_text(key_file), os.fspath(key_file))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +20,7 @@ from dpsynth.anonymization.masks.values import is_plain
 from dpsynth.anonymization.policy import Policy
 from dpsynth.errors import DataMismatchError, SchemaError
 from dpsynth.privacy.labels import Label, LabelKind
-from dpsynth.schema.cells import is_text, trimmed
+from dpsynth.schema.cells import as_bytes, is_text, trimmed
 from dpsynth.schema.mask_parts import Mask as SaidMask
 from dpsynth.schema.mask_rules import the_mask
 from dpsynth.tables import TableReader
@@ -100,6 +101,7 @@ class MaskPlan:
         """The column as it is, and with null where a text means a missing value."""
         if not is_text(column.type):
             return column, column
+        column = as_bytes(column)
         words = pa.array([text.encode() for text in self.missing], pa.binary()).cast(column.type)
         gone = pc.is_in(trimmed(column), value_set=words)
         nothing = pa.scalar(None, column.type)
@@ -110,7 +112,7 @@ class MaskPlan:
     def _masked(self, one: MaskedColumn, cells: Mapping[str, tuple[pa.Array, pa.Array]]) -> pa.Array:
         raw, known = cells[one.name]
         if one.mask is None:
-            return self._text(raw, one) if is_text(raw.type) else raw
+            return self._text(_bare(raw), one) if is_text(raw.type) else _bare(raw).cast(one.kind)
         try:
             masked = one.mask.masked(known, *(cells[name][1] for name in one.mask.by))
         except DataMismatchError as error:
@@ -230,7 +232,29 @@ def _column(column: str, said: SaidMask, mask: Mask, kinds: Mapping[str, pa.Data
 
 
 def _kept(kind: pa.DataType) -> pa.DataType:
-    """The type of a column that is kept: text is a string, dictionaries are their values."""
+    """The type of a column that is kept: text is a string, dictionaries are their values, also within others."""
     if pa.types.is_dictionary(kind):
         return _kept(kind.value_type)
+    if pa.types.is_nested(kind):
+        return _plain(kind)
     return pa.string() if is_text(kind) else kind
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type without dictionaries, which would name the values of rows that are gone."""
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if pa.types.is_struct(kind):
+        return pa.struct([one.with_type(_plain(one.type)) for one in kind.fields])
+    if pa.types.is_map(kind):
+        return pa.map_(_plain(kind.key_type), _plain(kind.item_type))
+    large, sized = pa.types.is_large_list(kind), pa.types.is_fixed_size_list(kind)
+    if large or sized or pa.types.is_list(kind):
+        inner = kind.value_field.with_type(_plain(kind.value_type))
+        return pa.large_list(inner) if large else pa.list_(inner, kind.list_size if sized else -1)
+    return kind
+
+
+def _bare(column: pa.Array) -> pa.Array:
+    """The same cells; what an Arrow buffer may still hold beneath a null is gone."""
+    return column.take(pa.array(np.arange(len(column)))) if column.null_count else column

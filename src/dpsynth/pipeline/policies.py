@@ -76,6 +76,12 @@ def population_table(policy: Policy) -> pa.Table | None:
 
     Raises ``FileFormatError`` for a file that does not stand beside the policy or below it.
     """
+    path = population_path(policy)
+    return None if path is None else whole_table(open_table(path), [one.name for one in policy.quasi])
+
+
+def population_path(policy: Policy) -> Path | None:
+    """Where the population that the policy names stands, None when it names none; ``FileFormatError`` as above."""
     name = policy.population
     if name is None:
         return None
@@ -83,4 +89,4 @@ def population_table(policy: Policy) -> pa.Table | None:
         hint = "Copy it there, and name it from there."
         said = "the table of a population must stand beside the policy or below it"
         raise FileFormatError(said, where=name, hint=hint)
-    return whole_table(open_table(policy.folder / name), [one.name for one in policy.quasi])
+    return policy.folder / name

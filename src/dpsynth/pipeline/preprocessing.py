@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dpsynth.errors import NoGuaranteeError, UsageError
+from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.unit import Unit
-from dpsynth.tables import read_sidecar, verify_sidecar
 
 MAX_STABILITY = 1
 """What is not asked for is not multiplied."""
@@ -39,7 +39,7 @@ class Preprocessing:
 def preprocessing_of(
     data: Any, unit: Unit, *, max_stability: int = MAX_STABILITY, unread: bool = False
 ) -> Preprocessing:
-    """The label chain of a table from its sidecar; a table without one counts as raw, and the notes say so.
+    """The label chain of a table (``chain_of``); a table without one counts as raw, and the notes say so.
 
     Raises ``DataMismatchError`` when the file is not the one its sidecar describes (``unread``: the sidecar alone is
     looked at), ``UsageError`` for a ``max_stability`` below 1, and ``NoGuaranteeError`` (9) for a step without finite
@@ -48,19 +48,17 @@ def preprocessing_of(
     """
     if max_stability < 1:
         raise UsageError("the largest stability is a whole number of at least 1", where="--max-stability")
-    if not isinstance(data, str | os.PathLike) or os.fspath(data) == "-":
+    chain = chain_of(data, unread=unread)
+    if chain is None:
         return Preprocessing(notes=(_RAW,))
-    sidecar = read_sidecar(data) if unread else verify_sidecar(data)
-    if sidecar is None:
-        return Preprocessing(notes=(_RAW,))
-    where = os.fspath(data)
-    labels = [Label.parse(text, where) for text in sidecar.labels]
+    where = os.fspath(data) if isinstance(data, str | os.PathLike) else "<frame>"
+    labels = [Label.parse(text, where) for text in chain]
     _check_finite(labels, where)
     _check_persons(labels, unit, where)
     _check_units([label for label in labels if label.kind is LabelKind.STABLE], unit, where)
     stability = math.prod(label.stability for label in labels)
     _check_stability(stability, max_stability, where)
-    return Preprocessing(sidecar.labels, stability, tuple(_notes(labels, stability)))
+    return Preprocessing(chain, stability, tuple(_notes(labels, stability)))
 
 
 def _check_finite(labels: Sequence[Label], where: str) -> None:

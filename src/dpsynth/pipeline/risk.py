@@ -22,7 +22,8 @@ from dpsynth.anonymization.uniques import unique_sets
 from dpsynth.anonymization.verifying import meant
 from dpsynth.anonymization.wildcards import wildcard_sizes
 from dpsynth.errors import UsageError
-from dpsynth.pipeline.anonymize_label import chain_of, is_synthetic
+from dpsynth.pipeline.anonymize_label import is_synthetic
+from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.pipeline.lost_lines import lost_lines
 from dpsynth.pipeline.policies import policy_for, population_table, whole_table
 from dpsynth.pipeline.progress import Progress, silent
@@ -85,7 +86,7 @@ def risk(
         sets=sets,
         examined=examined,
         disclosures=disclosures(classes),
-        synthetic=is_synthetic(chain_of(data)),
+        synthetic=is_synthetic(chain_of(data) or ()),
     )
 
 

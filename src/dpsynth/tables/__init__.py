@@ -12,11 +12,13 @@ from dpsynth.tables.atomic import atomic_write, check_not_itself, check_output
 from dpsynth.tables.sidecar import Sidecar, label_metadata, read_sidecar, verify_sidecar, write_sidecar
 
 if TYPE_CHECKING:
+    from dpsynth.tables.embedded import labels_within
     from dpsynth.tables.reader import TableReader
     from dpsynth.tables.reading import open_table, table_name
     from dpsynth.tables.writing import Written, check_format, is_csv, write_table
 
 _LATER = {
+    "labels_within": "embedded",
     "TableReader": "reader",
     "open_table": "reading",
     "table_name": "reading",
@@ -36,6 +38,7 @@ __all__ = [
     "check_output",
     "is_csv",
     "label_metadata",
+    "labels_within",
     "open_table",
     "read_sidecar",
     "table_name",

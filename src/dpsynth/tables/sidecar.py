@@ -14,7 +14,8 @@ from dpsynth.tables.atomic import atomic_write
 from dpsynth.tables.files import reading_error
 
 _VERSION = 1
-_METADATA_KEY = "dpsynth.labels"
+METADATA_KEY = "dpsynth.labels"
+"""Under which the label chain stands in the metadata of a Parquet or Arrow schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,28 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
 
 def label_metadata(labels: Sequence[str]) -> dict[str, str]:
     """The label chain as Parquet or Arrow schema metadata."""
-    return {_METADATA_KEY: json.dumps(list(labels))}
+    return {METADATA_KEY: json.dumps(list(labels))}
 
 
 def write_sidecar(path: str | os.PathLike[str], labels: Sequence[str], sha256: str) -> None:
-    """Write the sidecar of the table at ``path``, replacing one of an earlier table; atomic."""
-    content = {"dpsynth_sidecar": _VERSION, "file": Path(path).name, "sha256": sha256, "labels": list(labels)}
-    with atomic_write(sidecar_path(path), force=True) as part:
+    """Write the sidecar of the table at ``path``, replacing one of an earlier table; atomic.
+
+    It stands beside the file itself where ``path`` is a link to it.
+    """
+    real = os.path.realpath(path)
+    content = {"dpsynth_sidecar": _VERSION, "file": Path(real).name, "sha256": sha256, "labels": list(labels)}
+    with atomic_write(sidecar_path(real), force=True) as part:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_sidecar(path: str | os.PathLike[str]) -> Sidecar | None:
-    """The sidecar of the table at ``path``, or ``None`` if it has none; ``FileFormatError`` for a malformed one."""
+    """The sidecar of the table at ``path``, or ``None`` if it has none; ``FileFormatError`` for a malformed one.
+
+    It stands beside ``path``, or beside the file that ``path`` is a link to.
+    """
     place = sidecar_path(path)
+    if not os.path.lexists(place):
+        place = sidecar_path(os.path.realpath(path))
     try:
         content = json.loads(place.read_bytes())
     except FileNotFoundError:

@@ -9,7 +9,7 @@ import hashlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -21,6 +21,7 @@ from pyarrow import ipc, parquet
 
 from dpsynth.errors import UsageError
 from dpsynth.tables.atomic import atomic_write, writing_error
+from dpsynth.tables.sidecar import label_metadata, write_sidecar
 
 _Add = Callable[[pa.RecordBatch], None]
 _GROUP_ROWS = 1 << 20
@@ -42,23 +43,29 @@ def write_table(
     *,
     force: bool,
     metadata: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> Written:
     """Write the batches, all of this schema, in the format of the extension; ``-`` is CSV to standard output.
 
     The file is complete or absent. Memory is one batch (Parquet: one row group of about a million rows).
-    ``metadata`` goes into Parquet and Arrow schemas; CSV has no place for it. The same batches give the same bytes
+    ``metadata`` goes into Parquet and Arrow schemas; CSV has no place for it. ``labels``: the label chain, which goes
+    there too, and into the sidecar, before the table appears: no table stands without it, whenever the process ends.
+    The same batches give the same bytes
     with the same library versions. Raises ``UsageError`` for an unknown extension and what ``atomic_write`` raises.
     """
     target = os.fspath(path)
     if target == "-":
         return _to_stdout(batches, schema)
     opened = _format_of(target)
-    tagged = schema.with_metadata({**(schema.metadata or {}), **(metadata or {})} or None)
+    said = {} if labels is None else label_metadata(labels)
+    tagged = schema.with_metadata({**(schema.metadata or {}), **(metadata or {}), **said} or None)
     with atomic_write(target, force=force) as part:
         with part.open("wb") as file, opened(file, tagged) as add:
             rows = _write_all(batches, add)
         with part.open("rb") as written:
             digest = hashlib.file_digest(written, "sha256").hexdigest()
+        if labels is not None:
+            write_sidecar(target, labels, digest)
     return Written(target, rows, digest)
 
 

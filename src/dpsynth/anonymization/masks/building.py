@@ -89,6 +89,8 @@ def _sets(part: FormatPart) -> tuple[str, ...]:
         sets = ALPHABETS["shape"][:2]
     if any(len(set(one)) != len(one) or len(one) < 2 for one in sets):
         raise WrongKey(f"{place}.alphabet", "lists two characters or more, none of them twice")
+    if any(one.isspace() for one in "".join(sets)):
+        raise WrongKey(f"{place}.alphabet", "holds white space, which tells no two values apart at their ends")
     letters = "".join((*sets, part.keep))
     if any(ord(one) < 32 or 0xD800 <= ord(one) <= 0xDFFF for one in letters):
         raise WrongKey(place, "holds a character that is no text")

@@ -61,7 +61,10 @@ class Iban:
         length = counted.sum(axis=1)
         obeys = known & (length > 4) & (length <= _LONGEST_IBAN)
         obeys &= _remainders(texts, counted, place, zeros=False) == 1
-        return head, obeys
+        # 00, 01 and 99 leave the remainders of 97, 98 and 02: of two that obey, one alone is what the rule writes.
+        tens, ones = (np.where(counted & (place == at), texts, _ZERO).max(axis=1) for at in (2, 3))
+        number = 10 * (tens.astype(np.int64) - _ZERO) + (ones.astype(np.int64) - _ZERO)
+        return head, obeys & (number >= 2) & (number <= 98)
 
     def written(self, texts: Characters, counted: Bits) -> None:
         """See ``Check.written``."""

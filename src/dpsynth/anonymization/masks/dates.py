@@ -67,7 +67,7 @@ class Shift:
 
     def _shifts(self, persons: pa.Array) -> tuple[Whole, NDArray[np.bool_]]:
         """The days of each row, and whether the row names a person."""
-        encoded = as_cells(persons).dictionary_encode()
+        encoded = trimmed(as_cells(persons)).dictionary_encode()
         drawn = self.hashing.numbers(encoded.dictionary.to_pylist(), self.most - self.least + 1)
         table = np.array([*(self.least + number for number in drawn), 0], dtype=np.int64)
         places = np.asarray(encoded.indices.fill_null(len(drawn)).to_numpy(zero_copy_only=False))

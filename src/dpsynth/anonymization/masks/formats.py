@@ -51,7 +51,9 @@ class Format:
         """The texts; ``DataMismatchError`` when there are more than 256 patterns of sets and kept characters."""
         texts = decoded(cells)
         short = pc.less_equal(pc.utf8_length(texts), LONGEST)
-        texts = pc.if_else(short, texts, pa.scalar(None, texts.type))
+        # Zeros pad the matrix of characters: in a text they would be lost, and two texts one.
+        plain = pc.and_(short, pc.invert(pc.match_substring(texts, "\0")))
+        texts = pc.if_else(plain, texts, pa.scalar(None, texts.type))
         fits = np.asarray(texts.is_valid().to_numpy(zero_copy_only=False))
         if not len(texts) or not fits.any():
             return pa.nulls(len(texts), pa.string())

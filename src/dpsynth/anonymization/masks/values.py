@@ -19,6 +19,8 @@ def is_plain(kind: pa.DataType) -> bool:
     """Whether cells of this type are single values with a text: no lists, no structs."""
     if pa.types.is_dictionary(kind):
         return is_plain(kind.value_type)
+    if pa.types.is_interval(kind):
+        return False
     return is_text(kind) or pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
 
 
@@ -34,6 +36,8 @@ def as_cells(column: pa.Array) -> pa.Array:
         return as_bytes(column)
     if pa.types.is_floating(kind):
         return _whole_as_integers(column)
+    if pa.types.is_timestamp(kind):  # as UTC: the name of a time zone may be one that nobody knows
+        column = column.view(pa.int64()).view(pa.timestamp(kind.unit))
     return column.cast(pa.string()).cast(pa.binary())
 
 
