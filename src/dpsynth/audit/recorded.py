@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Asked:
     @property
     def loss(self) -> PrivacyLoss:
         """What the primitive costs, from its law, sensitivity and scale."""
-        return laws.LOSSES[self.law](self.sensitivity, self.scale)
+        return _charge(self.law, self.sensitivity, self.scale)
 
 
 def log_probability(asked: Asked, exact: NDArray[np.int64]) -> float:
@@ -70,6 +71,22 @@ _SELECTIONS: dict[str, _Law] = {
     "exponential": laws.noisy_max_log_probabilities,
     "permute-and-flip": laws.permute_and_flip_log_probabilities,
 }
+
+
+# Thousands of runs of one mechanism ask for the same few scales, and exact fractions take milliseconds.
+_selection_scale = lru_cache(4096)(laws.selection_scale)
+
+
+@lru_cache(4096)
+def _measured_scales(
+    governor: Governor, sensitivity: int, loss: PrivacyLoss, weights: tuple[int, ...]
+) -> tuple[float, ...]:
+    return tuple(laws.measured_scales(governor, sensitivity, loss, weights))
+
+
+@lru_cache(4096)
+def _charge(law: str, sensitivity: int, scale: float) -> PrivacyLoss:
+    return laws.LOSSES[law](sensitivity, scale)
 
 
 @dataclass(eq=False)
@@ -150,9 +167,9 @@ class RecordedQueryable:
         """Noisy marginals, charged together at most ``loss``, as ``Queryable.measure`` promises."""
         self._check(cliques, loss)
         sensitivity = laws.measure_sensitivity(self.unit.max_rows)
-        scales = laws.measured_scales(self.governor, sensitivity, loss, weights or [1] * len(cliques))
+        scales = _measured_scales(self.governor, sensitivity, loss, tuple(weights or [1] * len(cliques)))
         law = "laplace" if self.governor is Governor.PURE else "gaussian"
-        charged = [laws.LOSSES[law](sensitivity, scale) for scale in scales]
+        charged = [_charge(law, sensitivity, scale) for scale in scales]
         receipt = self._run.charge(laws.stated(self.governor, charged))
         answers = []
         for clique, exact, scale in zip(cliques, self._source.counts(cliques), scales, strict=True):
@@ -168,9 +185,9 @@ class RecordedQueryable:
         self._check([candidate.clique for candidate in candidates], loss)
         largest = max(candidate.weight for candidate in candidates)
         sensitivity = laws.score_sensitivity(largest, self.unit.max_rows)
-        scale = laws.selection_scale(self.governor, sensitivity, loss)
+        scale = _selection_scale(self.governor, sensitivity, loss)
         law = "permute-and-flip" if self.governor is Governor.PURE else "exponential"
-        receipt = self._run.charge(laws.stated(self.governor, [laws.LOSSES[law](sensitivity, scale)]))
+        receipt = self._run.charge(laws.stated(self.governor, [_charge(law, sensitivity, scale)]))
         counts = self._source.counts([candidate.clique for candidate in candidates])
         scores = [
             laws.score(exact, one.estimate, one.weight, one.penalty)
