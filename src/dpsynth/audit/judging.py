@@ -35,6 +35,32 @@ class Measured:
     facts: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Observed:
+    """What an attack found, before a policy says how much of it is accepted: the fields are those of ``Measured``."""
+
+    risk: str
+    attack: str
+    threat_model: str
+    group: str
+    measure: str
+    estimate: Estimate
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+    def against(self, threshold: float) -> Measured:
+        """The same with the largest value that is accepted."""
+        return Measured(
+            self.risk,
+            self.attack,
+            self.threat_model,
+            self.group,
+            self.measure,
+            self.estimate,
+            threshold,
+            self.facts,
+        )
+
+
 def judged(measured: Sequence[Measured], alpha: float = ALPHA) -> tuple[InternalFinding, ...]:
     """One finding each, in their order; Holm's correction runs over all of them together."""
     failed = holm([(one.estimate, one.threshold) for one in measured], alpha)

@@ -9,8 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from dpsynth.audit.rates import Advantage, Auc, Rate, Scores, TruePositives
+from dpsynth.audit.judging import Observed
+from dpsynth.audit.rates import Advantage, Auc, Estimate, Rate, Scores, TruePositives
 from dpsynth.errors import UsageError
+
+FALSE_POSITIVES = (0.001, 0.01)
+"""Where true positives are reported (Carlini et al. 2022): an attacker who is rarely wrong harms those he finds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,17 @@ class AttackResult:
         n, m = len(self.members) // 2, len(self.controls) // 2
         cut = best_cut(self.members[:n], self.controls[:m])
         return Advantage(Rate.of(self.members[n:] > cut), Rate.of(self.controls[m:] > cut))
+
+    def observed(self) -> tuple[Observed, ...]:
+        """Advantage, 2 AUC − 1 and true positives at each of ``FALSE_POSITIVES``, as estimates of the risk ``membership``."""
+        low, high = self.auc.interval().low, self.auc.interval().high
+        facts = {"auc": self.auc.area, "auc_low": low, "auc_high": high}
+        rates = {f"true positives at {f:.1%} false positives": self.true_positives(f) for f in FALSE_POSITIVES}
+        estimates: dict[str, Estimate] = {"advantage": self.advantage, "2 AUC - 1": self.auc, **rates}
+        return tuple(
+            Observed("membership", self.name, self.threat_model, self.group, measure, estimate, facts)
+            for measure, estimate in estimates.items()
+        )
 
     def roc(self, points: int = 200) -> list[tuple[float, float]]:
         """(FPR, TPR) along the curve from (0, 0) to (1, 1), at most ``points`` of them; the diagonal without scores."""
