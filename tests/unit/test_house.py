@@ -130,13 +130,20 @@ PROOF_PAGES = {
     "ledger/machine.py": "ledger",
 }
 
+# The audit's answers are about made-up tables it owns (design 3.10).
 BIRTHPLACES = {
-    "NoisyMarginal": {"curator/curator.py", "curator/measure.py", "privacy/answers.py"},
-    "Selection": {"curator/curator.py", "curator/select.py", "privacy/answers.py"},
+    "NoisyMarginal": {"curator/curator.py", "curator/measure.py", "privacy/answers.py", "audit/recorded.py"},
+    "Selection": {"curator/curator.py", "curator/select.py", "privacy/answers.py", "audit/recorded.py"},
     "Categories": {"curator/categories.py", "privacy/discoveries.py"},
     "DistinctCount": {"curator/distinct.py", "privacy/discoveries.py"},
     "ClaimedMarginal": {"pipeline/marginal_table.py", "models/claims.py"},
-    "Receipt": {"ledger/transaction.py", "ledger/machine.py", "privacy/answers.py", "privacy/receipt.py"},
+    "Receipt": {
+        "ledger/transaction.py",
+        "ledger/machine.py",
+        "privacy/answers.py",
+        "privacy/receipt.py",
+        "audit/recorded.py",
+    },
 }
 READERS_OF_RECORDS = ("models/", "privacy/", "ledger/")
 # --- sizes -----------------------------------------------------------------------------------------------------
@@ -238,7 +245,8 @@ def test_a_released_answer_has_one_birthplace(kind: str) -> None:
         if name not in BIRTHPLACES[kind] and births(text, kind)
     }
     assert not elsewhere
-    assert len([name for name in sources() if births(sources()[name], kind)]) <= 2
+    real = [name for name in sources() if births(sources()[name], kind) and not name.startswith("audit/")]
+    assert len(real) <= 2
 
 
 def test_births_sees_every_disguise() -> None:

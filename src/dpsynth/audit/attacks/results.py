@@ -1,0 +1,105 @@
+"""What a membership attack hands out: the scores of fitted and held-out records, and the figures that follow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dpsynth.audit.judging import Observed
+from dpsynth.audit.rates import Advantage, Auc, Estimate, Rate, Scores, TruePositives
+from dpsynth.errors import UsageError
+
+FALSE_POSITIVES = (0.001, 0.01)
+"""Where true positives are reported (Carlini et al. 2022): an attacker who is rarely wrong harms those he finds."""
+
+
+@dataclass(frozen=True, eq=False)
+class AttackResult:
+    """The scores of one membership attack on one group of records: higher means a member.
+
+    ``members`` and ``controls``: float64, finite, records in random order. ``cut``: the threshold of a test that is
+    known in advance (0 for a log-likelihood ratio); without one the first half of the records finds it and only the
+    second half counts. ``group``: ``random`` or ``vulnerable``.
+    """
+
+    name: str
+    threat_model: str
+    group: str
+    members: Scores
+    controls: Scores
+    cut: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.members).all() and np.isfinite(self.controls).all()):
+            raise UsageError("a score of an attack is not a finite number", where=self.name)
+
+    @cached_property
+    def auc(self) -> Auc:
+        """The area under the ROC curve."""
+        return Auc.of(self.members, self.controls)
+
+    def true_positives(self, false_positives: float) -> TruePositives:
+        """Members found at this rate of false alarms; 0 of 0 when there are too few controls to set a threshold."""
+        if not 0 < false_positives < 1:
+            raise UsageError("a rate of false positives lies strictly between 0 and 1")
+        rank = math.floor(false_positives * (len(self.controls) + 1))
+        if rank < 1:
+            return TruePositives(Rate(0, 0), len(self.controls), false_positives)
+        place = len(self.controls) - rank
+        cut = np.partition(self.controls, place)[place]
+        return TruePositives(Rate.of(self.members > cut), len(self.controls), false_positives)
+
+    @cached_property
+    def advantage(self) -> Advantage:
+        """TPR − FPR of the test at ``cut``."""
+        if self.cut is not None:
+            return Advantage(Rate.of(self.members > self.cut), Rate.of(self.controls > self.cut))
+        n, m = len(self.members) // 2, len(self.controls) // 2
+        cut = best_cut(self.members[:n], self.controls[:m])
+        return Advantage(Rate.of(self.members[n:] > cut), Rate.of(self.controls[m:] > cut))
+
+    def observed(self) -> tuple[Observed, ...]:
+        """Advantage, 2 AUC − 1 and true positives at each of ``FALSE_POSITIVES``, as estimates of the risk ``membership``."""
+        low, high = self.auc.interval().low, self.auc.interval().high
+        facts = {"auc": self.auc.area, "auc_low": low, "auc_high": high}
+        rates = {f"true positives at {f:.1%} false positives": self.true_positives(f) for f in FALSE_POSITIVES}
+        estimates: dict[str, Estimate] = {"advantage": self.advantage, "2 AUC - 1": self.auc, **rates}
+        return tuple(
+            Observed("membership", self.name, self.threat_model, self.group, measure, estimate, facts)
+            for measure, estimate in estimates.items()
+        )
+
+    def roc(self, points: int = 200) -> list[tuple[float, float]]:
+        """(FPR, TPR) along the curve from (0, 0) to (1, 1), at most ``points`` of them; the diagonal without scores."""
+        if not (len(self.members) and len(self.controls)):
+            return [(0.0, 0.0), (1.0, 1.0)]
+        false, true = _curve(self.members, self.controls)
+        kept = np.unique(np.linspace(0, len(false) - 1, points).astype(np.int64))
+        return list(zip(false[kept].tolist(), true[kept].tolist(), strict=True))
+
+
+def best_cut(members: Scores, controls: Scores) -> float:
+    """The score above which TPR − FPR is largest on these records, halfway between two of them; +∞ if none is."""
+    if not (len(members) and len(controls)):
+        return math.inf
+    false, true = _curve(members, controls)
+    best = int(np.argmax(true - false))
+    values = np.unique(np.concatenate([members, controls]))[::-1]
+    if best == 0:
+        return math.inf
+    return -math.inf if best == len(values) else float(values[best - 1 : best + 1].mean())
+
+
+def _curve(members: Scores, controls: Scores) -> tuple[Any, Any]:
+    """FPR and TPR of every test ``score >= v``, v from +∞ down through all scores."""
+    values = np.unique(np.concatenate([members, controls]))[::-1]
+    rates = []
+    for scores in (controls, members):
+        ordered = np.sort(scores)
+        above = len(scores) - np.searchsorted(ordered, values, "left")
+        rates.append(np.concatenate([[0.0], above / len(scores)]))
+    return rates[0], rates[1]
