@@ -9,8 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from noise_laws import audit_flip, audit_gaussian, audit_laplace, audit_selection, rejected
 
+from dpsynth.audit.primitives import audit_flip, audit_gaussian, audit_laplace, audit_selection, rejected
 from dpsynth.curator.curator import Curator
 from dpsynth.domain import Domain
 from dpsynth.privacy.governor import Governor
