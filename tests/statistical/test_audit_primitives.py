@@ -8,13 +8,23 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from dpsynth.audit import exact_losses as enumeration
-from dpsynth.audit.exact_losses import SENSITIVITIES, exact_loss, exact_losses
+from dpsynth.audit.exact_losses import (
+    EPSILONS,
+    SENSITIVITIES,
+    exact_budget,
+    exact_loss,
+    exact_losses,
+    exact_threshold,
+)
+from dpsynth.audit.primitives import repeated
 from dpsynth.pipeline import audit_primitives
-from dpsynth.pipeline.audit_primitives import room_cases
+from dpsynth.pipeline.audit_primitives import repeats, room_cases
 from dpsynth.privacy import laws
+from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.laws import LOSSES
 from dpsynth.privacy.loss import PrivacyLoss
 
@@ -24,7 +34,7 @@ OWN = {"gaussian": "rho", "laplace": "epsilon", "exponential": "rho", "permute-a
 
 def test_every_charge_covers_the_exact_loss():
     cases = list(exact_losses())
-    assert len(cases) == 4 * 3 * 5
+    assert len(cases) == 5 * 3 * 5 + 2 * 5
     assert [case for case in cases if not case.passed] == []
 
 
@@ -47,6 +57,36 @@ def test_a_wrong_charge_is_seen(law, factor, monkeypatch):
     monkeypatch.setitem(enumeration.LOSSES, law, wrong)
     case = exact_loss(law, 2, 68.5)
     assert not case.passed or case.used[OWN[law]] < 0.995
+
+
+def test_thresholds_and_budgets_are_hardly_above_what_they_need():
+    assert all(exact_threshold(rows, 34.25 * rows).used["delta"] > 0.8 for rows in SENSITIVITIES)
+    # A Gaussian uses its whole GDP budget; zCDP pays for more than that.
+    assert all(exact_budget(Governor.GDP, epsilon).used["delta"] > 0.99 for epsilon in EPSILONS[:3])
+
+
+def test_a_threshold_that_is_too_low_is_seen(monkeypatch):
+    right = enumeration.least_threshold
+    monkeypatch.setattr(enumeration, "least_threshold", lambda *given: right(*given) - 8)
+    assert not exact_threshold(1, 34.25).passed
+
+
+@pytest.mark.parametrize("governor", [Governor.ZCDP, Governor.GDP])
+def test_a_budget_that_is_too_large_is_seen(governor, monkeypatch):
+    right = enumeration.budget_of
+    monkeypatch.setattr(enumeration, "budget_of", lambda epsilon, *given: right(epsilon * Fraction(5, 4), *given))
+    assert not exact_budget(governor, Fraction(1)).passed
+
+
+def test_two_draws_share_nothing():
+    assert all(one.passed for one in repeats(2_000))
+
+
+def test_noise_that_is_used_twice_is_seen():
+    noise = np.random.default_rng(0).integers(-30, 30, 200)
+    assert not repeated("t", 12.35, noise, noise).passed
+    once = np.where(np.arange(200) < 50, noise, 99)
+    assert not repeated("t", 12.35, noise, once).passed, "a quarter of it"
 
 
 def test_the_room_spends_what_it_is_asked():

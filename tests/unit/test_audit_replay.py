@@ -50,6 +50,7 @@ def test_the_tables_are_what_they_say():
             sizes = [len(one.units) - len(table.units) for one in table.neighbors()]
             assert sizes.count(1) == len(ADDED)
             assert sizes.count(-1) == min(len(table.units), 2)
+            assert sizes.count(0) == (unit == PERSON), "rows of nobody"
 
 
 def rows_of(count):

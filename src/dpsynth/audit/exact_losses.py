@@ -1,4 +1,4 @@
-"""What primitives really lose, by enumerating their laws on worst-case inputs, against what they are charged.
+"""What primitives, thresholds and budgets really lose, by enumerating laws on worst-case inputs, against their charges.
 
 No draw is made, so nothing here can alarm by chance: a charge below the exact loss is a fault in the accounting of
 ``privacy/laws.py``, and a charge far above it is noise that nobody asked for.
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from dpsynth.audit.primitives import flip_law, gaussian_law, laplace_law, selection_law
+from dpsynth.privacy.conversions import DELTA_CONVERSION, budget_of
 from dpsynth.privacy.governor import Governor
-from dpsynth.privacy.laws import LOSSES
-from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.laws import LOSSES, measured_scales
+from dpsynth.privacy.loss import UNITS, PrivacyLoss
+from dpsynth.privacy.thresholds import least_threshold
 
 ORDERS = (1.001, 1.1, 1.5, 2.0, 4.0, 8.0, 32.0)
 """Orders of the Rényi divergences that zCDP bounds."""
@@ -26,6 +28,9 @@ RELATIVE_SCALES = (1.0, 1.7, 4.3, 10.0, 34.25)
 """Scales, in sensitivities."""
 SENSITIVITIES = (1, 2, 5)
 CANDIDATES = (2, 3, 12)
+EPSILONS = (Fraction(1, 2), Fraction(1), Fraction(2), Fraction(4), Fraction(10))
+"""Of the budgets whose largest Gaussian answer is enumerated."""
+DELTA = Fraction(1, 10**5)
 SLACK = 1e-9
 """Room for the rounding of float64 in the enumeration."""
 _LEAST_DELTA = 1e-11
@@ -35,7 +40,9 @@ Law = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ExactLoss:
-    """``used``: by currency, the largest exact loss over the worst-case inputs, as part of the charge."""
+    """``law``: what was enumerated. ``used``: by currency, the largest exact loss over worst-case inputs, as part of the
+    charge.
+    """
 
     law: str
     sensitivity: int
@@ -49,11 +56,15 @@ class ExactLoss:
 
 
 def exact_losses() -> Iterator[ExactLoss]:
-    """Every law of the room at every sensitivity and relative scale."""
-    for law in LOSSES:
-        for sensitivity in SENSITIVITIES:
-            for relative in RELATIVE_SCALES:
+    """Every law of the room, the thresholds of discoveries and the conversion of budgets, at several settings."""
+    for sensitivity in SENSITIVITIES:
+        for relative in RELATIVE_SCALES:
+            for law in LOSSES:
                 yield exact_loss(law, sensitivity, relative * sensitivity)
+            yield exact_threshold(sensitivity, relative * sensitivity)
+    for governor in (Governor.ZCDP, Governor.GDP):
+        for epsilon in EPSILONS:
+            yield exact_budget(governor, epsilon)
 
 
 def exact_loss(law: str, sensitivity: int, scale: float) -> ExactLoss:
@@ -65,6 +76,29 @@ def exact_loss(law: str, sensitivity: int, scale: float) -> ExactLoss:
             for currency, part in _used(first, second, charge):
                 used[currency] = max(part, used.get(currency, 0.0))
     return ExactLoss(law, sensitivity, scale, used)
+
+
+def exact_threshold(rows: int, scale: float) -> ExactLoss:
+    """How likely the keys of one unit are released at the least threshold for a delta of 1e-5, as part of that delta.
+
+    A unit's rows lie in one key, or each in a key of its own.
+    """
+    threshold = least_threshold(rows, scale, int(DELTA * UNITS))
+    support, weights = gaussian_law(scale)
+    together = float(weights[support >= threshold - rows].sum())
+    apart = -math.expm1(rows * math.log1p(-float(weights[support >= threshold - 1].sum())))
+    return ExactLoss("threshold", rows, scale, {"delta": max(together, apart) / float(DELTA)})
+
+
+def exact_budget(governor: Governor, epsilon: Fraction) -> ExactLoss:
+    """The exact delta at epsilon of a Gaussian answer that spends a whole (epsilon, 1e-5) budget, as part of what the
+    conversion may use of that delta.
+    """
+    (scale,) = measured_scales(governor, 1, budget_of(epsilon, DELTA, governor))
+    ((first, second),) = _pairs("gaussian", 1, scale)
+    exact = float(np.maximum(first - math.exp(epsilon) * second, 0).sum())
+    used = {"delta": exact / float(DELTA * DELTA_CONVERSION)}
+    return ExactLoss(f"{governor} budget of epsilon {epsilon}", 1, scale, used)
 
 
 def _used(first: Law, second: Law, charge: PrivacyLoss) -> Iterator[tuple[str, float]]:

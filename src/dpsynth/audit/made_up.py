@@ -51,11 +51,14 @@ ADDED = {
 
 @dataclass(frozen=True)
 class MadeUpTable:
-    """``units``: the CSV lines of each unit, without the person. ``change`` says how a neighbor came about."""
+    """``units``: the CSV lines of each unit, without the person. ``nobodys``: lines that name no person. ``change``:
+    how a neighbor came about.
+    """
 
     name: str
     unit: Unit
     units: tuple[tuple[str, ...], ...]
+    nobodys: tuple[str, ...] = ()
     change: str = ""
 
     @property
@@ -67,13 +70,15 @@ class MadeUpTable:
     def csv(self) -> str:
         """The table as CSV text."""
         rows = (f"p{number},{line}" for number, lines in enumerate(self.units) for line in lines)
-        return "\n".join([HEADER, *rows]) + "\n"
+        return "\n".join([HEADER, *rows, *(f",{line}" for line in self.nobodys)]) + "\n"
 
     def neighbors(self) -> Iterator[MadeUpTable]:
         """Tables with one unit more, of every kind, and with one unit less.
 
-        An added person has 50 rows, of which a bound keeps ``max_rows``.
+        An added person has 50 rows, of which a bound keeps ``max_rows``; 50 rows that name nobody keep none.
         """
+        if self.unit.column is not None:
+            yield replace(self, nobodys=(PLAIN,) * 50, change="added: rows of nobody")
         for name, line in ADDED.items():
             lines = (line,) * (1 if self.unit.column is None else 50)
             yield replace(self, units=(*self.units, lines), change=f"added: {name}")

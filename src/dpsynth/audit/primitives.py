@@ -47,6 +47,30 @@ class Case:
         return min(1.0, min(self.p_values.values()) * len(self.p_values))
 
 
+@dataclass(frozen=True)
+class Repeated:
+    """Two arrays of noise of one scale, drawn one after the other: in how many of the cells they agree."""
+
+    mechanism: str
+    scale: float
+    cells: int
+    equal: int
+    p_value: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether they agree about as often as independent draws do; alarms falsely once in 1e8."""
+        return self.p_value >= FALSE_ALARM / 100
+
+
+def repeated(mechanism: str, scale: float, first: NDArray[np.int64], second: NDArray[np.int64]) -> Repeated:
+    """Whether two arrays of discrete Gaussian noise share their randomness: an exact binomial test of equal cells."""
+    law = gaussian_law(scale)[1]
+    equal, chance = int((first == second).sum()), float((law**2).sum())
+    p_value = binomial(np.array([equal]), np.array([first.size]), np.array([chance]))
+    return Repeated(mechanism, scale, first.size, equal, p_value)
+
+
 def gaussian_law(scale: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The support within 12 scales (the rest weighs less than 1e-30) and its probabilities."""
     reach = math.ceil(12 * scale) + 2

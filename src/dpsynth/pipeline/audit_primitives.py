@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
@@ -16,11 +16,13 @@ from dpsynth.audit.primitives import (
     SCALES,
     SELECTION_SCALES,
     Case,
+    Repeated,
     audit_flip,
     audit_gaussian,
     audit_laplace,
     audit_selection,
     rejected,
+    repeated,
 )
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.mechanisms import DiscreteGaussian, NoisyMax
@@ -54,12 +56,20 @@ def mechanism_cases(draws: int, picks: int) -> Iterator[Case]:
         yield audit_flip(scale, PermuteAndFlip(1, scale), picks)
 
 
+def repeats(cells: int) -> Iterator[Repeated]:
+    """Whether two mechanisms of one scale, as in two fits, ever draw the same noise."""
+    zeros, scale = np.zeros(cells, dtype=np.int64), 12.35
+    for name, kind in (("discrete Gaussian", DiscreteGaussian), ("discrete Gaussian by table", TableGaussian)):
+        yield repeated(name, scale, kind(1, scale)(zeros), kind(1, scale)(zeros))
+
+
 @dataclass(frozen=True)
 class RoomCase:
     """One question to a curator over a table without rows, so that what it answers is noise alone.
 
     ``asked`` and ``drawn``: the loss it may cost, and what the ledger recorded, in the governor's currency.
     ``reconciled``: whether the answers' scales cost exactly what was drawn. ``noise``: the noise against their scales.
+    ``repeats``: answers of one question against each other.
     """
 
     question: str
@@ -69,12 +79,14 @@ class RoomCase:
     drawn: float
     reconciled: bool
     noise: tuple[Case, ...]
+    repeats: tuple[Repeated, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether what was asked for was spent, to one part in 1e9, recorded, and turned into noise of that scale."""
         spent = 1 - 1e-9 <= self.drawn / self.asked <= 1
-        return self.reconciled and spent and not rejected(list(self.noise))
+        fresh = all(one.passed for one in self.repeats)
+        return self.reconciled and spent and fresh and not rejected(list(self.noise))
 
 
 def room_cases(draws: int, picks: int) -> Iterator[RoomCase]:
@@ -105,10 +117,14 @@ def _room(governor: Governor, unit: Unit, cells: int) -> tuple[Curator, Transact
 def _measured(governor: Governor, unit: Unit, cells: int) -> RoomCase:
     curator, transaction = _room(governor, unit, cells)
     asked = PrivacyLoss.budget(rho=_TENTH, mu2=_TENTH, epsilon=_TENTH)
-    answers = curator.measure([("a",), ("a",)], asked, [1, 3])
+    answers = curator.measure([("a",), ("a",), ("a",)], asked, [1, 3, 3])
     audit = audit_laplace if governor is Governor.PURE else audit_gaussian
     noise = tuple(audit(one.scale, partial(np.add, one.values), cells) for one in answers)
-    return _case("measure", (curator, transaction), asked, answers, noise)
+    case = _case("measure", (curator, transaction), asked, answers, noise)
+    if governor is Governor.PURE:
+        return case
+    _, second, third = answers
+    return replace(case, repeats=(repeated("one question", second.scale, second.values, third.values),))
 
 
 def _selected(governor: Governor, unit: Unit, picks: int) -> RoomCase:
