@@ -32,7 +32,7 @@ def test_every_method_replays_from_csv(method, monkeypatch):
     fit = synthesizer(method).fit
     # Either kind of unit meets half of the methods here, and all of them in the dated audit.
     unit = (Unit(), PERSON)[NAMES.index(method) % 2]
-    outcomes = replays(fit, Governor.GDP, BUDGET, units=[unit])
+    outcomes = list(replays(fit, Governor.GDP, BUDGET, units=[unit]))
     assert [one.deviations for one in outcomes] == [()] * 5
     assert all(one.passed and one.primitives and one.neighbors >= len(ADDED) for one in outcomes)
     assert max(one.largest for one in outcomes) == 1, "some neighbor uses the whole sensitivity"

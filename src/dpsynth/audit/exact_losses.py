@@ -40,7 +40,7 @@ Law = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ExactLoss:
-    """``law``: what was enumerated. ``used``: by currency, the largest exact loss over worst-case inputs, as part of the
+    """``law``: what was enumerated. ``used``: by currency, the largest exact loss on worst-case inputs, as part of the
     charge.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,16 +26,14 @@ DELTA = Fraction(1, 10**5)
 
 def replays(
     fit: Fit, governor: Governor, budget: PrivacyLoss, *, units: Sequence[Unit] = UNITS, seed: int = 0
-) -> list[Replayed]:
+) -> Iterator[Replayed]:
     """The mechanism recorded on every made-up table and replayed on all its neighbors, for rows and for persons."""
-    outcomes = []
     with TemporaryDirectory() as folder:
         for unit in units:
             for table in made_up_tables(unit):
                 opened = [_opened(one, Path(folder), governor, budget, seed) for one in (table, *table.neighbors())]
                 named = [(one.change, open_) for one, open_ in zip(table.neighbors(), opened[1:], strict=True)]
-                outcomes.append(replayed(fit, f"{table.name}, unit {unit}", opened[0], named))
-    return outcomes
+                yield replayed(fit, f"{table.name}, unit {unit}", opened[0], named)
 
 
 def audit_budget(epsilon: Fraction, governor: Governor) -> PrivacyLoss:
