@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ CODES = {name: np.random.default_rng(1).integers(0, size, 60) for name, size in 
 PERSON = Unit("id", 3)
 
 
+@cache
 def budget(governor):
     return budget_of(Fraction(2), Fraction(0) if governor is Governor.PURE else Fraction(1, 10**6), governor)
 

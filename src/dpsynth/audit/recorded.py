@@ -157,9 +157,14 @@ class RecordedQueryable:
         return tuple(self._run.draws)
 
     @property
+    def budget(self) -> PrivacyLoss:
+        """What all questions together may cost."""
+        return self._run.budget
+
+    @property
     def remaining(self) -> PrivacyLoss:
         """What is left of the budget."""
-        return self._run.budget.minus(total([receipt.loss for receipt in self._run.draws]))
+        return self.budget.minus(total([receipt.loss for receipt in self._run.draws]))
 
     def measure(
         self, cliques: Sequence[Clique], loss: PrivacyLoss, weights: Sequence[int] | None = None
@@ -204,7 +209,7 @@ class RecordedQueryable:
         if self._coarsening:
             raise UsageError("a coarsened table cannot be coarsened again")
         source = _Coarser(self._source, buckets)
-        coarse = RecordedQueryable(source.domain, source, self.unit, self.governor, self._run.budget, self._run.rng)
+        coarse = RecordedQueryable(source.domain, source, self.unit, self.governor, self.budget, self._run.rng)
         coarse._run = self._run
         coarse._coarsening = tuple((attribute, tuple(array.tolist())) for attribute, array in buckets.items())
         return coarse
