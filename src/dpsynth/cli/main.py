@@ -44,6 +44,7 @@ AUDIT = {
     "mechanism": Entry(
         "Audit a method on made-up tables: replays, noise, charges, likelihood ratio.", "audit_mechanism"
     ),
+    "release": Entry("Attack a synthetic table with the real rows, and judge it under a gate.", "audit_release"),
 }
 
 ENTRIES = {

@@ -63,7 +63,7 @@ class AttackResult:
         return Advantage(Rate.of(self.members[n:] > cut), Rate.of(self.controls[m:] > cut))
 
     def observed(self) -> tuple[Observed, ...]:
-        """Advantage, 2 AUC − 1 and true positives at each of ``FALSE_POSITIVES``, as estimates of the risk ``membership``."""
+        """Advantage, 2 AUC − 1 and true positives at ``FALSE_POSITIVES``: estimates of the risk ``membership``."""
         low, high = self.auc.interval().low, self.auc.interval().high
         facts = {"auc": self.auc.area, "auc_low": low, "auc_high": high}
         rates = {f"true positives at {f:.1%} false positives": self.true_positives(f) for f in FALSE_POSITIVES}
