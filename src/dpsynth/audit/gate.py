@@ -54,8 +54,9 @@ class RulePart(_Part):
 class RiskPart(_Part):
     """A threshold of a measured risk: figures of this ``risk``, all of them or those of one ``measure``.
 
-    ``or_claim``: the lower of ``at_most`` and what the model's own claim allows an attacker. ``demand``: ``pass`` when
-    every upper bound must be below the threshold, ``no-failure`` when only a proven excess blocks.
+    ``or_claim``: the lower of ``at_most`` and what the model's own claim allows any attacker, for membership.
+    ``demand``: ``pass`` when every upper bound must be below the threshold, ``no-failure`` when only a proven excess
+    blocks.
     """
 
     risk: RiskName

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dpsynth.audit.attacks.results import AttackResult
+from dpsynth.audit.attacks.results import FALSE_POSITIVES, AttackResult, true_positives_at
 from dpsynth.audit.gate import Gate, RiskPart
 from dpsynth.audit.judging import Observed, judged, overall
-from dpsynth.audit.rates import claimed_advantage
+from dpsynth.audit.rates import claimed_advantage, claimed_true_positives
 from dpsynth.audit.rules import Ruling
 from dpsynth.evidence import INTERNAL_WATERMARK, InternalFigure, InternalFinding, Verdict
 
@@ -45,6 +45,17 @@ class Guarantee:
         if self.dp is not True or self.epsilon is None or self.delta is None:
             return None
         return claimed_advantage(self.epsilon, self.delta)
+
+    def allows(self, measure: str) -> float | None:
+        """The largest value of a membership measure that the claim leaves to anybody; ``None`` where it leaves all.
+
+        A curve that is nowhere more than t above the diagonal and below 1 encloses at most 1/2 + t − t²/2.
+        """
+        most = self.advantage
+        if most is None or self.epsilon is None or self.delta is None:
+            return None
+        rates = {true_positives_at(f): claimed_true_positives(f, self.epsilon, self.delta) for f in FALSE_POSITIVES}
+        return {"advantage": most, "2 AUC - 1": most * (2 - most), **rates}.get(measure)
 
     def to_dict(self) -> dict[str, Any]:
         """The claim as JSON-able data."""
@@ -129,7 +140,7 @@ def judged_by(
     """The figures that the gate has a threshold for, judged together, and those that it has none for."""
     asked = [(one, gate.risk_of(one.risk, one.measure)) for one in observed]
     parts = [(one, part) for one, part in asked if part is not None]
-    findings = judged([one.against(threshold(part, claim)) for one, part in parts], gate.document.alpha)
+    findings = judged([one.against(threshold(part, claim, one.measure)) for one, part in parts], gate.document.alpha)
     found = [Judged(finding, part.citation, part.demand) for finding, (_, part) in zip(findings, parts, strict=True)]
     return tuple(found), [one for one, part in asked if part is None]
 
@@ -149,11 +160,10 @@ def unmeasured(gate: Gate, observed: tuple[Observed, ...]) -> tuple[Ruling, ...]
     )
 
 
-def threshold(part: RiskPart, claim: Guarantee) -> float:
-    """What is accepted: the policy's number, or less where the claim promises less."""
-    if part.or_claim and claim.advantage is not None:
-        return min(part.at_most, claim.advantage)
-    return part.at_most
+def threshold(part: RiskPart, claim: Guarantee, measure: str) -> float:
+    """What is accepted of a measure: the policy's number, or less where the claim promises less."""
+    allowed = claim.allows(measure) if part.or_claim else None
+    return part.at_most if allowed is None else min(part.at_most, allowed)
 
 
 def _reported(one: Observed, alpha: float) -> dict[str, Any]:

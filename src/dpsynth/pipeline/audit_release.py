@@ -40,6 +40,7 @@ from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
 from dpsynth.tables import read_sidecar
 
+ADVANTAGE = "advantage"
 FEWEST, MOST = 500, 5_000
 """How many vulnerable records are attacked, whatever a threshold asks for."""
 
@@ -211,7 +212,8 @@ def _attack(
     """Every attack, where the gate has a threshold for any; as many records as its thresholds need."""
     if not gate.document.risks:
         return Attacked((), (), ())
-    smallest = min(threshold(part, claim) for part in gate.document.risks)
+    part = gate.risk_of("membership", ADVANTAGE)
+    smallest = 1.0 if part is None else threshold(part, claim, ADVANTAGE)
     quasi = [field.name for field in case.schema.modeled if field.role == "quasi" and field.name in case.schema.domain]
     return attacked(
         tables,

@@ -17,6 +17,11 @@ FALSE_POSITIVES = (0.001, 0.01)
 """Where true positives are reported (Carlini et al. 2022): an attacker who is rarely wrong harms those he finds."""
 
 
+def true_positives_at(false_positives: float) -> str:
+    """The name of that measure."""
+    return f"true positives at {false_positives:.1%} false positives"
+
+
 @dataclass(frozen=True, eq=False)
 class AttackResult:
     """The scores of one membership attack on one group of records: higher means a member.
@@ -66,7 +71,7 @@ class AttackResult:
         """Advantage, 2 AUC − 1 and true positives at ``FALSE_POSITIVES``: estimates of the risk ``membership``."""
         low, high = self.auc.interval().low, self.auc.interval().high
         facts = {"auc": self.auc.area, "auc_low": low, "auc_high": high}
-        rates = {f"true positives at {f:.1%} false positives": self.true_positives(f) for f in FALSE_POSITIVES}
+        rates = {true_positives_at(f): self.true_positives(f) for f in FALSE_POSITIVES}
         estimates: dict[str, Estimate] = {"advantage": self.advantage, "2 AUC - 1": self.auc, **rates}
         return tuple(
             Observed("membership", self.name, self.threat_model, self.group, measure, estimate, facts)
