@@ -63,10 +63,18 @@ class AttackResult:
         return Advantage(Rate.of(self.members[n:] > cut), Rate.of(self.controls[m:] > cut))
 
     def observed(self) -> tuple[Observed, ...]:
-        """Advantage, 2 AUC − 1 and true positives at each of ``FALSE_POSITIVES``, as estimates of the risk ``membership``."""
+        """Advantage, 2 AUC − 1 and the true positives at each of ``FALSE_POSITIVES``, of the risk ``membership``.
+
+        A rate of false positives that the controls are too few for is left out for any group but ``random``, where it
+        stands without trials.
+        """
         low, high = self.auc.interval().low, self.auc.interval().high
         facts = {"auc": self.auc.area, "auc_low": low, "auc_high": high}
-        rates = {f"true positives at {f:.1%} false positives": self.true_positives(f) for f in FALSE_POSITIVES}
+        rates = {
+            f"true positives at {f:.1%} false positives": self.true_positives(f)
+            for f in FALSE_POSITIVES
+            if self.group == "random" or f * (len(self.controls) + 1) >= 1
+        }
         estimates: dict[str, Estimate] = {"advantage": self.advantage, "2 AUC - 1": self.auc, **rates}
         return tuple(
             Observed("membership", self.name, self.threat_model, self.group, measure, estimate, facts)
