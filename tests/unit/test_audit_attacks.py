@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
 import pytest
 
+from attack_examples import DOMAIN, SMALL, everybody, population, release, seeded
 from dpsynth.audit.attacks.densities import chow_liu, shares, tree_log_ratio
 from dpsynth.audit.attacks.distances import mean_nearest, nearest, two_nearest
 from dpsynth.audit.attacks.inference import inference
@@ -16,8 +16,8 @@ from dpsynth.audit.attacks.membership import membership_attacks
 from dpsynth.audit.attacks.reconstruction import reconstruction
 from dpsynth.audit.attacks.singling_out import singling_out
 from dpsynth.audit.attacks.smoke import LABEL, smoke_test
-from dpsynth.audit.attacks.suite import Sizes, attacked
-from dpsynth.audit.attacks.tables import AttackedTables, Targets, chosen, first, joined, row_numbers, taken
+from dpsynth.audit.attacks.suite import attacked
+from dpsynth.audit.attacks.tables import AttackedTables, chosen, first, row_numbers, taken
 from dpsynth.audit.attacks.uniqueness import equivalence_classes, has_rare_code, support, unique_matches
 from dpsynth.audit.judging import by_risk, judged
 from dpsynth.audit.rates import Rate
@@ -27,37 +27,6 @@ from dpsynth.evidence import Color, Verdict
 from dpsynth.metrics import CodedTable
 
 ALPHA = 0.05
-DOMAIN = Domain(tuple("abcdefgh"), (12, 9, 7, 5, 4, 3, 2, 2))
-SMALL = Sizes(random=400, vulnerable=60, persons=400, predicates=300, smoke=200)
-
-
-def population(rows: int, rng: np.random.Generator, domain: Domain = DOMAIN) -> CodedTable:
-    """Columns that depend on one hidden class, with common and rare codes."""
-    hidden = rng.integers(0, 3, rows)
-    columns = {}
-    for number, name in enumerate(domain):
-        size = domain[name]
-        weights = 1 / np.arange(1, size + 1)
-        drawn = rng.choice(size, rows, p=weights / weights.sum())
-        columns[name] = np.where(rng.random(rows) < 0.5, (hidden * (number + 1)) % size, drawn).astype(np.uint8)
-    return CodedTable(domain, columns)
-
-
-def release(rng, fitted=1600, held_out=400, synthetic=1600, copied=0.0, domain=DOMAIN) -> AttackedTables:
-    """Independent draws of one population; a part of the synthetic rows are copies of fitted ones."""
-    real = population(fitted, rng, domain)
-    copies = taken(real, rng.permutation(fitted)[: round(copied * synthetic)])
-    return AttackedTables(
-        real,
-        population(held_out, rng, domain),
-        joined([population(synthetic - copies.rows, rng, domain), copies]),
-    )
-
-
-def everybody(tables: AttackedTables) -> Targets:
-    return Targets("random", tables.fitted, tables.held_out)
-
-
 # --- distances and densities ---------------------------------------------------------------------------------------
 
 
@@ -133,45 +102,6 @@ def test_tables_of_other_codings_are_refused():
         AttackedTables(population(5, rng), population(5, rng), population(5, rng, other))
     with pytest.raises(UsageError):
         chosen(release(rng), rng, random=0)
-
-
-# --- nothing leaks: nothing is found -------------------------------------------------------------------------------
-
-
-def test_false_alarms_of_every_attack_stay_below_five_percent():
-    """200 releases that no fitted row entered: each estimate's lower bound at 5 % is above 0 in at most 5 % + 4 sd,
-    and Holm's FAIL against 0 over all attacks in at most 5 % + 4 sd of the releases.
-    """
-    repeats, alarms, failed = 200, {}, 0
-    sizes = dataclasses.replace(SMALL, random=80, vulnerable=25, persons=80, predicates=100, smoke=1)
-    small = Domain(tuple("abcd"), (6, 4, 3, 2))
-    for seed in range(repeats):
-        rng = np.random.default_rng(1000 + seed)
-        tables = release(rng, 320, 160, 300, domain=small)
-        observed = attacked(tables, rng, sizes=sizes).observed
-        for one in observed:
-            if "true positives" not in one.measure:  # a rate, whose level without a leak is not 0
-                key = (one.risk, one.attack, one.measure, one.group)
-                alarms[key] = alarms.get(key, 0) + (one.estimate.lower(ALPHA) > 0)
-        verdicts = [f.verdict for f in judged([o.against(0.0) for o in observed if "true" not in o.measure])]
-        failed += Verdict.FAIL in verdicts
-    most = repeats * ALPHA + 4 * math.sqrt(repeats * ALPHA * (1 - ALPHA))
-    assert len(alarms) >= 20
-    assert {key: count for key, count in alarms.items() if count > most} == {}
-    assert failed <= most
-
-
-def test_true_positives_without_a_leak_match_the_false_positives():
-    """40 releases, 400 members each: the mean TPR at 1 % is within 4 sd of at most 1 %."""
-    found = []
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        tables = release(rng, 800, 800, 400)
-        results = membership_attacks(tables, chosen(tables, rng, random=400, vulnerable=40), rng)
-        found.append([r.true_positives(0.01).value for r in results if r.group == "random"])
-    means = np.mean(found, axis=0)
-    assert len(means) == 4
-    assert (means <= 0.01 + 4 * np.std(found, axis=0) / math.sqrt(40)).all()
 
 
 # --- planted leaks are found ---------------------------------------------------------------------------------------
@@ -346,7 +276,3 @@ def test_the_same_generator_gives_the_same_results():
     first_time, second = (attacked(tables, seeded(), sizes=SMALL) for _ in range(2))
     assert first_time.observed == second.observed
     assert first_time.smoke == second.smoke
-
-
-def seeded() -> np.random.Generator:
-    return np.random.default_rng(99)
