@@ -13,7 +13,7 @@ from dpsynth.audit.attacks.likelihood_ratio import log_likelihood_ratios
 from dpsynth.audit.attacks.membership import membership_attacks
 from dpsynth.audit.attacks.tables import chosen, first, taken
 from dpsynth.audit.judging import judged
-from dpsynth.audit.rates import Auc
+from dpsynth.audit.rates import Auc, Guesses
 from dpsynth.domain import Domain
 from dpsynth.errors import DomainError
 from dpsynth.evidence import Verdict
@@ -72,13 +72,13 @@ def test_the_ratio_is_that_of_two_tables_counted_in_full(law):
 
 
 def test_over_many_fits_the_scores_of_one_record_follow_the_gaussian_law():
-    """4,000 fits: for a member, a ratio has mean mu²/2 and variance mu² (4 standard errors), and the area under the
+    """2,000 fits: for a member, a ratio has mean mu²/2 and variance mu² (4 standard errors), and the area under the
     curve against a non-member is Phi(mu/√2) (4 standard deviations of it).
     """
     rng = np.random.default_rng(2)
     table, control = population(200, rng), population(1, rng)
     cliques = [("a",), ("b", "c"), ("d",)]
-    scale, fits = 6.0, 4_000
+    scale, fits = 6.0, 2_000
     mu = math.sqrt(len(cliques)) / scale
     member = first(table, 1)
     scores = np.empty((2, fits))
@@ -91,6 +91,21 @@ def test_over_many_fits_the_scores_of_one_record_follow_the_gaussian_law():
     assert scores.var(axis=1) == pytest.approx(np.full(2, mu**2), rel=4 * math.sqrt(2 / fits) + 0.01)
     area = Auc.of(scores[0], scores[1]).area
     assert area == pytest.approx(stats.norm.cdf(mu / math.sqrt(2)), abs=4 / math.sqrt(6 * fits))
+
+
+def test_guesses_of_refits_with_and_without_a_record_are_as_good_as_the_noise_allows():
+    """2,000 coins at mu = 1: right with probability Phi(1/2) = 0.69, within 4 standard deviations."""
+    rng = np.random.default_rng(3)
+    table, right = population(50, rng), 0
+    record, without = first(table, 1), taken(table, np.arange(1, 50))
+    cliques, scale = [("a",), ("b",), ("c",), ("d",)], 2.0
+    for coin in rng.integers(0, 2, 2_000):
+        answers = answered(table if coin else without, cliques, scale, rng)
+        right += (log_likelihood_ratios(record, table, answers, members=True)[0] > 0) == coin
+    guesses = Guesses(int(right), 2_000)
+    assert right / 2_000 == pytest.approx(stats.norm.cdf(0.5), abs=4 * 0.5 / math.sqrt(2_000))
+    assert guesses.lower(0.05) > 0.25
+    assert guesses.upper(0.05) < 0.5
 
 
 @pytest.mark.parametrize(("scale", "verdict"), [(0.05, Verdict.FAIL), (40.0, Verdict.PASS)])

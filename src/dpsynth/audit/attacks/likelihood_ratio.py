@@ -27,6 +27,8 @@ def log_likelihood_ratios(
     """Of every row log P[answers | others and the row] − log P[answers | others], nats, float64.
 
     ``others`` are all fitted rows: without the row itself when the rows are ``members`` (each one row of ``fitted``).
+    For refits of a fixed table with and without one record, hand in the table with it and ``members``, whichever was
+    fitted: a positive ratio guesses that the record was in (``rates.Guesses``).
     Exact if every fitted row was counted, one row per unit. Cost: the cells of the answers and one look-up per row
     and answer. Raises ``DomainError`` if an answer does not fit the domain.
     """
