@@ -88,7 +88,7 @@ def test_vulnerable_records_are_the_rare_ones_and_reference_rows_are_not_attacke
     random, vulnerable = found.groups
     assert found.reference.rows == 1000
     assert random.members.rows == random.controls.rows == 500
-    assert vulnerable.members.rows == 50
+    assert 50 <= vulnerable.members.rows <= 200
     assert 30 <= vulnerable.controls.rows <= 200
     assert mean_nearest(vulnerable.members, found.reference, 5).min() > np.median(
         mean_nearest(random.members, found.reference, 5)

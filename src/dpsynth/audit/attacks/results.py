@@ -22,8 +22,8 @@ class AttackResult:
     """The scores of one membership attack on one group of records: higher means a member.
 
     ``members`` and ``controls``: float64, finite, records in random order. ``cut``: the threshold of a test that is
-    known in advance (0 for a log-likelihood ratio); without one the first half of the records finds it and only the
-    second half counts. ``group``: ``random`` or ``vulnerable``.
+    known in advance (0 for a log-likelihood ratio); without one the first quarter of the records finds it and only
+    the others count. ``group``: ``random`` or ``vulnerable``.
     """
 
     name: str
@@ -58,13 +58,14 @@ class AttackResult:
         """TPR − FPR of the test at ``cut``."""
         if self.cut is not None:
             return Advantage(Rate.of(self.members > self.cut), Rate.of(self.controls > self.cut))
-        n, m = len(self.members) // 2, len(self.controls) // 2
+        n, m = len(self.members) // 4, len(self.controls) // 4
         cut = best_cut(self.members[:n], self.controls[:m])
         return Advantage(Rate.of(self.members[n:] > cut), Rate.of(self.controls[m:] > cut))
 
     def observed(self) -> tuple[Observed, ...]:
-        """Advantage, 2 AUC − 1 and the true positives at each of ``FALSE_POSITIVES``, of the risk ``membership``.
+        """The advantage and the true positives at each of ``FALSE_POSITIVES``, of the risk ``membership``.
 
+        The area under the curve is among the facts: it averages over tests, and the advantage is what a policy limits.
         A rate of false positives that the controls are too few for is left out for any group but ``random``, where it
         stands without trials.
         """
@@ -75,7 +76,7 @@ class AttackResult:
             for f in FALSE_POSITIVES
             if self.group == "random" or f * (len(self.controls) + 1) >= 1
         }
-        estimates: dict[str, Estimate] = {"advantage": self.advantage, "2 AUC - 1": self.auc, **rates}
+        estimates: dict[str, Estimate] = {"advantage": self.advantage, **rates}
         return tuple(
             Observed("membership", self.name, self.threat_model, self.group, measure, estimate, facts)
             for measure, estimate in estimates.items()

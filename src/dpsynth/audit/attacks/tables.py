@@ -56,9 +56,10 @@ class Chosen:
 def chosen(tables: AttackedTables, rng: np.random.Generator, *, random: int = 5_000, vulnerable: int = 500) -> Chosen:
     """Half of the held-out rows as reference; of the rest, and of the fitted rows, two groups of targets.
 
-    ``random``: at most this many of either kind. ``vulnerable``: those that stand furthest from the reference rows,
-    by one limit for both kinds, set so that about this many controls pass it and as many members are drawn. Memory:
-    blocks of a few MB. Time: (fitted + held-out) × reference × columns. Raises ``UsageError`` for a size below 1.
+    ``random``: at most this many of either kind. ``vulnerable``: those that stand furthest from the reference rows, by
+    one limit for both kinds, set so that about this many controls pass it; of the members, of whom there are more, up
+    to four times as many are drawn. Memory: blocks of a few MB. Time: (fitted + held-out) × reference × columns.
+    Raises ``UsageError`` for a size below 1.
     """
     if min(random, vulnerable) < 1:
         raise UsageError("the numbers of attacked records are at least 1")
@@ -76,7 +77,7 @@ def _vulnerable(members: CodedTable, controls: CodedTable, reference: CodedTable
     share = min(1.0, count / max(controls.rows, 1))
     limit = np.quantile(both, 1 - share) if len(both) else 0.0
     found = [taken(t, np.flatnonzero(d >= limit)) for t, d in zip((members, controls), distances, strict=True)]
-    return Targets("vulnerable", first(found[0], count), found[1])
+    return Targets("vulnerable", first(found[0], 4 * count), found[1])
 
 
 def taken(table: CodedTable, rows: Rows) -> CodedTable:
