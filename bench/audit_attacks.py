@@ -158,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="attacks of the release audit on Adult")
     parser.add_argument("--method", default="mst")
     parser.add_argument("--epsilon", type=float, default=1.0)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="of the split, the sample and the attacks, never of noise")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     figures = measured(arguments.method, arguments.epsilon, arguments.seed)

@@ -27,8 +27,8 @@ dpsynth: {version: 1, name: people, unit: UNIT}
 fields:
   - {name: id, type: string, dpsynth: {role: direct-id, source: public}}
   - {name: sex, type: string, constraints: {enum: [f, m]}, dpsynth: {source: public, role: quasi}}
-  - {name: age, type: integer, constraints: {minimum: 0, maximum: 79}, dpsynth: {source: public, bins: {width: 2}}}
-  - {name: pay, type: integer, constraints: {minimum: 0, maximum: 79}, dpsynth: {source: public, bins: {width: 2}}}
+  - {name: age, type: integer, constraints: {minimum: 0, maximum: 79}, dpsynth: {source: public, bins: {width: 1}}}
+  - {name: pay, type: integer, constraints: {minimum: 0, maximum: 79}, dpsynth: {source: public, bins: {width: 1}}}
   - {name: job, type: string, constraints: {enum: [a, b, c, d]}, dpsynth: {source: public}}
 """
 GATE = """\

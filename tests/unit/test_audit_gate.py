@@ -209,23 +209,21 @@ def test_what_the_claim_allows_of_every_measure():
     claim = Guarantee(True, 1.0, 0.0)
     allowed = [claim.allows(f"true positives at {f} false positives") for f in ("0.1%", "1.0%")]
     assert allowed == pytest.approx([0.0027183, 0.027183], rel=1e-4)
-    # The area under the best curve of (1, 0)-DP is below the bound, which holds for any curve of that advantage.
-    assert claim.allows("2 AUC - 1") == pytest.approx(0.7107, abs=1e-3)
     assert claim.allows("excess risk") is None
     assert Guarantee(False, 1.0, 0.0).allows("advantage") is None
 
 
 def test_a_figure_without_a_threshold_is_reported_and_not_judged():
     gate = parse_gate(GATE, "g")
-    findings, rest = judged_by(gate, Guarantee(True, 1.0, 0.0), (seen(), seen("2 AUC - 1"), seen(risk="inference")))
+    findings, rest = judged_by(gate, Guarantee(True, 1.0, 0.0), (seen(), seen("excess risk"), seen(risk="inference")))
     assert [one.finding.figure.name for one in findings] == ["advantage"]
-    assert [one.measure for one in rest] == ["2 AUC - 1", "advantage"]
+    assert [one.measure for one in rest] == ["excess risk", "advantage"]
     assert findings[0].finding.verdict is Verdict.PASS
 
 
 def test_a_risk_that_nobody_measured_is_no_pass():
     gate = parse_gate(GATE, "g")
     assert unmeasured(gate, (seen(),)) == ()
-    (found,) = unmeasured(gate, (seen("2 AUC - 1"),))
+    (found,) = unmeasured(gate, (seen("excess risk"),))
     assert found.verdict is Verdict.INCONCLUSIVE
     assert unmeasured(parse_gate(GATE.replace("demand: pass", "demand: no-failure"), "g"), ()) == ()

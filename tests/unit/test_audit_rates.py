@@ -92,11 +92,11 @@ def test_too_few_controls_set_no_threshold():
 
 
 def test_an_advantage_is_measured_on_records_that_did_not_choose_the_cut():
-    """Pure noise: a cut chosen on the same 40 + 40 records would show about 0.2 on average, this shows none."""
+    """Pure noise: a cut chosen on the same records would show about 0.15 on average, this shows none."""
     rng = np.random.default_rng(3)
     lows = []
     for _ in range(400):
-        result = AttackResult("made up", "none", "random", rng.normal(size=40), rng.normal(size=40))
+        result = AttackResult("made up", "none", "random", rng.normal(size=80), rng.normal(size=80))
         lows.append(result.advantage.members.value - result.advantage.controls.value)
     assert abs(np.mean(lows)) < 4 * np.std(lows) / 20
 
@@ -170,7 +170,7 @@ def test_an_unreachable_threshold_says_so():
     (found,) = judged([measured(Guesses(5, 10), 0.0)])
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.needed is None
-    assert "no number of trials" in found.words
+    assert "not below the accepted" in found.words
 
 
 def test_verdicts_put_together():
@@ -217,3 +217,20 @@ def test_what_a_claim_allows():
 def test_impossible_counts_are_refused():
     with pytest.raises(UsageError):
         Rate(3, 2)
+
+
+def test_an_advantage_without_anybody_to_find_a_cut_with_has_no_trials():
+    some = np.linspace(0, 1, 400)
+    for members, controls in ((some, some[:0]), (some[:0], some), (some, some[:3])):
+        found = AttackResult("a", "knows", "random", members, controls).advantage
+        assert found.trials == {"members": 0, "controls": 0}
+        assert (found.lower(0.05), found.upper(0.05)) == (0.0, 1.0)
+
+
+def test_a_test_that_would_call_everybody_alike_is_cut_in_the_middle():
+    # In the first quarter every control is above every member: the best test there says no to all.
+    members = np.concatenate([np.linspace(0.0, 0.4, 100), np.linspace(0.0, 1.0, 300)])
+    controls = np.concatenate([np.linspace(0.6, 1.0, 100), np.linspace(0.0, 1.0, 300)])
+    found = AttackResult("a", "knows", "random", members, controls).advantage
+    assert found.members.value == found.controls.value == pytest.approx(0.5, abs=0.01)
+    assert found.upper(0.05) > 0.1

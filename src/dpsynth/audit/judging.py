@@ -101,7 +101,7 @@ def _finding(one: Measured, alpha: float, *, fails: bool) -> InternalFinding:
     low, high = one.estimate.lower(alpha), one.estimate.upper(alpha)
     passes = high <= one.threshold and not fails
     verdict = Verdict.FAIL if fails else Verdict.PASS if passes else Verdict.INCONCLUSIVE
-    needed = None if verdict is not Verdict.INCONCLUSIVE else one.estimate.needed(one.threshold, alpha)
+    needed = _needed(one, alpha) if verdict is Verdict.INCONCLUSIVE else None
     value = one.estimate.value
     # The bounds of a rate may lie on one side of its point estimate only when nothing was tried.
     interval = Interval(min(low, value), max(high, value), 1 - 2 * alpha)
@@ -130,11 +130,13 @@ def _words(one: Measured, verdict: Verdict, low: float, high: float, needed: int
     above = f"{what}: {seen}; would have been seen above {high:.3g}"
     if verdict is Verdict.PASS:
         return f"{above}, and {one.threshold:.3g} is accepted."
-    tried = min(one.estimate.trials.values(), default=0)
     if needed is None:
-        return f"{above}; no number of trials tells it from the accepted {one.threshold:.3g}."
-    if needed > tried:
-        return (
-            f"{above}; {tried:,} trials are too few for {one.threshold:.3g}: about {needed:,} in each group are needed."
-        )
-    return f"{above}, which is not below the accepted {one.threshold:.3g}."
+        return f"{above}, which is not below the accepted {one.threshold:.3g}."
+    tried = min(one.estimate.trials.values(), default=0)
+    return f"{above}; {tried:,} trials are too few for {one.threshold:.3g}: about {needed:,} in each group are needed."
+
+
+def _needed(one: Measured, alpha: float) -> int | None:
+    """The trials that are missing in some group; ``None`` if there are enough, or no number would do."""
+    needed = one.estimate.needed(one.threshold, alpha)
+    return needed if needed and needed > min(one.estimate.trials.values(), default=0) else None

@@ -47,15 +47,12 @@ class Guarantee:
         return claimed_advantage(self.epsilon, self.delta)
 
     def allows(self, measure: str) -> float | None:
-        """The largest value of a membership measure that the claim leaves to anybody; ``None`` where it leaves all.
-
-        A curve that is nowhere more than t above the diagonal and below 1 encloses at most 1/2 + t − t²/2.
-        """
+        """The largest value of a membership measure that the claim leaves to anybody; ``None`` where it leaves all."""
         most = self.advantage
         if most is None or self.epsilon is None or self.delta is None:
             return None
         rates = {true_positives_at(f): claimed_true_positives(f, self.epsilon, self.delta) for f in FALSE_POSITIVES}
-        return {"advantage": most, "2 AUC - 1": most * (2 - most), **rates}.get(measure)
+        return {"advantage": most, **rates}.get(measure)
 
     def to_dict(self) -> dict[str, Any]:
         """The claim as JSON-able data."""

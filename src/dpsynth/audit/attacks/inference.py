@@ -15,7 +15,6 @@ from dpsynth.errors import DomainError
 from dpsynth.metrics import CodedTable
 
 THREAT_MODEL = "holds the synthetic table and all columns of a person but one"
-BASELINE_MODEL = "the same, judged against guesses from a sample of the population instead of the synthetic table"
 
 
 def inference(
@@ -25,13 +24,13 @@ def inference(
     rng: np.random.Generator,
     secrets: Sequence[str] | None = None,
 ) -> tuple[Observed, ...]:
-    """Two results per secret column (default: every column), by guesses from the nearest row on all other columns.
+    """For every secret column (default: every column) guesses from the nearest synthetic row on all other columns.
 
-    ``inference``: right guesses for members against right guesses for controls, both from the synthetic table: what
-    belonging to the fit adds (Giomi et al. 2023, section 4.3; equality of codes). ``attribute inference``: guesses for
-    members from the synthetic table against guesses from the ``reference`` rows: what the release adds to what is
-    known about everybody, which holds for persons who were not fitted as well. ``facts`` hold the rates. A table with
-    one column gives nothing. Raises ``DomainError`` for an unknown column.
+    Right guesses for members against right guesses for controls: what belonging to the fit adds (Giomi et al. 2023,
+    section 4.3; equality of codes). ``facts`` hold both rates and the ``baseline``, right guesses for the same members
+    from ``reference`` rows of the population: what the release adds beyond that, it adds about everybody, fitted or
+    not, so it is shown and not judged. A table with one column gives nothing. Raises ``DomainError`` for an unknown
+    column.
     """
     names = tables.synthetic.domain.attributes
     for name in secrets or ():
@@ -47,11 +46,8 @@ def inference(
     found = []
     for number, own, other, known in zip(numbers, members, controls, baseline, strict=True):
         facts = {"members": own.value, "controls": other.value, "baseline": known.value}
-        sides = (("inference", THREAT_MODEL, other), ("attribute inference", BASELINE_MODEL, known))
-        for risk, threat_model, against in sides:
-            estimate = Excess(own, against)
-            where = f"column {names[number]}"
-            found.append(Observed(risk, "nearest neighbor", threat_model, where, "excess risk", estimate, facts))
+        where, estimate = f"column {names[number]}", Excess(own, other)
+        found.append(Observed("inference", "nearest neighbor", THREAT_MODEL, where, "excess risk", estimate, facts))
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.errors import DomainError
 from dpsynth.metrics import CodedTable
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.laws import discrete_gaussian_log_probability, discrete_laplace_log_probability
@@ -26,6 +27,8 @@ def log_likelihood_ratios(
     """Of every row log P[answers | others and the row] − log P[answers | others], nats, float64.
 
     ``others`` are all fitted rows: without the row itself when the rows are ``members`` (each one row of ``fitted``).
+    For refits of a fixed table with and without one record, hand in the table with it and ``members``, whichever was
+    fitted: a positive ratio guesses that the record was in (``rates.Guesses``).
     Exact if every fitted row was counted, one row per unit. Cost: the cells of the answers and one look-up per row
     and answer. Raises ``DomainError`` if an answer does not fit the domain.
     """
@@ -48,6 +51,10 @@ def _cells(table: CodedTable, answer: NoisyMarginal) -> NDArray[np.int64]:
     """The cell of an answer that every row falls into."""
     buckets = {name: np.array(mapped, dtype=np.int64) for name, mapped in answer.coarsening}
     table.domain.check_clique(answer.clique)
+    fits = (len(buckets.get(name, range(table.domain[name]))) == table.domain[name] for name in answer.clique)
+    coarse = (int(buckets[name].max()) + 1 if name in buckets else table.domain[name] for name in answer.clique)
+    if not all(fits) or answer.values.shape != tuple(coarse):
+        raise DomainError("a noisy marginal does not fit the tables' domain", where=",".join(answer.clique))
     codes: list[Any] = [
         buckets[name][table.columns[name]] if name in buckets else table.columns[name].astype(np.int64)
         for name in answer.clique

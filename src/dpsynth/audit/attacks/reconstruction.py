@@ -38,10 +38,10 @@ def reconstruction(
 ) -> tuple[Observed, ...]:
     """For every secret column (default: every column) how many persons' bits are right, fitted against held-out.
 
-    The bit: the column has its most frequent synthetic code. Least squares with a weak pull to the mean, then the
-    largest solutions get the bit, as many as the synthetic table's share says. Sparse: memory and each step follow
-    persons × marginals. Constant bits and tables of one column say nothing and are left out. Raises ``DomainError``
-    for an unknown column.
+    The bit: the code is at most the one that splits the synthetic rows most evenly. Least squares with a weak pull to
+    the mean, then the largest solutions get the bit, as many as the synthetic table's share says. Sparse: memory and
+    each step follow persons × marginals. Constant bits and tables of one column say nothing and are left out. Raises
+    ``DomainError`` for an unknown column.
     """
     domain = tables.synthetic.domain
     for name in secrets or ():
@@ -67,10 +67,10 @@ def reconstruction(
 def _right(persons: CodedTable, tables: AttackedTables, secret: str, rng: np.random.Generator) -> Bits | None:
     """For every person whether the reconstructed bit is right; ``None`` if there is nothing to reconstruct."""
     synthetic = tables.synthetic
-    code = int(np.bincount(synthetic.columns[secret]).argmax())
-    truth, flags = persons.columns[secret] == code, synthetic.columns[secret] == code
+    code = _even_split(synthetic, secret)
+    truth, flags = persons.columns[secret] <= code, synthetic.columns[secret] <= code
     cliques = _cliques(persons, secret, rng)
-    if flags.all() or not cliques:
+    if flags.all() or not flags.any() or not cliques:
         return None
     share = float(flags.mean())
     matrix, counted = _system(persons, synthetic, flags, cliques)
@@ -82,6 +82,11 @@ def _right(persons: CodedTable, tables: AttackedTables, secret: str, rng: np.ran
     guess[np.lexsort((rng.random(persons.rows), -solution))[:ones]] = True
     right: Bits = guess == truth
     return right
+
+
+def _even_split(table: CodedTable, attribute: str) -> int:
+    below = np.cumsum(np.bincount(table.columns[attribute]))
+    return int(np.abs(2 * below - table.rows).argmin())
 
 
 def _cliques(persons: CodedTable, secret: str, rng: np.random.Generator) -> list[Clique]:

@@ -27,8 +27,8 @@ class AttackResult:
     """The scores of one membership attack on one group of records: higher means a member.
 
     ``members`` and ``controls``: float64, finite, records in random order. ``cut``: the threshold of a test that is
-    known in advance (0 for a log-likelihood ratio); without one the first half of the records finds it and only the
-    second half counts. ``group``: ``random`` or ``vulnerable``.
+    known in advance (0 for a log-likelihood ratio); without one the first quarter of the records finds it and only
+    the others count. ``group``: ``random`` or ``vulnerable``.
     """
 
     name: str
@@ -60,19 +60,36 @@ class AttackResult:
 
     @cached_property
     def advantage(self) -> Advantage:
-        """TPR − FPR of the test at ``cut``."""
+        """TPR − FPR of the test at ``cut``; without trials when there is no member or no control to find a cut with.
+
+        A cut that all or none of the first quarter pass would call every later record the same, whatever leaks: half of
+        the quarter decides instead.
+        """
         if self.cut is not None:
             return Advantage(Rate.of(self.members > self.cut), Rate.of(self.controls > self.cut))
-        n, m = len(self.members) // 2, len(self.controls) // 2
+        n, m = len(self.members) // 4, len(self.controls) // 4
+        if not (n and m):
+            return Advantage(Rate(0, 0), Rate(0, 0))
         cut = best_cut(self.members[:n], self.controls[:m])
+        if not math.isfinite(cut):
+            cut = float(np.median(np.concatenate([self.members[:n], self.controls[:m]])))
         return Advantage(Rate.of(self.members[n:] > cut), Rate.of(self.controls[m:] > cut))
 
     def observed(self) -> tuple[Observed, ...]:
-        """Advantage, 2 AUC − 1 and true positives at ``FALSE_POSITIVES``: estimates of the risk ``membership``."""
+        """The advantage and the true positives at each of ``FALSE_POSITIVES``, of the risk ``membership``.
+
+        The area under the curve is among the facts: it averages over tests, and the advantage is what a policy limits.
+        A rate of false positives that the controls are too few for is left out for any group but ``random``, where it
+        stands without trials.
+        """
         low, high = self.auc.interval().low, self.auc.interval().high
         facts = {"auc": self.auc.area, "auc_low": low, "auc_high": high}
-        rates = {true_positives_at(f): self.true_positives(f) for f in FALSE_POSITIVES}
-        estimates: dict[str, Estimate] = {"advantage": self.advantage, "2 AUC - 1": self.auc, **rates}
+        rates = {
+            true_positives_at(f): self.true_positives(f)
+            for f in FALSE_POSITIVES
+            if self.group == "random" or f * (len(self.controls) + 1) >= 1
+        }
+        estimates: dict[str, Estimate] = {"advantage": self.advantage, **rates}
         return tuple(
             Observed("membership", self.name, self.threat_model, self.group, measure, estimate, facts)
             for measure, estimate in estimates.items()

@@ -12,9 +12,9 @@ from dpsynth.audit.attacks.linkability import linkability
 from dpsynth.audit.attacks.membership import membership_attacks
 from dpsynth.audit.attacks.reconstruction import reconstruction
 from dpsynth.audit.attacks.results import AttackResult
-from dpsynth.audit.attacks.singling_out import singling_out
+from dpsynth.audit.attacks.singling_out import FEWEST, singling_out
 from dpsynth.audit.attacks.smoke import smoke_test
-from dpsynth.audit.attacks.tables import AttackedTables, Targets, chosen, first
+from dpsynth.audit.attacks.tables import AttackedTables, Targets, chosen, taken
 from dpsynth.audit.attacks.uniqueness import support, unique_matches
 from dpsynth.audit.judging import Observed
 from dpsynth.evidence import InternalFigure
@@ -30,7 +30,7 @@ class Sizes:
 
     random: int = 5_000
     vulnerable: int = 500
-    persons: int = 3_000
+    persons: int = 10_000
     predicates: int = 2_000
     predicate_columns: tuple[int, ...] = (1, 3, 6)
     smoke: int = 2_000
@@ -54,6 +54,7 @@ def attacked(
     answers: Sequence[NoisyMarginal] = (),
     quasi: Sequence[str] | None = None,
     secrets: Sequence[str] | None = None,
+    undeclared: int = 0,
     sizes: Sizes | None = None,
     progress: Callable[[str, float], object] = lambda *_: None,
 ) -> Attacked:
@@ -61,8 +62,9 @@ def attacked(
 
     ``answers``: the model's noisy marginals, without which the attackers have the table alone. ``quasi``: what a
     neighbor knows, for the k-anonymity view; ``secrets``: the columns that are inferred; both default to all columns.
-    Groups without records give estimates without trials, which are judged INCONCLUSIVE. On 48,842 rows of 15 columns
-    with the default sizes: ``bench/audit_attacks.py``.
+    ``undeclared``: see ``support``. Groups without records give estimates without trials, which are judged
+    INCONCLUSIVE; the support attack stands only where both sides hold at least ``FEWEST`` codes of one person: a table
+    has no more of them to try. On 48,842 rows of 15 columns with the default sizes: ``bench/audit_attacks.py``.
     """
     size = sizes or Sizes()
     progress("choosing records", 0.0)
@@ -70,19 +72,23 @@ def attacked(
     progress("membership inference", 0.1)
     membership = membership_attacks(tables, targets, rng, answers)
     found = [one for result in membership for one in result.observed()]
-    found.append(support(tables))
+    rare = support(tables, undeclared)
+    found += [rare] if min(rare.estimate.trials.values()) >= FEWEST else []
     progress("singling out and linkability", 0.3)
     found += singling_out(tables, rng, sizes=size.predicate_columns, attempts=size.predicates)
-    some = _some(targets.groups[0], size.persons)
+    some = _persons(tables, rng, size.persons)
     found.append(linkability(tables, some, rng))
     progress("inference", 0.4)
     found += inference(tables, some, targets.reference, rng, secrets)
     progress("linear reconstruction", 0.6)
     found += reconstruction(tables, rng, secrets)
     found.append(unique_matches(tables, quasi))
+    smoke = smoke_test(tables, rng, size.smoke)
     progress("done", 1.0)
-    return Attacked(membership, tuple(found), smoke_test(tables, rng, size.smoke))
+    return Attacked(membership, tuple(found), smoke)
 
 
-def _some(group: Targets, count: int) -> Targets:
-    return Targets(group.group, first(group.members, count), first(group.controls, count))
+def _persons(tables: AttackedTables, rng: np.random.Generator, count: int) -> Targets:
+    """Fitted and held-out rows at random; the reference plays no part with controls, so all held-out rows are ones."""
+    sides = ((table, rng.permutation(table.rows)[:count]) for table in (tables.fitted, tables.held_out))
+    return Targets("random", *(taken(table, rows) for table, rows in sides))

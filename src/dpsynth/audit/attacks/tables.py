@@ -15,6 +15,12 @@ from dpsynth.metrics import CodedTable
 
 Rows = NDArray[np.int64]
 
+CANDIDATES = 50_000
+"""Fitted rows among which vulnerable ones are looked for, drawn at random when there are more."""
+
+COMPARED = 5_000
+"""Reference rows that they are compared with."""
+
 NEIGHBORS = 5
 """A record stands out by its mean distance to this many nearest ones (Meeus et al. 2023, "Achilles' heels")."""
 
@@ -56,27 +62,29 @@ class Chosen:
 def chosen(tables: AttackedTables, rng: np.random.Generator, *, random: int = 5_000, vulnerable: int = 500) -> Chosen:
     """Half of the held-out rows as reference; of the rest, and of the fitted rows, two groups of targets.
 
-    ``random``: at most this many of either kind. ``vulnerable``: those that stand furthest from the reference rows,
-    by one limit for both kinds, set so that about this many controls pass it and as many members are drawn. Memory:
-    blocks of a few MB. Time: (fitted + held-out) × reference × columns. Raises ``UsageError`` for a size below 1.
+    ``random``: at most this many of either kind. ``vulnerable``: those that stand furthest from the reference rows, by
+    one limit for both kinds, set so that about this many controls pass it; of the members, of whom there are more, up
+    to four times as many are drawn. Memory: blocks of a few MB. Time: ``CANDIDATES`` and half of the held-out
+    rows × ``COMPARED`` × columns at most. Raises ``UsageError`` for a size below 1.
     """
     if min(random, vulnerable) < 1:
         raise UsageError("the numbers of attacked records are at least 1")
     order = rng.permutation(tables.held_out.rows)
     reference = taken(tables.held_out, order[: len(order) // 2])
     controls = taken(tables.held_out, order[len(order) // 2 :])
-    members = taken(tables.fitted, rng.permutation(tables.fitted.rows))
+    members = taken(tables.fitted, rng.permutation(tables.fitted.rows)[:CANDIDATES])
     picked = Targets("random", first(members, random), first(controls, random))
     return Chosen(reference, (picked, _vulnerable(members, controls, reference, vulnerable)))
 
 
 def _vulnerable(members: CodedTable, controls: CodedTable, reference: CodedTable, count: int) -> Targets:
-    distances = [mean_nearest(table, reference, NEIGHBORS) for table in (members, controls)]
+    compared = first(reference, COMPARED)
+    distances = [mean_nearest(table, compared, NEIGHBORS) for table in (members, controls)]
     both = np.concatenate(distances)
     share = min(1.0, count / max(controls.rows, 1))
     limit = np.quantile(both, 1 - share) if len(both) else 0.0
     found = [taken(t, np.flatnonzero(d >= limit)) for t, d in zip((members, controls), distances, strict=True)]
-    return Targets("vulnerable", first(found[0], count), found[1])
+    return Targets("vulnerable", *(first(table, 4 * count) for table in found))
 
 
 def taken(table: CodedTable, rows: Rows) -> CodedTable:

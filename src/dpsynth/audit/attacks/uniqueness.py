@@ -11,6 +11,7 @@ from dpsynth.audit.attacks.tables import AttackedTables, row_numbers
 from dpsynth.audit.judging import Observed
 from dpsynth.audit.rates import Excess, Rate
 from dpsynth.domain import Clique
+from dpsynth.errors import UsageError
 from dpsynth.metrics import CodedTable
 
 MATCHING = "knows the quasi-identifiers of everybody and looks for rows of one person"
@@ -52,18 +53,24 @@ def unique_matches(tables: AttackedTables, quasi: Sequence[str] | None = None) -
     )
 
 
-def support(tables: AttackedTables) -> Observed:
+def support(tables: AttackedTables, undeclared: int = 0) -> Observed:
     """Of the codes that one person alone holds, how many the synthetic table has: fitted persons against held-out.
 
     A domain read from the data has the codes of fitted persons and of nobody else. Codes of all columns together.
+    ``undeclared``: values that one held-out person alone holds and that the release's domain has no code for: they are
+    tried on controls without success. Raises ``UsageError`` for a negative number.
     """
+    if undeclared < 0:
+        raise UsageError("the number of undeclared values is at least 0")
     sides: list[list[Any]] = [[], []]
     for name in tables.synthetic.domain:
         synthetic, fitted, held_out = _counts(tables, (name,))
         for side, own in zip(sides, (fitted, held_out), strict=True):
             side.append(synthetic[(fitted + held_out == 1) & (own == 1)] > 0)
-    members, controls = (Rate.of(np.concatenate([np.zeros(0, bool), *side])) for side in sides)
-    return Observed("membership", "support", SUPPORT, "codes of one person", "excess risk", Excess(members, controls))
+    sides[1].append(np.zeros(undeclared, dtype=bool))
+    members, controls = (Rate.of(np.concatenate([np.zeros(0, dtype=bool), *side])) for side in sides)
+    estimate = Excess(members, controls)
+    return Observed("membership", "support", SUPPORT, "codes of one person", "excess risk", estimate)
 
 
 def has_rare_code(synthetic: CodedTable, attribute: str, code: int) -> bool:
