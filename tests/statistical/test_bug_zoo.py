@@ -50,7 +50,7 @@ def test_a_broken_check_is_not_a_catch():
 
 def test_the_page_shows_what_escaped():
     found = {bug.name: {bug.tier: None if bug is BUGS[3] else "seen"} for bug in BUGS}
-    report = report_of(found, "command", 0.0)
+    report = report_of(found, "command")
     assert report["verdict"] == "FAIL"
     rows = page(report).splitlines()
     assert sum("**ESCAPED**" in row for row in rows) == 1
