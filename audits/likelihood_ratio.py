@@ -33,7 +33,7 @@ from scipy import stats
 
 from dpsynth.audit.bounds import epsilon_lower_of_ratios
 from dpsynth.audit.coded_table import CodedTable
-from dpsynth.audit.game import Claim, played
+from dpsynth.audit.game import FALSE_ALARM, Claim, played
 from dpsynth.audit.gaussian_law import GaussianLaw
 from dpsynth.audit.ratio import RatioAudit, Setting, audit_gaussian, audit_tree, tree_ratios
 from dpsynth.audit.tree_law import PAIRS, Outputs, Questions, TreeLaw
@@ -50,7 +50,6 @@ from dpsynth.synthesizers import synthesizer
 DELTA = Fraction(1, 10**5)
 EPSILONS = (Fraction(1, 2), Fraction(1), Fraction(2), Fraction(4), Fraction(10))
 ALPHA = 0.05
-FALSE_ALARM = 1e-6
 MARGIN = 10
 """χ² and Kolmogorov–Smirnov are approximate in their tails: the threshold is ten times tighter than the stated rate."""
 PERSON = 20
@@ -203,27 +202,28 @@ def agreement(setting: Setting, runs: int, restated: int, shipped: TreeLaw | Non
     }
 
 
-def false_alarms(repeats: int) -> list[dict[str, Any]]:
-    """Games of 2,000 runs a world against true claims: how many are refuted at alpha.
+def false_alarms(repeats: int, tree_repeats: int | None = None) -> list[dict[str, Any]]:
+    """Games of 2,000 runs a world against true claims: how many would be refuted at ``ALPHA``.
 
     Gaussian noise alone loses what it claims, to four digits, so about alpha of its games are refuted; the spanning
     tree loses a little less. The verdict is FAIL above the binomial's quantile for one false alarm in 1e6.
     """
     cases: list[tuple[str, Callable[[np.random.Generator], bool]]] = [
-        ("Gaussian noise, accuracy", _gaussian_game(Setting(Fraction(4), DELTA, Governor.GDP, 4_000, PERSON, ALPHA))),
+        ("Gaussian noise, accuracy", _gaussian_game(Setting(Fraction(4), DELTA, Governor.GDP, 4_000, PERSON))),
         (
             "Gaussian noise, epsilon",
             _gaussian_epsilon(Setting(Fraction(4), Fraction(1, 100), Governor.GDP, 4_000, PERSON)),
         ),
-        ("mst, accuracy", _tree_game(Setting(Fraction(4), DELTA, Governor.ZCDP, 4_000, 1, ALPHA))),
+        ("mst, accuracy", _tree_game(Setting(Fraction(4), DELTA, Governor.ZCDP, 4_000))),
     ]
     found = []
     for name, refuted in cases:
         rng = np.random.default_rng(11)
-        alarms = sum(refuted(rng) for _ in range(repeats))
-        most = int(stats.binom.isf(FALSE_ALARM, repeats, ALPHA))
+        games_played = tree_repeats or repeats if name.startswith("mst") else repeats
+        alarms = sum(refuted(rng) for _ in range(games_played))
+        most = int(stats.binom.isf(FALSE_ALARM, games_played, ALPHA))
         verdict = "FAIL" if alarms > most else "PASS"
-        found.append({"game": name, "repeats": repeats, "refuted": alarms, "at_most": most, "verdict": verdict})
+        found.append({"game": name, "repeats": games_played, "refuted": alarms, "at_most": most, "verdict": verdict})
     return found
 
 
@@ -232,9 +232,7 @@ def _gaussian_game(setting: Setting) -> Callable[[np.random.Generator], bool]:
     claim = Claim.of(setting.governor, setting.loss)
 
     def refuted(rng: np.random.Generator) -> bool:
-        return played(
-            lambda held, other: law.ratios(held, other, rng), claim, setting.trials, rng, alpha=setting.alpha
-        ).refuted
+        return played(lambda held, other: law.ratios(held, other, rng), claim, setting.trials, rng).p_value < ALPHA
 
     return refuted
 
@@ -257,13 +255,15 @@ def _tree_game(setting: Setting) -> Callable[[np.random.Generator], bool]:
     claim = Claim.of(setting.governor, setting.loss, law.prices.most_mu2)
 
     def refuted(rng: np.random.Generator) -> bool:
-        return played(
-            lambda held, other: tree_ratios(law, neighbors, held, other, rng),
-            claim,
-            setting.trials,
-            rng,
-            alpha=setting.alpha,
-        ).refuted
+        return (
+            played(
+                lambda held, other: tree_ratios(law, neighbors, held, other, rng),
+                claim,
+                setting.trials,
+                rng,
+            ).p_value
+            < ALPHA
+        )
 
     return refuted
 
@@ -301,7 +301,7 @@ def line(audit: RatioAudit) -> str:
     epsilon = "" if game.epsilon_lower is None else f", epsilon at least {game.epsilon_lower:.3f}"
     return (
         f"{audit.mechanism} {setting.governor.value} epsilon {float(setting.epsilon):g}: mu at least "
-        f"{game.mu_lower:.4f} (ratio {audit.ratio:.3f}, ceiling {game.mu_ceiling:.1f}){epsilon}"
+        f"{game.mu_lower:.4f} (ratio {audit.ratio:.3f}, ceiling {game.mu_ceiling:.1f}){epsilon}, p = {game.p_value:.2g}"
     )
 
 
@@ -318,7 +318,7 @@ def main(arguments: list[str]) -> int:
     for audit in games(options.trials, GAUSSIAN_TRIALS):
         now = time.process_time()
         played_games.append(audit.to_dict() | {"cpu_seconds": round(now - before, 1)})
-        print(f"{line(audit)}, {now - before:.1f} CPU s")
+        print(f"{line(audit)}, {now - before:.1f} CPU s", flush=True)
         before = now
     room = agreement(Setting(Fraction(4), DELTA, Governor.ZCDP, 1, seed=1), options.runs, 200_000)
     room["cpu_seconds"] = round(time.process_time() - before, 1)

@@ -62,7 +62,7 @@ def test_a_wrong_charge_is_seen(law, factor, monkeypatch):
 def test_thresholds_and_budgets_are_hardly_above_what_they_need():
     assert all(exact_threshold(rows, 34.25 * rows).used["delta"] > 0.8 for rows in SENSITIVITIES)
     # A Gaussian uses its whole GDP budget; zCDP pays for more than that.
-    assert all(exact_budget(Governor.GDP, epsilon).used["delta"] > 0.99 for epsilon in EPSILONS[:3])
+    assert all(exact_budget(Governor.GDP, epsilon).used["delta"] > 0.96 for epsilon in EPSILONS[:3])
 
 
 def test_a_threshold_that_is_too_low_is_seen(monkeypatch):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.audit.gaussian_draws import gaussian_draws
+from dpsynth.errors import UsageError
 from dpsynth.privacy import laws
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
@@ -29,7 +30,11 @@ class GaussianLaw:
 
     @staticmethod
     def of(governor: Governor, loss: PrivacyLoss, rows: int, weights: Sequence[int]) -> GaussianLaw:
-        """All of a loss spent on marginals with these weights, for units of ``rows`` rows."""
+        """All of a loss spent on marginals with these weights, for units of ``rows`` rows; ``UsageError`` under pure
+        epsilon, where the noise is not Gaussian.
+        """
+        if governor is Governor.PURE:
+            raise UsageError("noise is not Gaussian under pure epsilon")
         return GaussianLaw(tuple(laws.measured_scales(governor, rows, loss, weights)), rows)
 
     def ratios(

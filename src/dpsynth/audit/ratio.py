@@ -105,7 +105,7 @@ class RatioAudit:
 def audit_tree(setting: Setting) -> RatioAudit:
     """The unmodified spanning tree on three binary columns, by its restated law. Cost: about 7 µs of CPU a trial.
 
-    ``UsageError`` under pure epsilon, for which the law is not restated.
+    ``UsageError`` under pure epsilon, for which the law is not restated, and without a trial.
     """
     law = TreeLaw(TreePrices(setting.governor, setting.loss, setting.rows))
     search, rng = setting.generators

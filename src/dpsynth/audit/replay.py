@@ -95,7 +95,7 @@ def compared(first: Recording, second: Recording, table: str, neighbor: str) -> 
     found = [
         Deviation(table, neighbor, f"{what} differs")
         for what, differs in (
-            ("the outcome", first.error != second.error),
+            (f"the outcome ({second.error or 'a model'})", first.error != second.error),
             ("the number of primitives", len(first.transcript) != len(second.transcript)),
             ("the model", first.released != second.released),
         )

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dpsynth.audit import game
 from dpsynth.audit.exact_losses import ExactLoss, exact_losses
 from dpsynth.audit.made_up import PERSON, MadeUpTable, made_up_tables
 from dpsynth.audit.primitives import FALSE_ALARM, Case, Repeated, rejected
@@ -38,8 +39,6 @@ from dpsynth.tables import open_table
 
 UNITS = (Unit(), PERSON)
 DELTA = Fraction(1, 10**5)
-ALPHA = 0.01
-"""The chance that the likelihood ratio of a mechanism whose claim is tight is taken for a violation."""
 TRIALS = 400
 DRAWS, PICKS, ROOM_PICKS = 6_000, 800, 250
 """Cells and selections of each case of the primitives: enough to see a scale that is 10 % off."""
@@ -91,7 +90,7 @@ class MechanismAudit:
             "delta": float(self.delta),
             "governor": self.governor.value,
             "seed": self.seed,
-            "false_alarm": {"T0 and T1 enumeration": 0, "T1 draws and room": 2 * FALSE_ALARM, "T2": ALPHA},
+            "false_alarm": {"T0 and T1 enumeration": 0, "T1 draws and room": 2 * FALSE_ALARM, "T2": game.FALSE_ALARM},
             "replays": [asdict(one) for one in self.replays],
             "exact_losses": [asdict(one) for one in self.losses],
             "draws": [asdict(one) | {"p_value": one.p_value} for one in self.draws],
@@ -124,7 +123,7 @@ def audit_mechanism(
     if governor is Governor.PURE and not algorithm.without_delta:
         raise UsageError(f"{method} needs a delta", where="--delta", hint="Leave --delta out.")
     budget = budget_of(exact_epsilon, exact_delta, governor)
-    setting = Setting(exact_epsilon, exact_delta, governor, trials, alpha=ALPHA, seed=seed)
+    setting = Setting(exact_epsilon, exact_delta, governor, trials, seed=seed)
     progress("replaying neighbors", 0.0)
     replays_ = tuple(replays(algorithm.fit, governor, budget, seed=seed))
     progress("auditing the primitives", 0.2)
