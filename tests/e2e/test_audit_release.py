@@ -312,6 +312,8 @@ def test_columns_and_codings_that_differ_are_refused(change, words):
     found = audit("other.csv")
     refused(found, 3, *words)
     assert "Female" not in found.output
+    # What cannot be audited is no candidate.
+    assert not [one for one in Ledger.open().events("m.dps") if one.kind == "AUDIT"]
 
 
 def test_identifiers_in_the_table_fail():

@@ -1,7 +1,7 @@
 """The journey of a release audit: real rows and a synthetic table in, a verdict under a gate out.
 
 Reads real rows on an explicit command and adds no noise: the result is INTERNAL in every form. What can be refused is
-refused before a row is read; the attempt is on record in the ledger before that, too.
+refused before a real row is read; the attempt is on record in the ledger before that, too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,35 +75,43 @@ def audit_release(
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     pool = None if made is None else pool_of(book, made.provenance)
     digests = _digests(real, synthetic, model, holdout, rules)
-    attempt = None if pool is None else attempt_of(book, pool, rules, _candidate(digests, made))
     progress("reading the tables", 0.0)
     released = tables.synthetic()
+    attempt = None if pool is None else attempt_of(book, pool, rules, _candidate(digests, made))
     facts = case.facts(synthetic, tables.columns, released, pool)
-    claim = Guarantee(facts.dp, facts.epsilon, facts.delta, case.protects)
     rows = AttackedTables(tables.fitted(), tables.held_out(), released)
-    found = _attack(rules, claim, case, rows, seed=seed, progress=progress)
-    findings, reported = judged_by(rules, claim, found.observed)
-    progress("done", 1.0)
+    return _judged(
+        rules,
+        facts,
+        Guarantee(facts.dp, facts.epsilon, facts.delta, case.protects),
+        lambda claim: _attack(rules, claim, case, rows, seed=seed, progress=progress),
+        samples={"fitted": rows.fitted.rows, "held_out": rows.held_out.rows, "synthetic": released.rows},
+        holdout=case.holdout_record(real),
+        attempt=attempt,
+        digests=digests,
+        seed=seed,
+        names=tables.names,
+        notes=(*notes, *_notes(rules, rows, pool, made)),
+    )
+
+
+def _judged(
+    gate: Gate, facts: ReleaseFacts, claim: Guarantee, attack: Callable[[Guarantee], Attacked], **recorded: Any
+) -> ReleaseAudit:
+    """The rulings, the attacks and their verdicts, with what else is ``recorded``."""
+    rulings = tuple(ruling(part, facts) for part in gate.document.rules)
+    found = attack(claim)
+    findings, reported = judged_by(gate, claim, found.observed)
     return ReleaseAudit(
-        gate=rules,
+        gate=gate,
         claim=claim,
-        rulings=(*(ruling(part, facts) for part in rules.document.rules), *unmeasured(rules, found.observed)),
+        rulings=(*rulings, *unmeasured(gate, found.observed)),
         findings=findings,
         reported=tuple(reported),
         smoke=found.smoke,
         membership=found.membership,
-        samples={
-            "fitted": rows.fitted.rows,
-            "held_out": rows.held_out.rows,
-            "synthetic": released.rows,
-        },
-        holdout=case.holdout_record(real),
-        attempt=attempt,
-        digests=digests,
         environment={**versions(), "platform": platform.platform()},
-        seed=seed,
-        names=tables.names,
-        notes=(*notes, *_notes(rules, rows, pool, made)),
+        **recorded,
     )
 
 
@@ -220,7 +228,7 @@ def _attack(
         np.random.default_rng(seed),
         answers=case.answers(),
         quasi=quasi or None,
-        sizes=Sizes(vulnerable=_records_for(smallest, gate.document.alpha), persons=MOST),
+        sizes=Sizes(vulnerable=_records_for(smallest, gate.document.alpha)),
         progress=lambda stage, done: progress(stage, 0.1 + 0.9 * done),
     )
 
