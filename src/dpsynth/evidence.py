@@ -8,7 +8,8 @@ computed from real rows without differential privacy (``tests/typing/fail_intern
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
@@ -82,6 +83,62 @@ InternalFigure: TypeAlias = Figure[Literal[Color.INTERNAL]]
 """A figure that never enters a release."""
 ReleasedFigure: TypeAlias = Figure[Literal[Color.RELEASED]]
 """A figure that may be printed anywhere."""
+
+
+class Verdict(Enum):
+    """What a figure says about its threshold."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    """Every one-sided upper bound is at or below its threshold."""
+    FAIL = "FAIL"
+    """A lower bound, corrected for the number of figures looked at, is above its threshold."""
+    INCONCLUSIVE = "INCONCLUSIVE"
+    """Neither: the sample is too small to tell."""
+
+
+@dataclass(frozen=True)
+class Finding(Generic[C_co]):
+    """One judged figure of an audit.
+
+    ``risk``: the family it is judged under; ``attack``: who measured it, with ``threat_model`` in words; ``group``: on
+    which records or column. The interval of ``figure`` holds the one-sided lower and upper bound. ``ceiling``: the
+    largest lower bound that this sample could have shown; ``needed``: the trials in each group that a PASS takes if
+    nothing leaks, ``None`` when no number would do or no more are needed. ``words``: one sentence for a reader.
+    """
+
+    risk: str
+    attack: str
+    threat_model: str
+    group: str
+    figure: Figure[C_co]
+    threshold: float
+    verdict: Verdict
+    ceiling: float
+    trials: Mapping[str, int]
+    needed: int | None
+    words: str
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as JSON-able data, its color included."""
+        return {
+            "risk": self.risk,
+            "attack": self.attack,
+            "threat_model": self.threat_model,
+            "group": self.group,
+            "figure": self.figure.to_dict(),
+            "threshold": self.threshold,
+            "verdict": self.verdict.value,
+            "ceiling": self.ceiling,
+            "trials": dict(self.trials),
+            "needed": self.needed,
+            "words": self.words,
+            "facts": dict(self.facts),
+        }
+
+
+InternalFinding: TypeAlias = Finding[Literal[Color.INTERNAL]]
+"""A finding on real rows."""
 
 INTERNAL_WATERMARK = (
     "INTERNAL: computed from real rows without differential privacy; not covered by any epsilon; "

@@ -1,7 +1,7 @@
 """Keys that one unit has alone are released as rarely as the charged delta says; answers carry the noise they state.
 
 Noise cannot be seeded: every run draws afresh. The checks are exact binomial tests and those of
-``audits/noise_laws.py``, each with a false alarm of at most 1e-6; what would go unnoticed is computed, and wrong rooms
+``audit/primitives.py``, each with a false alarm of at most 1e-6; what would go unnoticed is computed, and wrong rooms
 are shown to be noticed.
 """
 
@@ -13,9 +13,9 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 import pytest
-from noise_laws import audit_gaussian, audit_laplace, gaussian_law, rejected
 from scipy import stats
 
+from dpsynth.audit.primitives import audit_gaussian, audit_laplace, gaussian_law, rejected
 from dpsynth.curator import categories as categories_module
 from dpsynth.curator.categories import categories
 from dpsynth.curator.distinct import distinct_counts

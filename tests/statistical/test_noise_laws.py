@@ -1,6 +1,6 @@
 """The room's primitives follow their exact laws, and the audit that says so sees noise that is 10 % off.
 
-One run of the first four tests alarms falsely with probability at most 1e-6 (audits/noise_laws.py says how). The other
+One run of the first four tests alarms falsely with probability at most 1e-6 (audit/primitives.py says how). The other
 tests feed the audit wrong noise and must see it rejected; they miss with the complement of the stated power.
 """
 
@@ -10,7 +10,10 @@ import functools
 
 import numpy as np
 import pytest
-from noise_laws import (
+from noise_laws import report
+from scipy import stats
+
+from dpsynth.audit.primitives import (
     FLIP_SCALES,
     LAPLACE_SCALES,
     SCALES,
@@ -25,12 +28,9 @@ from noise_laws import (
     gaussian_law,
     laplace_law,
     rejected,
-    report,
     selection_law,
     selection_scores,
 )
-from scipy import stats
-
 from dpsynth.curator.mechanisms import DiscreteGaussian, NoisyMax
 from dpsynth.curator.noise import TableGaussian
 from dpsynth.curator.pure import DiscreteLaplace, PermuteAndFlip

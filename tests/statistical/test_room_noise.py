@@ -10,7 +10,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from noise_laws import (
+
+from dpsynth.audit.primitives import (
     CASES,
     FALSE_ALARM,
     MARGIN,
@@ -24,7 +25,6 @@ from noise_laws import (
     rejected,
     selection_scores,
 )
-
 from dpsynth.curator.curator import Curator
 from dpsynth.domain import Domain
 from dpsynth.privacy.governor import Governor

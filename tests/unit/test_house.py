@@ -61,6 +61,9 @@ STABILITY = {
     "anonymization/builders.py": (200, "masking"),
     "anonymization/groupings.py": (140, "masking"),
     "anonymization/encoding.py": (240, "masking"),
+    "curator/holdout.py": (65, "holdout"),
+    "pipeline/holdout.py": (135, "holdout"),
+    "anonymization/masks/keys.py": (70, "holdout"),
     "curator/keys.py": (105, "keys"),
     "curator/counting.py": (100, "ingest"),
     "curator/grouping.py": (50, "ingest"),
@@ -79,7 +82,7 @@ STABILITY = {
     "schema/kinds.py": (130, "codecs"),
     "schema/keys.py": (50, "keys"),
     "discovery/questions.py": (70, "codecs"),
-    "pipeline/fit.py": (150, "reserve-before-read"),
+    "pipeline/fit.py": (170, "reserve-before-read"),
     "pipeline/ingest.py": (80, "reserve-before-read"),
     "pipeline/reservation.py": (95, "reserve-before-read"),
     "pipeline/prepared.py": (135, "reserve-before-read"),
@@ -127,13 +130,20 @@ PROOF_PAGES = {
     "ledger/machine.py": "ledger",
 }
 
+# The audit's answers are about made-up tables it owns (design 3.10).
 BIRTHPLACES = {
-    "NoisyMarginal": {"curator/curator.py", "curator/measure.py", "privacy/answers.py"},
-    "Selection": {"curator/curator.py", "curator/select.py", "privacy/answers.py"},
+    "NoisyMarginal": {"curator/curator.py", "curator/measure.py", "privacy/answers.py", "audit/recorded.py"},
+    "Selection": {"curator/curator.py", "curator/select.py", "privacy/answers.py", "audit/recorded.py"},
     "Categories": {"curator/categories.py", "privacy/discoveries.py"},
     "DistinctCount": {"curator/distinct.py", "privacy/discoveries.py"},
     "ClaimedMarginal": {"pipeline/marginal_table.py", "models/claims.py"},
-    "Receipt": {"ledger/transaction.py", "ledger/machine.py", "privacy/answers.py", "privacy/receipt.py"},
+    "Receipt": {
+        "ledger/transaction.py",
+        "ledger/machine.py",
+        "privacy/answers.py",
+        "privacy/receipt.py",
+        "audit/recorded.py",
+    },
 }
 READERS_OF_RECORDS = ("models/", "privacy/", "ledger/")
 # --- sizes -----------------------------------------------------------------------------------------------------
@@ -235,7 +245,8 @@ def test_a_released_answer_has_one_birthplace(kind: str) -> None:
         if name not in BIRTHPLACES[kind] and births(text, kind)
     }
     assert not elsewhere
-    assert len([name for name in sources() if births(sources()[name], kind)]) <= 2
+    real = [name for name in sources() if births(sources()[name], kind) and not name.startswith("audit/")]
+    assert len(real) <= 2
 
 
 def test_births_sees_every_disguise() -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     "dpsynth fit visits.parquet -s visits.yaml --epsilon 0.5 --unit patient_id:4 --purpose 'pilot, ticket 17' -o m.dps",
     "dpsynth fit adult.csv.gz -s adult.yaml --share 1/5 --pool adult -o model.dps",
     "dpsynth fit adult.csv.gz -s adult.yaml --epsilon 1 --workload target:income -o model.dps",
+    "dpsynth fit adult.csv.gz -s adult.yaml --epsilon 1 --holdout 10% -o model.dps",
     "zcat adult.csv.gz | dpsynth fit - -s adult.yaml --epsilon 1 -o model.dps",
 )
 @click.argument("data", type=click.Path())
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 @options.ledger
 @options.max_stability
 @options.memory_limit
+@options.holdout
 @options.delimiter
 @options.output("The model file to write (.dps).")
 @options.force

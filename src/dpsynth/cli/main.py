@@ -40,6 +40,13 @@ LEDGER = {
     "import": Entry("Read events exported from another ledger.", "ledger_import"),
 }
 
+AUDIT = {
+    "mechanism": Entry(
+        "Audit a method on made-up tables: replays, noise, charges, likelihood ratio.", "audit_mechanism"
+    ),
+    "release": Entry("Attack a synthetic table with the real rows, and judge it under a gate.", "audit_release"),
+}
+
 ENTRIES = {
     "schema": Entry("Write, check, import and export the public description of a table.", entries=SCHEMA),
     "plan": Entry("Show the price of a fit before anything is spent; reads no data.", "plan"),
@@ -50,6 +57,7 @@ ENTRIES = {
     "anonymize": Entry("Generalize and suppress until a policy's privacy models hold.", "anonymize"),
     "risk": Entry("Say how likely people are found in a table; internal figures.", "risk"),
     "evaluate": Entry("Compare a real table with a synthetic one or a model; internal figures.", "evaluate"),
+    "audit": Entry("Test whether the promises hold.", entries=AUDIT),
     "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),
     "demo": Entry("Run the whole journey on bundled data, ending in a refused overspend.", "demo"),

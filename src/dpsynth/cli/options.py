@@ -113,6 +113,13 @@ max_stability = setting(
     help="What was done to the table before, such as dropping small classes, may multiply all noise by up to C, at the "
     "same epsilon. Beyond that the table is refused.",
 )
+holdout = click.option(
+    "--holdout",
+    metavar="SHARE",
+    type=SHARE,
+    help="Keep a share of the units, such as 10%, out of the fit by secret coins: the control group of an audit. The "
+    "key that tells them again goes to OUTPUT.holdout.json, for you alone.",
+)
 delimiter = click.option(
     "--delimiter", metavar="CHAR", help="What separates the cells of a CSV. Default: a comma; a tab for .tsv files."
 )

@@ -28,6 +28,8 @@ def fit(
     memory_limit: int = DEFAULT_MEMORY_LIMIT,
     discover_share: Number | None = None,
     max_stability: int = 1,
+    holdout: Number | None = None,
+    holdout_file: str | Path | None = None,
     **settings: Any,
 ) -> Model:
     """A model of ``data`` under (epsilon, delta)-differential privacy, paid from the ledger.
@@ -40,7 +42,9 @@ def fit(
     ``ledger``: a ``Ledger``, a path, or ``None`` for the default one, which the command line uses too. An unknown pool
     is created with this budget as its cap, governed by GDP, or by pure epsilon when ``delta`` is 0; a pool that exists
     keeps its governor. ``settings`` go to the method. ``max_stability``: what was done to the table before, by its
-    sidecar, may multiply all noise by so much at the same epsilon; beyond it, ``NoGuaranteeError``.
+    sidecar, may multiply all noise by so much at the same epsilon; beyond it, ``NoGuaranteeError``. ``holdout``: a
+    share of the units, such as ``"10%"``, is kept out of the fit as the control group of an audit; the key that tells
+    them again is written to ``holdout_file``, for its owner alone.
 
     Raises ``SchemaError``, ``DataMismatchError``, ``NoGuaranteeError`` and ``ResourceLimitError`` before anything is
     spent; ``BudgetExceededError`` when the pool refuses. A failure after the first row was read forfeits the
@@ -82,4 +86,6 @@ def fit(
         memory_limit=memory_limit,
         discovery=discover_share,
         max_stability=max_stability,
+        holdout=holdout,
+        holdout_file=holdout_file,
     ).model

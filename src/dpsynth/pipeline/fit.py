@@ -17,6 +17,7 @@ from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.models import Model
 from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, discover_share
 from dpsynth.pipeline.discovery_plan import DiscoveryPlan, plan_discovery
+from dpsynth.pipeline.holdout import HoldoutWish, kept_with
 from dpsynth.pipeline.ingest import Ingest
 from dpsynth.pipeline.manifest import provenance_of, versions
 from dpsynth.pipeline.plan import (
@@ -31,7 +32,7 @@ from dpsynth.pipeline.plan import (
     unit_of,
 )
 from dpsynth.pipeline.prepared import Described, Fitted, Prepared, Undescribed
-from dpsynth.pipeline.preprocessing import MAX_STABILITY, preprocessing_of
+from dpsynth.pipeline.preprocessing import MAX_STABILITY, Preprocessing, preprocessing_of
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.pipeline.reservation import Request, request_of, reserve
 from dpsynth.pipeline.sealing import sealed
@@ -42,7 +43,7 @@ from dpsynth.privacy.reconciliation import reconcile
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
 from dpsynth.synthesizers import synthesizer
-from dpsynth.tables import atomic_write, open_table, table_name
+from dpsynth.tables import TableReader, atomic_write, open_table, table_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,8 @@ def fit(
     discovery: Number | None = None,
     max_stability: int = MAX_STABILITY,
     delimiter: str | None = None,
+    holdout: Number | None = None,
+    holdout_file: str | Path | None = None,
     output: str | Path | None = None,
     force: bool = False,
     announce: Callable[[PricedPlan | DiscoveryPlan], object] = lambda _: None,
@@ -86,12 +89,14 @@ def fit(
     """A model of the table under (epsilon, delta), or under a share of the pool's cap, paid from the ledger.
 
     Without a ``schema`` the domain is discovered first, for at most the share ``discovery`` of the same reservation;
-    the header alone counts as public. ``announce`` is told the price before anything is spent. With ``output`` the
-    model file is complete on disk before the ledger commits, and renamed into place after. Raises the errors of
-    ``plan`` and ``DataMismatchError`` before anything is spent, and ``BudgetExceededError`` when the pool refuses; a
-    failure after TOUCH forfeits the whole reservation.
+    the header alone counts as public. ``holdout``: a share of the units, chosen by secret coins whose key goes to
+    ``holdout_file`` (default: ``OUTPUT.holdout.json``), is kept out of the fit for an audit. ``announce`` is told the
+    price before anything is spent. With ``output`` the model file is complete on disk before the ledger commits, and
+    renamed into place after. Raises the errors of ``plan`` and ``DataMismatchError`` before anything is spent, and
+    ``BudgetExceededError`` when the pool refuses; a failure after TOUCH forfeits the whole reservation.
     """
-    wish = _Wish(data, method, dict(settings or {}), unit, memory_limit, max_stability, delimiter)
+    apart = HoldoutWish.of(holdout, holdout_file, output)
+    wish = _Wish(data, method, dict(settings or {}), unit, memory_limit, max_stability, delimiter, apart)
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     loaded = None if schema is None else load_schema(schema)
     if loaded is not None:
@@ -101,8 +106,8 @@ def fit(
     ready = wish.undescribed(request, discover_share(discovery)) if loaded is None else wish.described(loaded, request)
     announce(ready.announced)
     target = atomic_write(output, force=force) if output is not None else nullcontext(None)
-    with target as partial_file:
-        return _spend(_Payment(book, request, purpose), ready, partial_file, progress)
+    with kept_with(apart), target as partial_file:
+        return _spend(_Payment(book, request, purpose), ready, _Outputs(data, partial_file, apart), progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +121,17 @@ class _Wish:
     memory_limit: int
     max_stability: int
     delimiter: str | None
+    holdout: HoldoutWish | None
 
     def described(self, schema: Schema, request: Request) -> Described:
         """The fit with this schema; everything that can be refused is refused here."""
         algorithm = synthesizer(self.method, **self.settings)
         whom = unit_of(schema, self.unit)
-        preprocessing = preprocessing_of(self.data, whom, max_stability=self.max_stability)
+        preprocessing = self._preprocessing(whom)
         unit = preprocessing.seen(whom)
         priced = price(schema, algorithm, request, unit=unit, rows=None, memory_limit=self.memory_limit)
         priced = replace(priced, labels=preprocessing.labels)
-        ingest = Ingest(open_table(self.data, delimiter=self.delimiter), schema, priced.unit)
+        ingest = Ingest(self._reader(priced.unit), schema, priced.unit)
         return Described(priced, algorithm, ingest, schema, preprocessing)
 
     def undescribed(self, request: Request, share: Any) -> Undescribed:
@@ -133,9 +139,9 @@ class _Wish:
         check_discoverable(request.governor)
         algorithm = synthesizer(self.method, **self.settings)
         whom = Unit.parse(self.unit) if isinstance(self.unit, str) else self.unit or Unit()
-        preprocessing = preprocessing_of(self.data, whom, max_stability=self.max_stability)
+        preprocessing = self._preprocessing(whom)
         unit = preprocessing.seen(whom)
-        reader = open_table(self.data, delimiter=self.delimiter)
+        reader = self._reader(unit)
         columns = asked_columns(reader, unit)
         check_workload(algorithm, columns)
         tag = Price(request.epsilon, request.delta, request.loss, request.governor)
@@ -143,6 +149,15 @@ class _Wish:
         drawn = plan_discovery(tag, columns=len(columns), unit=unit, method=algorithm.name, share=share, rows=None)
         drawn = replace(drawn, labels=preprocessing.labels)
         return Undescribed(drawn, algorithm, reader, table_name(self.data), preprocessing, self.memory_limit)
+
+    def _preprocessing(self, unit: Unit) -> Preprocessing:
+        done = preprocessing_of(self.data, unit, max_stability=self.max_stability)
+        return done if self.holdout is None else self.holdout.labeled(done)
+
+    def _reader(self, unit: Unit) -> TableReader:
+        """The table that may be read: all of it, or what is not held out."""
+        reader = open_table(self.data, delimiter=self.delimiter)
+        return reader if self.holdout is None else self.holdout.training(reader, unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +169,22 @@ class _Payment:
     purpose: str | None
 
 
-def _spend(payment: _Payment, ready: Prepared, partial_file: Path | None, progress: Progress) -> FitOutcome:
+@dataclass(frozen=True, eq=False)
+class _Outputs:
+    """What is on disk before the ledger commits: the model, and the key of what was held out of the table."""
+
+    data: Any
+    partial_file: Path | None
+    holdout: HoldoutWish | None
+
+    def write(self, model: Model, unit: Unit, transaction: Transaction) -> None:
+        if self.partial_file is not None:
+            model.write(self.partial_file)
+        if self.holdout is not None:
+            self.holdout.write(self.data, unit, transaction.id)
+
+
+def _spend(payment: _Payment, ready: Prepared, outputs: _Outputs, progress: Progress) -> FitOutcome:
     """Reserve, ask, reconcile, write and commit, in this order."""
     book, request = payment.book, payment.request
     details = {"settings": ready.settings, "versions": versions()}
@@ -168,8 +198,7 @@ def _spend(payment: _Payment, ready: Prepared, partial_file: Path | None, progre
             facts["discovery"] = fitted.learned.record()
             facts["warnings"] = list(fitted.notes)
         model = replace(fitted.model, schema=fitted.schema, provenance=facts)
-        if partial_file is not None:
-            model.write(partial_file)
+        outputs.write(model, ready.unit, transaction)
         transaction.commit({"answers": len(fitted.answers), "method": fitted.priced.plan.method})
     progress("done", 1.0)
     return FitOutcome(

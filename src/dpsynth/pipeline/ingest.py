@@ -36,7 +36,7 @@ class Ingest:
             raise DataMismatchError(f"the table has no column {unit.column!r}, the privacy unit", where=reader.where)
         self._schema = schema
         self._unit = unit
-        self._source = _source_of(reader, schema, unit)
+        self._source = source_of(reader, schema, unit)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -71,7 +71,8 @@ def masked_steps(schema: Schema) -> tuple[str, ...]:
     return tuple(mask.step for mask in cell_masks(schema).values())
 
 
-def _source_of(reader: TableReader, schema: Schema, unit: Unit) -> MarginalSource:
+def source_of(reader: TableReader, schema: Schema, unit: Unit) -> MarginalSource:
+    """The exact counts of a table, its rows bounded per person where the unit is one; sensitive. Reads no row yet."""
     if unit.column is None:
         return StreamSource(reader, schema)
     missing = tuple(str(text) for text in schema.document.get("missingValues", ()))

@@ -1,0 +1,45 @@
+"""How many tables of one pool may be brought before a gate: fixed in advance, counted in the ledger.
+
+Whoever makes tables until one passes has chosen by the rows, outside of every epsilon. So each attempt is an AUDIT
+event before a row is read; its fields are private, and left out of extracts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from dpsynth.audit.gate import Gate
+from dpsynth.errors import GateError
+from dpsynth.ledger import Ledger, PoolState
+
+
+def pool_of(ledger: Ledger, provenance: Mapping[str, Any]) -> PoolState | None:
+    """The pool that paid for a model, by the digest that the model keeps; ``None`` if this ledger does not have it."""
+    digest = provenance.get("pool")
+    pools = ledger.pools() if isinstance(digest, str) else ()
+    return next((pool for pool in pools if hashlib.sha256(pool.pool_id.encode()).hexdigest() == digest), None)
+
+
+def attempt_of(ledger: Ledger, pool: PoolState, gate: Gate, candidate: str) -> dict[str, int]:
+    """The number of this candidate among those of the pool since its last release, and how many there may be.
+
+    The attempt is on record first, so two at once count as two. How many there may be is what the gate of the first
+    attempt said. Raises ``GateError`` (5) beyond; a candidate that was brought before may be brought again.
+    """
+    allowed = gate.document.candidates
+    private = {"candidate": candidate, "gate": gate.name, "gate_sha256": gate.sha256, "candidates": allowed}
+    ledger.record(pool.name, "AUDIT", {}, private=private)
+    events = ledger.events(pool.name)
+    start = max((place + 1 for place, event in enumerate(events) if event.kind == "RELEASE"), default=0)
+    tries = [event for event in events[start:] if event.kind == "AUDIT" and event.secret("candidate")]
+    allowed = int(tries[0].secret("candidates"))
+    number = list(dict.fromkeys(event.secret("candidate") for event in tries)).index(candidate) + 1
+    if number > allowed:
+        raise GateError(
+            f"{allowed} candidates of this pool were brought before a gate already, and no more were fixed in advance",
+            where=pool.name,
+            hint="Making tables until one passes is a choice by the rows that no epsilon covers.",
+        )
+    return {"candidate": number, "of": allowed}
