@@ -21,6 +21,9 @@ from dpsynth.errors import UsageError
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
 
+FALSE_ALARM = 1e-6
+"""How often a verdict calls a true claim refuted, at most: tight mechanisms would fail one game in twenty at 5 %."""
+
 Ratios = NDArray[np.float64]
 
 Play = Callable[[int, int], tuple[Ratios, Ratios]]
@@ -68,7 +71,7 @@ class Played:
 
     ``accuracy_lower`` and ``mu_lower`` hold with probability 1 − alpha by one exact binomial, ``epsilon_lower``, at
     ``delta``, by two order statistics with probability 1 − alpha (``None``: not asked for, or too few runs); the
-    ceiling is the ``mu_lower`` of guesses that are always right. ``refuted``: the claim does not allow the accuracy.
+    ceiling is the ``mu_lower`` of guesses that are always right.
     """
 
     claim: Claim
@@ -82,13 +85,21 @@ class Played:
     delta: float | None
 
     @property
+    def p_value(self) -> float:
+        """How likely so many right guesses are, or more, if the claim is true: at most this, exact."""
+        from scipy.special import bdtrc
+
+        return float(bdtrc(self.correct - 1, self.trials, self.claim.most_accurate)) if self.correct else 1.0
+
+    @property
     def refuted(self) -> bool:
-        """Whether more guesses were right than the claim allows: wrong with probability at most alpha."""
-        return self.accuracy_lower > self.claim.most_accurate
+        """Whether the claim is refuted: wrongly with probability at most ``FALSE_ALARM``."""
+        return self.p_value < FALSE_ALARM
 
     def to_dict(self) -> dict[str, Any]:
         """The game as JSON-able data."""
-        return {**asdict(self), "verdict": "FAIL" if self.refuted else "PASS"}
+        verdict = "FAIL" if self.refuted else "PASS"
+        return {**asdict(self), "p_value": self.p_value, "false_alarm": FALSE_ALARM, "verdict": verdict}
 
 
 def played(

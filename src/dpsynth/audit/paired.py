@@ -7,13 +7,13 @@ of the probability of each output given the exact input; what was asked is the s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.audit.coded_table import Counts
-from dpsynth.audit.recorded import Output, RecordedQueryable, log_probability
+from dpsynth.audit.recorded import Asked, Output, RecordedQueryable, log_probability
 from dpsynth.domain import Clique, Domain
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.privacy.governor import Governor
@@ -32,15 +32,24 @@ class PairedQueryable:
     answers as a fit goes, by the same budget, so one fit is enough.
     """
 
-    def __init__(self, answering: Queryable, tables: tuple[Counts, Counts]) -> None:
-        self._answering: Queryable = answering
-        self._outputs: list[Output] = []
-        unseeded = np.random.default_rng(0)  # never drawn from: every output is given
+    def __init__(
+        self, answering: Queryable, replays: tuple[RecordedQueryable, RecordedQueryable], outputs: list[Output]
+    ) -> None:
+        self._answering = answering
+        self._replays = replays
+        self._outputs = outputs
+
+    @staticmethod
+    def over(answering: Queryable, tables: tuple[Counts, Counts]) -> PairedQueryable:
+        """With nothing asked yet."""
+        outputs: list[Output] = []
         unit, governor, budget = answering.unit, answering.governor, answering.remaining
-        self._replays = tuple(
-            RecordedQueryable(answering.domain, table, unit, governor, budget, unseeded, answers=self._outputs)
+        unused = np.random.default_rng(0)  # every output of a replay is given
+        first, second = (
+            RecordedQueryable(answering.domain, table, unit, governor, budget, unused, answers=outputs)
             for table in tables
         )
+        return PairedQueryable(answering, (first, second), outputs)
 
     @property
     def domain(self) -> Domain:
@@ -77,9 +86,14 @@ class PairedQueryable:
         )
 
     @property
-    def charged(self) -> PrivacyLoss:
-        """The sum of the losses of all primitives, in every currency that all of them state."""
-        return _charged([asked.loss for asked in self._replays[0].transcript])
+    def selection_divergence(self) -> float:
+        """The Kullback–Leibler divergence of all selections, first table from second, given the answers before each."""
+        first, second = (replay.transcript for replay in self._replays)
+        return sum(
+            _divergence(own, other.exact)
+            for own, other in zip(first, second, strict=True)
+            if isinstance(own.output, int)
+        )
 
     def measure(
         self, cliques: Sequence[Clique], loss: PrivacyLoss, weights: Sequence[int] | None = None
@@ -101,25 +115,25 @@ class PairedQueryable:
 
     def coarsened(self, buckets: Mapping[str, NDArray[np.int64]]) -> PairedQueryable:
         """The same tables with some attributes mapped code → bucket; answers and ratio are shared."""
-        coarse = PairedQueryable.__new__(PairedQueryable)
-        coarse._answering = self._answering.coarsened(buckets)
-        coarse._outputs = self._outputs
-        coarse._replays = tuple(replay.coarsened(buckets) for replay in self._replays)
-        return coarse
+        first, second = (replay.coarsened(buckets) for replay in self._replays)
+        return PairedQueryable(self._answering.coarsened(buckets), (first, second), self._outputs)
 
 
-def log_ratios(fit: Fit, answering: Callable[[], Queryable], tables: tuple[Counts, Counts], runs: int) -> Any:
-    """The log-likelihood ratios of ``runs`` fits of what ``answering`` opens, first table over second, float64."""
+def log_ratios(
+    fit: Fit, answering: Callable[[], Queryable], tables: tuple[Counts, Counts], runs: int
+) -> NDArray[np.float64]:
+    """The log-likelihood ratios of ``runs`` fits of what ``answering`` opens anew, first table over second, float64."""
     ratios = np.empty(runs)
     for run in range(runs):
-        paired = PairedQueryable(answering(), tables)
+        paired = PairedQueryable.over(answering(), tables)
         fit(paired)
         ratios[run] = paired.log_ratio
     return ratios
 
 
-def _charged(losses: Sequence[PrivacyLoss]) -> PrivacyLoss:
-    from dataclasses import astuple
-
-    parts = zip(*map(astuple, losses), strict=True)
-    return PrivacyLoss(*(sum(part) if all(part) else 0 for part in parts))
+def _divergence(asked: Asked, exact: NDArray[np.int64]) -> float:
+    """Σ P log P/Q over everything that a selection could have picked."""
+    each = [replace(asked, output=index) for index in range(len(asked.exact))]
+    own = np.array([log_probability(one, asked.exact) for one in each])
+    other = np.array([log_probability(one, exact) for one in each])
+    return float((np.exp(own) * (own - other)).sum())

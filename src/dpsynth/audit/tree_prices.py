@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.errors import UsageError
 from dpsynth.privacy import laws
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss, total
@@ -31,13 +32,18 @@ LEAST_WEIGHT, MOST_WEIGHT = 16, 25
 class TreePrices:
     """The scales of every step, for units of ``rows`` rows in a pool of this governor; ``loss`` is all there is.
 
-    Raises ``BudgetExceededError`` for a loss too small to be split.
+    Raises ``BudgetExceededError`` for a loss too small to be split, and ``UsageError`` under pure epsilon, where the
+    noise is not Gaussian.
     """
 
     governor: Governor
     loss: PrivacyLoss
     rows: int = 1
     _edges: dict[tuple[int, tuple[int, int]], list[float]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.governor is Governor.PURE:
+            raise UsageError("the law of a spanning tree is restated for Gaussian noise, not for pure epsilon")
 
     @cached_property
     def one_way(self) -> float:
