@@ -43,7 +43,7 @@ from dpsynth.curator.curator import Curator
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.laws import check_affordable
-from dpsynth.privacy.loss import PrivacyLoss, total
+from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import Receipt
 from dpsynth.synthesizers import synthesizer
 
@@ -63,19 +63,15 @@ class Counted:
     """A transaction that is kept in memory: it grants draws as a ledger's does and takes them off what remains."""
 
     def __init__(self, governor: Governor, budget: PrivacyLoss) -> None:
-        self.governor, self._budget = governor, budget
-        self._drawn: list[PrivacyLoss] = []
-
-    @property
-    def remaining(self) -> PrivacyLoss:
-        """What is left."""
-        return self._budget.minus(total(self._drawn))
+        self.governor, self.remaining = governor, budget
+        self._number = 0
 
     def draw(self, loss: PrivacyLoss, _question: dict[str, Any]) -> Receipt:
         """Take a loss off what is left; ``BudgetExceededError`` if it does not suffice."""
         check_affordable(self.governor, loss, self.remaining)
-        self._drawn.append(loss)
-        return Receipt("made-up", len(self._drawn), "0" * 64, loss)
+        self.remaining = self.remaining.minus(loss)
+        self._number += 1
+        return Receipt("made-up", self._number, "0" * 64, loss)
 
 
 def through_the_room(table: CodedTable, setting: Setting, runs: int) -> list[tuple[NoisyMarginal | Selection, ...]]:
