@@ -10,7 +10,8 @@ it answered guesses the coin. How often it is right bounds the privacy parameter
 * Gaussian noise alone: epsilon from an order statistic of exact ratios, never converted from mu;
 * false alarms: a thousand games against mechanisms that lose exactly what they claim, or less.
 
-Run: python audits/likelihood_ratio.py [--trials N] [--runs N] [--repeats N] [--output FILE]. Exit status 1 on FAIL.
+Run: python audits/likelihood_ratio.py [--trials N] [--runs N] [--repeats N] [--parts NAME ...]
+[--output FILE]. Exit status 1 on FAIL.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ PERSON = 20
 """Rows of a person in the audits of Gaussian noise alone: with few rows a pool of large epsilon is bound by the
 smallest scale that mu² is proved for, and charges less than it holds.
 """
-GAUSSIAN_TRIALS = 40_000_000
+PARTS = ("trees", "gaussian", "room", "alarms")
+GAUSSIAN_TRIALS = 80_000_000
 
 
 class Counted:
@@ -264,21 +266,51 @@ def _tree_game(setting: Setting) -> Callable[[np.random.Generator], bool]:
     return refuted
 
 
-def games(trials: int, gaussian_trials: int) -> Iterator[RatioAudit]:
-    """All games of whole mechanisms."""
+def tree_games(trials: int) -> Iterator[RatioAudit]:
+    """The spanning tree in pools of both currencies."""
     for governor in (Governor.ZCDP, Governor.GDP):
         for epsilon in EPSILONS:
             yield audit_tree(Setting(epsilon, DELTA, governor, trials, seed=1))
+
+
+def gaussian_games(trials: int) -> Iterator[RatioAudit]:
+    """Gaussian noise alone."""
     for epsilon in (Fraction(1), Fraction(4), Fraction(10)):
-        yield audit_gaussian(Setting(epsilon, DELTA, Governor.GDP, gaussian_trials, rows=PERSON, seed=1), [1])
+        yield audit_gaussian(Setting(epsilon, DELTA, Governor.GDP, trials, rows=PERSON, seed=1), [1])
 
 
-def report(parts: dict[str, Any], command: str, cpu_seconds: float) -> dict[str, Any]:
+def told(games: Iterator[RatioAudit]) -> list[dict[str, Any]]:
+    """The games as JSON-able data, each printed when it ends."""
+    found, before = [], time.process_time()
+    for audit in games:
+        now = time.process_time()
+        print(f"{line(audit)}, {now - before:.1f} CPU s", flush=True)
+        found.append(audit.to_dict() | {"cpu_seconds": round(now - before, 1)})
+        before = now
+    return found
+
+
+def room(runs: int) -> list[dict[str, Any]]:
+    """The law and the shipped code."""
+    before = time.process_time()
+    found = agreement(Setting(Fraction(4), DELTA, Governor.ZCDP, 1, seed=1), runs, 200_000)
+    found["cpu_seconds"] = round(time.process_time() - before, 1)
+    smallest = min(found["p_values"].values())
+    print(f"law and shipped code: {found['verdict']}, smallest p {smallest:.3g}, {found['cpu_seconds']} CPU s")
+    return [found]
+
+
+def alarms(repeats: int) -> list[dict[str, Any]]:
+    """The rates of false alarms."""
+    found = false_alarms(repeats)
+    for item in found:
+        print(f"false alarms, {item['game']}: {item['refuted']} of {item['repeats']}, at most {item['at_most']}")
+    return found
+
+
+def report(parts: dict[str, list[dict[str, Any]]], command: str, cpu_seconds: float) -> dict[str, Any]:
     """The result as JSON-able data."""
-    verdicts = [
-        parts["agreement"]["verdict"],
-        *(item["verdict"] for key in ("games", "false_alarms") for item in parts[key]),
-    ]
+    verdicts = [item["verdict"] for part in parts.values() for item in part]
     return {
         "audit": "likelihood ratio",
         "date": datetime.now(UTC).date().isoformat(),
@@ -307,27 +339,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--trials", type=int, default=800_000, help="transcripts of a game of the spanning tree")
     parser.add_argument("--runs", type=int, default=2_000, help="runs of the shipped code on each neighbor")
     parser.add_argument("--repeats", type=int, default=1_000, help="games for the rate of false alarms")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="default: all")
     parser.add_argument("--output", type=Path, help="default: audits/likelihood-ratio-DATE.json")
     options = parser.parse_args(arguments)
-    started, played_games = time.process_time(), []
-    before = started
-    for audit in games(options.trials, GAUSSIAN_TRIALS):
-        now = time.process_time()
-        played_games.append(audit.to_dict() | {"cpu_seconds": round(now - before, 1)})
-        print(f"{line(audit)}, {now - before:.1f} CPU s", flush=True)
-        before = now
-    room = agreement(Setting(Fraction(4), DELTA, Governor.ZCDP, 1, seed=1), options.runs, 200_000)
-    room["cpu_seconds"] = round(time.process_time() - before, 1)
-    smallest = min(room["p_values"].values())
-    print(f"law and shipped code: {room['verdict']}, smallest p {smallest:.3g}, {room['cpu_seconds']} CPU s")
-    alarms = false_alarms(options.repeats)
-    for item in alarms:
-        print(f"false alarms, {item['game']}: {item['refuted']} of {item['repeats']}, at most {item['at_most']}")
-    command = (
-        f"python audits/likelihood_ratio.py --trials {options.trials} --runs {options.runs} --repeats {options.repeats}"
-    )
-    parts = {"games": played_games, "agreement": room, "false_alarms": alarms}
-    result = report(parts, command, time.process_time() - started)
+    started = time.process_time()
+    run: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "trees": lambda: told(tree_games(options.trials)),
+        "gaussian": lambda: told(gaussian_games(GAUSSIAN_TRIALS)),
+        "room": lambda: room(options.runs),
+        "alarms": lambda: alarms(options.repeats),
+    }
+    sizes = f"--trials {options.trials} --runs {options.runs} --repeats {options.repeats}"
+    command = f"python audits/likelihood_ratio.py {sizes} --parts {' '.join(options.parts)}"
+    result = report({part: run[part]() for part in options.parts}, command, time.process_time() - started)
     output = options.output or Path(__file__).parent / f"likelihood-ratio-{result['date']}.json"
     output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"{result['verdict']}: {output.name}")
