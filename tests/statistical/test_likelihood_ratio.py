@@ -89,11 +89,25 @@ def test_gaussian_noise_alone_shows_its_epsilon():
 
 
 def test_a_tree_that_spends_half_as_much_again_is_refuted():
-    setting = Setting(Fraction(10), DELTA, Governor.GDP, 6_000, seed=1)
+    setting = Setting(Fraction(10), DELTA, Governor.GDP, 6_000, rows=20, seed=1)
     more = PrivacyLoss.budget(mu2=Governor.GDP.amount(setting.loss) * Fraction(3, 2))
     law, (search, rng) = restated(setting, more), setting.generators
-    neighbors = worst_case(tree_divergence(law, search), 1, search, restarts=10)
+    neighbors = worst_case(tree_divergence(law, search), setting.rows, search, restarts=10)
     claim = Claim.of(setting.governor, setting.loss)
+    outcome = played(lambda held, other: tree_ratios(law, neighbors, held, other, rng), claim, setting.trials, rng)
+    assert outcome.refuted
+
+
+def test_a_tree_whose_selections_spend_twice_their_epsilon_is_refuted():
+    """Of 100,000 runs so many more are guessed right that a miss has probability below 1e-3."""
+    setting = Setting(Fraction(4), DELTA, Governor.ZCDP, 100_000, seed=1)
+
+    class Doubled(TreePrices):
+        select = restated(setting).prices.select / 2
+
+    law, (search, rng) = TreeLaw(Doubled(setting.governor, setting.loss)), setting.generators
+    neighbors = worst_case(tree_divergence(law, search), 1, search, restarts=20)
+    claim = Claim.of(setting.governor, setting.loss, restated(setting).prices.most_mu2)
     outcome = played(lambda held, other: tree_ratios(law, neighbors, held, other, rng), claim, setting.trials, rng)
     assert outcome.refuted
 
