@@ -49,6 +49,7 @@ def test_a_method_that_keeps_its_promise(tmp_path):
     assert 0 <= game["mu_lower"] < game["mu_ceiling"]
     assert game["trials"] == 60
     assert game["false_alarm"] == written["false_alarm"]["T2"] == 1e-6
+    assert "2 noises follow their laws; 2 of them would show a scale 10 % off" in done.stdout
     assert sum(one["neighbors"] for one in written["replays"]) >= 50
     again = run("--method", "independent", "-o", str(target))
     assert again.exit_code == 2

@@ -9,7 +9,7 @@ import click
 
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
-from dpsynth.cli.layout import at_least, table
+from dpsynth.cli.layout import table
 from dpsynth.cli.parameters import EPSILON, SEED, Whole
 from dpsynth.cli.progress import progress
 from dpsynth.errors import GateError
@@ -84,15 +84,14 @@ def summary(audit: MechanismAudit) -> str:
     """The verdict in words, a line for each tier with what it looked at and what it could have seen."""
     game, room = audit.ratio.played, len(audit.room)
     neighbors = sum(one.neighbors for one in audit.replays)
-    power = min(min(one.power_10_percent_small, one.power_10_percent_large) for one in audit.draws)
     used = max(max(one.used.values()) for one in audit.losses)
     claimed = "no mu is claimed" if game.claim.mu is None else f"claimed {game.claim.mu:.3f}"
     words = {
         "T0 replay": f"{neighbors} neighbors of {len(audit.replays)} tables: same questions, same model, inputs within "
         "their sensitivity",
         "T1 enumeration": f"{len(audit.losses)} laws and charges: at most {used:.4f} of a charge is used",
-        "T1 draws": f"{len(audit.draws)} noises follow their laws; 10 % off would be seen with probability "
-        f"{at_least(power)}",
+        "T1 draws": f"{len(audit.draws)} noises follow their laws; {audit.sharp} of them would show a scale 10 % off "
+        "with probability 0.99",
         "T1 room": f"{room} questions cost, record and draw what was asked",
         "T2 likelihood ratio": f"mu at least {game.mu_lower:.3f} ({claimed}; {game.trials} fits, could show up to "
         f"{game.mu_ceiling:.2f}); {game.correct / game.trials:.1%} guessed right, {game.claim.most_accurate:.1%} "
