@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 import dpsynth
 from dpsynth.cli.main import APPLICATION
+from dpsynth.errors import GateError
 from dpsynth.evidence import INTERNAL_WATERMARK, Verdict
 from dpsynth.ledger import Ledger
 from dpsynth.pipeline.audit_release import audit_release
@@ -216,6 +217,7 @@ def test_a_table_without_a_model_needs_a_schema():
     said = written()
     assert (said["findings"], said["attempt"]) == ([], None)
     assert any("no attack was made" in note for note in said["notes"])
+    assert any("attempts were not counted" in note for note in said["notes"])
 
 
 def test_too_few_rows_say_how_many_are_needed():
@@ -251,6 +253,17 @@ def test_only_so_many_candidates_as_were_fixed_in_advance():
     extract = "\n".join(Ledger.open().extract("m.dps"))
     assert '"candidate"' not in extract
     assert Ledger.open().verify().problems == ()
+
+
+def test_tables_that_are_no_files_are_candidates_of_their_own():
+    frames = [dpsynth.load("m.dps").sample(300, seed=seed) for seed in (21, 21, 22, 23)]
+
+    def attempt(frame):
+        return audit_release("people.csv", frame, "m.dps", gate="ours.yaml").attempt
+
+    assert [attempt(frame)["candidate"] for frame in frames[:3]] == [1, 1, 2]
+    with pytest.raises(GateError, match="2 candidates"):
+        attempt(frames[3])
 
 
 def test_after_a_release_the_count_begins_anew():
@@ -321,6 +334,13 @@ def test_identifiers_in_the_table_fail():
     assert audit("named.csv").exit_code == 5
     ruled = {one["rule"]: one["verdict"] for one in written()["rules"]}
     assert ruled["no-direct-identifiers"] == "FAIL"
+
+
+def test_a_null_is_no_strange_category():
+    frame = dpsynth.load("m.dps").sample(300, seed=21)
+    frame.loc[0, "sex"] = None
+    for table in (frame, frame.assign(sex=None), frame.astype({"sex": "category"})):
+        assert audit_release("people.csv", table, "m.dps", gate="ours.yaml").samples["synthetic"] == 300
 
 
 @pytest.mark.parametrize("rows", [0, 1])

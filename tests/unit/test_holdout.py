@@ -244,6 +244,10 @@ def test_a_holdout_needs_a_place_for_its_key_and_a_key_a_holdout(tmp_path):
     with pytest.raises(UsageError, match="nothing is held out"):
         HoldoutWish.of(None, tmp_path / "k.json", None)
     assert HoldoutWish.of(None, None, "m.dps") is None
+    (tmp_path / "link").symlink_to(tmp_path / "m.dps")
+    for place in (tmp_path / "m.dps", tmp_path / "link"):
+        with pytest.raises(UsageError, match="where the model goes"):
+            HoldoutWish.of("10%", place, tmp_path / "m.dps")
 
 
 GOOD = {

@@ -77,7 +77,7 @@ def audit_release(
     digests = _digests(real, synthetic, model, holdout, rules)
     progress("reading the tables", 0.0)
     released = tables.synthetic()
-    attempt = None if pool is None else attempt_of(book, pool, rules, _candidate(digests, made))
+    attempt = None if pool is None else attempt_of(book, pool, rules, _candidate(digests, made, released))
     facts = case.facts(synthetic, tables.columns, released, pool)
     rows = AttackedTables(tables.fitted(), tables.held_out(), released)
     return _judged(
@@ -249,10 +249,16 @@ def _digests(real: Any, synthetic: Any, model: Any, holdout: str | Path | None, 
     return {**{name: table_digest(source) for name, source in sources.items()}, "gate": gate.sha256}
 
 
-def _candidate(digests: Mapping[str, str | None], model: Model | None) -> str:
-    """What makes a candidate: the table, and the fit it is said to come from."""
+def _candidate(digests: Mapping[str, str | None], model: Model | None, released: CodedTable) -> str:
+    """What makes a candidate: the table (its file, else its coded rows), and the fit it is said to come from."""
     fit = "" if model is None else str(model.provenance.get("transaction"))
-    return hashlib.sha256(f"{digests['synthetic']}\0{fit}".encode()).hexdigest()
+    table = digests["synthetic"]
+    if table is None:
+        rows = hashlib.sha256()
+        for name in released.domain:
+            rows.update(released.columns[name].tobytes())
+        table = rows.hexdigest()
+    return hashlib.sha256(f"{table}\0{fit}".encode()).hexdigest()
 
 
 def _notes(gate: Gate, tables: AttackedTables, pool: PoolState | None, model: Model | None) -> list[str]:
@@ -265,7 +271,9 @@ def _notes(gate: Gate, tables: AttackedTables, pool: PoolState | None, model: Mo
             "Without a holdout nobody is known not to have been fitted: it cannot be told what an attacker learns from "
             "the release and what he could guess of anybody. Fit with --holdout 10%."
         )
-    if model is not None and pool is None:
+    if model is None:
+        said.append("No model was given: it is not known which fit the table comes from, and attempts were not counted.")
+    elif pool is None:
         said.append("The ledger does not know the model's pool: attempts were not counted.")
     said.append(
         "One table of one fit was attacked, by the attackers that are named. Another draw of the same model, or an "

@@ -75,6 +75,8 @@ class HoldoutWish:
         place = holdout_path(model) if path is None and model is not None else path
         if place is None:
             raise UsageError("the key of a holdout needs a file of its own", hint="Give holdout_file.")
+        if model is not None and os.path.realpath(place) == os.path.realpath(model):
+            raise UsageError("the key of a holdout would stand where the model goes", where=os.fspath(place))
         if Path(place).exists():
             hint = "Move it away: without it, the model it belongs to loses its control group."
             raise OutputExistsError("the key of a holdout stands here already", where=os.fspath(place), hint=hint)
