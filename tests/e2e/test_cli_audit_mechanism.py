@@ -57,6 +57,17 @@ def test_a_method_that_keeps_its_promise(tmp_path):
 
 
 @pytest.mark.usefixtures("short")
+def test_to_stdout_goes_the_audit_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("--method", "independent", "--epsilon", "10", "--trials", "20", "-o", "-")
+    assert json.loads(done.stdout)["verdict"] == "PASS"
+    assert "PASS: no violation was found." in done.stderr
+    assert not list(tmp_path.iterdir())
+    refused = run("--method", "independent", "-o", "-", "--json")
+    assert (refused.exit_code, "both write to stdout" in refused.stdout + refused.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("short")
 def test_pure_epsilon_and_json():
     done = run("--method", "mst", "--delta", "0", "--trials", "5", "--seed", "3", "--json")
     assert done.exit_code == 0, done.output

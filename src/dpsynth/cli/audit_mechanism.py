@@ -64,19 +64,26 @@ def mechanism(
     from dpsynth.pipeline.audit_mechanism import audit_mechanism
     from dpsynth.tables import atomic_write, check_output
 
-    if target is not None:
+    to_file = target not in (None, "-")
+    output.keep_stdout_for(target or "")
+    if target is not None and to_file:
         check_output(target, force=force)
     with progress(output) as report:
         audit = audit_mechanism(method, epsilon=epsilon, delta=delta, trials=trials, seed=seed, progress=report)
     result = audit.to_dict()
-    if target is not None:
+    if target is not None and to_file:
         with atomic_write(target, force=force) as part:
             part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if target == "-":
+        click.echo(json.dumps(result, indent=1))
     if not audit.passed:
         output.note(summary(audit))
         found = ", ".join(tier for tier, passed in audit.verdicts.items() if not passed)
-        hint = "Give -o FILE to see every figure." if target is None else f"Every figure: {target}"
+        hint = f"Every figure: {target}" if to_file else "Give -o FILE to see every figure."
         raise GateError(f"{method} does not keep its promise", where=found, hint=hint)
+    if target == "-":
+        output.note(summary(audit))
+        return Answer({})
     return Answer(result, summary(audit))
 
 
@@ -94,8 +101,8 @@ def summary(audit: MechanismAudit) -> str:
         "with probability 0.99",
         "T1 room": f"{room} questions cost, record and draw what was asked",
         "T2 likelihood ratio": f"mu at least {game.mu_lower:.3f} ({claimed}; {game.trials} fits, could show up to "
-        f"{game.mu_ceiling:.2f}); {game.correct / game.trials:.1%} guessed right, {game.claim.most_accurate:.1%} "
-        "allowed",
+        f"{game.mu_ceiling:.2f}); {game.correct / game.trials:.1%} of these guessed right, "
+        f"{game.claim.most_accurate:.1%} allowed in the long run",
     }
     rows = [(tier, "PASS" if passed else "FAIL", words[tier]) for tier, passed in audit.verdicts.items()]
     verdict = "PASS: no violation was found." if audit.passed else "FAIL: the promise is not kept."

@@ -272,7 +272,7 @@ def _notes(gate: Gate, tables: AttackedTables, pool: PoolState | None, model: Mo
             "the release and what he could guess of anybody. Fit with --holdout 10%."
         )
     if model is None:
-        said.append("No model was given: it is not known which fit the table comes from, and attempts were not counted.")
+        said.append("No model was given: nobody knows which fit the table comes from, and attempts were not counted.")
     elif pool is None:
         said.append("The ledger does not know the model's pool: attempts were not counted.")
     said.append(
