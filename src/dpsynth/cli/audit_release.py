@@ -156,7 +156,7 @@ def _risk(risk: str, found: list[Judged]) -> str:
     plain = ""
     if worst.figure.name == "advantage" and worst.figure.interval is not None:
         plain = f" Such an attacker is right at most {50 * (1 + worst.figure.interval.high):.3g} times in 100."
-    count = f"{len(found)} figures" if len(found) > 1 else "1 figure"
+    count = f"{len(demanded)} figures" if len(demanded) > 1 else "1 figure"
     return f"{verdict.value}  {risk}: the worst of {count}: {worst.words}{plain} The attacker {worst.threat_model}."
 
 
