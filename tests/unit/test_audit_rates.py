@@ -180,35 +180,15 @@ def test_verdicts_put_together():
     assert overall([Verdict.PASS]) is Verdict.PASS
 
 
-class Plain(Rate):
-    """A rate as it is, where only bounds are asked for."""
-
-
-@pytest.mark.parametrize(("controls", "f"), [(1_000, 0.001), (1_000, 0.01), (4_000, 0.001), (150, 0.01)])
-def test_a_claim_is_refuted_in_error_by_few_true_positives_rarely(controls, f):
-    """Nothing leaks, and the claim allows hardly more than f: a false FAIL at 5 %, and at Holm's 5 %/40, in at most so
-    many of 4,000 repeats (+ 4 sd). Clopper and Pearson's bound on the members alone would fail 13 % and 5 %.
-    """
-    rng = np.random.default_rng(11)
-    rank = math.floor(f * (controls + 1))
-    hits = rng.binomial(4_000, rng.beta(rank, controls + 1 - rank, 4_000))
-    claimed = claimed_true_positives(f, 0.05, 1e-5)
-    for alpha in (ALPHA, ALPHA / 40):
-        bounds = {k: TruePositives(Rate(k, 4_000), controls, f).lower(alpha) for k in set(hits.tolist())}
-        alarms = sum(bounds[k] > claimed for k in hits.tolist())
-        assert alarms <= 4_000 * alpha + 4 * math.sqrt(4_000 * alpha)
-    assert TruePositives(Rate(4_000, 4_000), 1_000, f).lower(ALPHA / 40) > 0.05
-
-
 def test_holm_steps_down_and_keeps_its_false_alarm_rate():
     """Twenty rates at their threshold 0.3: a false FAIL anywhere in at most 5 % of 1,000 repeats (+ 4 sd)."""
     rng = np.random.default_rng(4)
     alarms = 0
     for successes in rng.binomial(300, 0.3, size=(1_000, 20)):
-        alarms += any(holm([(Plain(int(k), 300), 0.3) for k in successes], ALPHA))
+        alarms += any(holm([(TruePositives(Rate(int(k), 300), 0, 0.01), 0.3) for k in successes], ALPHA))
     assert alarms <= 50 + 4 * math.sqrt(1_000 * 0.05 * 0.95)
     # The second is significant at alpha/1 but not at alpha/2: only the step down finds it.
-    pair = [(Plain(300, 300), 0.3), (Plain(104, 300), 0.3)]
+    pair = [(TruePositives(Rate(300, 300), 0, 0.01), 0.3), (TruePositives(Rate(104, 300), 0, 0.01), 0.3)]
     assert pair[1][0].lower(ALPHA / 2) < 0.3 < pair[1][0].lower(ALPHA)
     assert holm(pair, ALPHA) == [True, True]
     assert holm(pair[1:] * 2, ALPHA) == [False, False]

@@ -225,11 +225,8 @@ class Guesses:
 class TruePositives:
     """The share of members above a threshold that controls pass with probability at most ``false_positives``.
 
-    The threshold is the ⌊f (n + 1)⌋-th largest of n control scores: a further control exceeds it with probability at
-    most f on average over the controls, and for these n with a probability that is at most Beta(r, n + 1 − r) in law, r
-    the rank. So the lower bound is that of a test which keeps to f whatever it is: with g the upper bound of that
-    probability, call members what is above the threshold, f/g of the time. Both are bounded at alpha/2. The upper bound
-    is Clopper and Pearson's on the members, for this threshold.
+    The threshold is the ⌊f (n + 1)⌋-th largest of n control scores: whatever their law, a further control exceeds it
+    with probability at most f. The bounds are Clopper and Pearson's on the members.
     """
 
     members: Rate
@@ -247,23 +244,16 @@ class TruePositives:
         return {"members": self.members.trials, "controls": self.controls}
 
     def lower(self, alpha: float) -> float:
-        """Of the members' rate at f; 0 with too few controls to set a threshold."""
-        from scipy.special import betaincinv
-
-        rank = math.floor(self.false_positives * (self.controls + 1))
-        if rank < 1:
-            return 0.0
-        most = float(betaincinv(rank, self.controls + 1 - rank, 1 - alpha / 2))
-        return min(1.0, self.false_positives / most) * self.members.lower(alpha / 2)
+        """Of the members' rate."""
+        return self.members.lower(alpha)
 
     def upper(self, alpha: float) -> float:
-        """Of the members' rate at the threshold."""
+        """Of the members' rate."""
         return self.members.upper(alpha)
 
     def ceiling(self, alpha: float) -> float:
         """The lower bound when every member is above the threshold."""
-        n = self.members.trials
-        return TruePositives(Rate(n, n), self.controls, self.false_positives).lower(alpha)
+        return Rate(self.members.trials, self.members.trials).lower(alpha)
 
     def needed(self, threshold: float, alpha: float) -> int | None:
         """Records in each group, when members pass as often as controls."""
