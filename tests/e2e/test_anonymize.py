@@ -150,6 +150,7 @@ FIXED = {
     [
         ([], {}, ["FREE"]),
         ([{"k-anonymity": {"k": 5}}], {}, ["FREE", "STABLE(5)"]),
+        ([{"k-anonymity": {"k": 3}}, {"k-anonymity": {"k": 5}}, {"k-anonymity": {"k": 4}}], {}, ["FREE", "STABLE(5)"]),
         ([{"k-anonymity": {"k": 5}}], {"suppression": 0.5}, ["FREE", "NON-DP"]),
         ([{"k-anonymity": {"k": 5}}, {"l-diversity": {"field": "ill", "l": 2}}], {}, ["FREE", "NON-DP"]),
     ],
