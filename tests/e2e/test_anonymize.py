@@ -183,6 +183,15 @@ def test_fixed_levels_of_persons_bound_their_rows_first(tmp_path: Path) -> None:
         preprocessing_of(tmp_path / "out.parquet", Unit("pid", 2))
 
 
+@pytest.mark.parametrize("method", ["optimal", "local", "mondrian", "fixed"])
+def test_the_column_of_persons_is_not_released_whatever_its_role(method: str) -> None:
+    table = pa.table({"pid": [f"p{row // 2}" for row in range(80)], "age": [20 + row % 2 * 30 for row in range(80)]})
+    head = {"unit": {"column": "pid", "max_rows": 2}}
+    fields = {"pid": {"role": "other"}, "age": {**AGES, **({"level": 1} if method == "fixed" else {})}}
+    said = policy(fields, [{"k-anonymity": {"k": 5}}], head=head, limits={"method": method})
+    assert dpsynth.anonymize(table, said).table.column_names == ["age"]
+
+
 def test_a_fit_refuses_what_was_chosen_by_looking(tmp_path: Path) -> None:
     dpsynth.anonymize(people(), FIVE, tmp_path / "out.csv")
     with pytest.raises(NoGuaranteeError, match="looking"):
