@@ -23,6 +23,9 @@ Scores = NDArray[np.float64]
 MOST_TRIALS = 1 << 30
 """No sample size beyond this is looked for."""
 
+_FOR_THE_CUT = 10
+"""The part of alpha, as a divisor, that pays for not knowing the false-positive rate of a cut."""
+
 
 class Estimate(Protocol):
     """A risk that was estimated: 0 is none."""
@@ -221,44 +224,86 @@ class Guesses:
         return least(lambda n: Guesses(n // 2, n).upper(alpha) <= threshold)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TruePositives:
-    """The share of members above a threshold that controls pass with probability at most ``false_positives``.
+    """The true-positive rate of the attack's test at a false-positive rate of ``false_positives``, the point of its ROC.
 
-    The threshold is the ⌊f (n + 1)⌋-th largest of n control scores: whatever their law, a further control exceeds it
-    with probability at most f. The bounds are Clopper and Pearson's on the members.
+    ``members`` and ``controls``: float64 scores, higher means a member. No cut is known to have that rate: the k-th
+    largest of n control scores has a rate of its own, Beta(k, n + 1 − k) distributed, which lies above f about half
+    the time for k = f (n + 1). So each bound takes a cut whose rate is on the right side of f but for a tenth of
+    alpha, P[Bin(n, f) < k] for the lower and P[Bin(n, f) >= k] for the upper one (with ties, scores equal to the cut do
+    not count for the lower bound and count for the upper one), and Clopper and Pearson's bound on the members above
+    it at the rest of alpha: a ROC never falls. ``value`` is the share of members above the ⌊f (n + 1)⌋-th control.
     """
 
-    members: Rate
-    controls: int
+    members: Scores
+    controls: Scores
     false_positives: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.false_positives < 1:
+            raise UsageError("a rate of false positives lies strictly between 0 and 1")
 
     @property
     def value(self) -> float:
-        """The observed rate."""
-        return self.members.value
+        """The observed rate; 0 when the controls are too few for this rate of false positives."""
+        rank = math.floor(self.false_positives * (len(self.controls) + 1))
+        return self._above(rank).value if rank else 0.0
 
     @property
     def trials(self) -> Mapping[str, int]:
         """Records by group."""
-        return {"members": self.members.trials, "controls": self.controls}
+        return {"members": len(self.members), "controls": len(self.controls)}
 
     def lower(self, alpha: float) -> float:
-        """Of the members' rate."""
-        return self.members.lower(alpha)
+        """Of the members beyond a cut that is certain enough to have no more false positives; 0 without such a cut."""
+        rank = self._strict(len(self.controls), alpha)
+        return self._above(rank).lower(alpha - alpha / _FOR_THE_CUT) if rank else 0.0
 
     def upper(self, alpha: float) -> float:
-        """Of the members' rate."""
-        return self.members.upper(alpha)
+        """Of the members up to a cut that is certain enough to have no fewer false positives; 1 without such a cut."""
+        rank = self._loose(len(self.controls), alpha)
+        if rank is None:
+            return 1.0
+        reached = Rate.of(self.members >= self._cut(rank))
+        return reached.upper(alpha - alpha / _FOR_THE_CUT)
 
     def ceiling(self, alpha: float) -> float:
-        """The lower bound when every member is above the threshold."""
-        return Rate(self.members.trials, self.members.trials).lower(alpha)
+        """The lower bound when every member is above every control; 0 when there is no cut for it."""
+        n = len(self.members)
+        return Rate(n, n).lower(alpha - alpha / _FOR_THE_CUT) if self._strict(len(self.controls), alpha) else 0.0
 
     def needed(self, threshold: float, alpha: float) -> int | None:
         """Records in each group, when members pass as often as controls."""
-        f = self.false_positives
-        return least(lambda n: f * (n + 1) >= 1 and Rate(math.ceil(f * n), n).upper(alpha) <= threshold)
+
+        def enough(n: int) -> bool:
+            rank = self._loose(n, alpha)
+            return rank is not None and Rate(rank, n).upper(alpha - alpha / _FOR_THE_CUT) <= threshold
+
+        return least(enough)
+
+    def _strict(self, n: int, alpha: float) -> int:
+        """The largest rank whose rate of false positives is above f with probability at most a tenth of alpha."""
+        from scipy.stats import binom
+
+        rank = int(binom.ppf(alpha / _FOR_THE_CUT, n, self.false_positives)) + 1 if n else 0
+        while rank and binom.cdf(rank - 1, n, self.false_positives) > alpha / _FOR_THE_CUT:
+            rank -= 1
+        return rank
+
+    def _loose(self, n: int, alpha: float) -> int | None:
+        """The least rank whose rate of false positives is below f with probability at most a tenth of alpha."""
+        from scipy.stats import binom
+
+        rank = int(binom.isf(alpha / _FOR_THE_CUT, n, self.false_positives)) + 1 if n else 1
+        return rank if rank <= n else None
+
+    def _above(self, rank: int) -> Rate:
+        return Rate.of(self.members > self._cut(rank))
+
+    def _cut(self, rank: int) -> float:
+        place = len(self.controls) - rank
+        return float(np.partition(self.controls, place)[place])
 
 
 @dataclass(frozen=True)

@@ -48,15 +48,8 @@ class AttackResult:
         return Auc.of(self.members, self.controls)
 
     def true_positives(self, false_positives: float) -> TruePositives:
-        """Members found at this rate of false alarms; 0 of 0 when there are too few controls to set a threshold."""
-        if not 0 < false_positives < 1:
-            raise UsageError("a rate of false positives lies strictly between 0 and 1")
-        rank = math.floor(false_positives * (len(self.controls) + 1))
-        if rank < 1:
-            return TruePositives(Rate(0, 0), len(self.controls), false_positives)
-        place = len(self.controls) - rank
-        cut = np.partition(self.controls, place)[place]
-        return TruePositives(Rate.of(self.members > cut), len(self.controls), false_positives)
+        """Members found at this rate of false alarms."""
+        return TruePositives(self.members, self.controls, false_positives)
 
     @cached_property
     def advantage(self) -> Advantage:
