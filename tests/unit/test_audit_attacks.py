@@ -271,8 +271,13 @@ def test_unknown_columns_are_refused():
         unique_matches(tables, ["nobody"])
 
 
+def numbers(one):
+    estimate = one.estimate
+    return one.attack, one.measure, one.group, one.facts, estimate.value, estimate.lower(0.05), estimate.upper(0.05)
+
+
 def test_the_same_generator_gives_the_same_results():
     tables = release(np.random.default_rng(15))
     first_time, second = (attacked(tables, seeded(), sizes=SMALL) for _ in range(2))
-    assert first_time.observed == second.observed
+    assert [numbers(one) for one in first_time.observed] == [numbers(one) for one in second.observed]
     assert first_time.smoke == second.smoke

@@ -226,7 +226,7 @@ class Guesses:
 
 @dataclass(frozen=True, eq=False)
 class TruePositives:
-    """The true-positive rate of the attack's test at a false-positive rate of ``false_positives``, the point of its ROC.
+    """The true-positive rate of a test whose false-positive rate is ``false_positives``: a point of the ROC.
 
     ``members`` and ``controls``: float64 scores, higher means a member. No cut is known to have that rate: the k-th
     largest of n control scores has a rate of its own, Beta(k, n + 1 − k) distributed, which lies above f about half
