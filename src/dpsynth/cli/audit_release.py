@@ -54,6 +54,15 @@ _WORDS = {
 @click.option(
     "--seed", metavar="K", type=SEED, default=0, show_default=True, help="Repeats the choices of the attackers."
 )
+@click.option(
+    "--refits",
+    metavar="N",
+    type=click.IntRange(0, 10**6),
+    default=0,
+    show_default=True,
+    help="Also fit N times for each of three records, with and without it, and guess which: exact for this table and "
+    "method. Costs 3 N fits, kept in memory alone.",
+)
 @click.option("--figures", is_flag=True, help="Also write AUDIT.roc.svg and AUDIT.risks.svg beside the output.")
 @options.delimiter
 @options.output("The audit to write (JSON).")

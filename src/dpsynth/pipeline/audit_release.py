@@ -10,12 +10,13 @@ import hashlib
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dpsynth.audit.attacks.refits import Refit, left_out
 from dpsynth.audit.attacks.suite import Attacked, Sizes, attacked
 from dpsynth.audit.attacks.tables import AttackedTables
 from dpsynth.audit.attacks.uniqueness import equivalence_classes
@@ -34,6 +35,7 @@ from dpsynth.pipeline.holdout import Holdout, check_same_table, read_holdout, ta
 from dpsynth.pipeline.manifest import versions
 from dpsynth.pipeline.plan import load_schema, unit_of
 from dpsynth.pipeline.progress import Progress, silent
+from dpsynth.pipeline.refits import refits_of
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.unit import Unit
@@ -55,6 +57,7 @@ def audit_release(
     gate: str | Path = DEFAULT,
     ledger: Ledger | str | Path | None = None,
     seed: int = 0,
+    refits: int = 0,
     delimiter: str | None = None,
     progress: Progress = silent,
 ) -> ReleaseAudit:
@@ -63,6 +66,7 @@ def audit_release(
     ``holdout``: the key file of the fit, which tells again who was held out: the control group of every rate. Without
     it the figures are INCONCLUSIVE and say so. ``gate``: a name or a file. ``schema``: by default the model's.
     ``ledger``: where the model's pool counts the attempts. ``seed`` repeats the audit's own choices.
+    ``refits``: so many fits of the model's kind for each of a few records, with and without it, none of which is kept.
 
     Raises ``UsageError``, ``SchemaError``, ``DataMismatchError`` for what does not fit together, ``GateError`` for
     one candidate too many. Cost on 48,842 rows of 15 columns: ``bench/audit_attacks.py``.
@@ -71,6 +75,7 @@ def audit_release(
     made = load(model) if isinstance(model, str | Path) else model
     case = _Case(made, _schema(schema, made), None if holdout is None else read_holdout(holdout))
     notes = case.checked(real)
+    refit = case.refits(refits, rules)
     tables = AuditedTables(real, synthetic, case.schema, case.unit, holdout=case.holdout, delimiter=delimiter)
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     pool = None if made is None else pool_of(book, made.provenance)
@@ -84,8 +89,15 @@ def audit_release(
         rules,
         facts,
         Guarantee(facts.dp, facts.epsilon, facts.delta, case.protects),
-        lambda claim: _attack(rules, claim, case, rows, seed=seed, progress=progress),
-        samples={"fitted": rows.fitted.rows, "held_out": rows.held_out.rows, "synthetic": released.rows},
+        lambda claim: _with_refits(
+            _attack(rules, claim, case, rows, seed=seed, progress=progress), rows.fitted, refit, refits, seed, progress
+        ),
+        samples={
+            "fitted": rows.fitted.rows,
+            "held_out": rows.held_out.rows,
+            "synthetic": released.rows,
+            "refits": refits,
+        },
         holdout=case.holdout_record(real),
         attempt=attempt,
         digests=digests,
@@ -173,6 +185,18 @@ class _Case:
             return ()
         return tuple(one for one in self.model.answers if isinstance(one, NoisyMarginal))
 
+    def refits(self, rounds: int, gate: Gate) -> Callable[[CodedTable], Refit] | None:
+        """Fits of the model's kind, if any are wanted; ``UsageError`` where there can be none."""
+        if rounds < 0:
+            raise UsageError("the number of refits is at least 0", where="--refits")
+        if not rounds:
+            return None
+        if not gate.document.risks:
+            raise UsageError("this gate has no threshold for any risk: no attack is made", where="--refits")
+        if self.model is None:
+            raise UsageError("refits need the model", where="--refits", hint="Give --model.")
+        return refits_of(self.model, self.unit)
+
     def holdout_record(self, real: Any) -> dict[str, Any] | None:
         if self.holdout is None:
             return None
@@ -231,6 +255,21 @@ def _attack(
         sizes=Sizes(vulnerable=_records_for(smallest, gate.document.alpha)),
         progress=lambda stage, done: progress(stage, 0.1 + 0.9 * done),
     )
+
+
+def _with_refits(
+    found: Attacked,
+    fitted: CodedTable,
+    refit: Callable[[CodedTable], Refit] | None,
+    rounds: int,
+    seed: int,
+    progress: Progress,
+) -> Attacked:
+    """What was found, and the leave-one-out games beside it."""
+    if refit is None:
+        return found
+    games = left_out(fitted, refit(fitted), rounds, np.random.default_rng((seed, rounds)), progress)
+    return replace(found, observed=(*found.observed, *games))
 
 
 def _records_for(limit: float, alpha: float) -> int:
