@@ -90,7 +90,12 @@ def audit_release(
         facts,
         Guarantee(facts.dp, facts.epsilon, facts.delta, case.protects),
         lambda claim: _with_refits(
-            _attack(rules, claim, case, rows, seed=seed, progress=progress), rows.fitted, refit, refits, seed, progress
+            _attack(rules, claim, case, rows, tables.undeclared, seed=seed, progress=progress),
+            rows.fitted,
+            refit,
+            rounds=refits,
+            seed=seed,
+            progress=progress,
         ),
         samples={
             "fitted": rows.fitted.rows,
@@ -239,7 +244,14 @@ def _dp(model: Model | None, synthetic: Any) -> bool | str | None:
 
 
 def _attack(
-    gate: Gate, claim: Guarantee, case: _Case, tables: AttackedTables, *, seed: int, progress: Progress
+    gate: Gate,
+    claim: Guarantee,
+    case: _Case,
+    tables: AttackedTables,
+    undeclared: Callable[[], int],
+    *,
+    seed: int,
+    progress: Progress,
 ) -> Attacked:
     """Every attack, where the gate has a threshold for any; as many records as its thresholds need."""
     if not gate.document.risks:
@@ -252,6 +264,7 @@ def _attack(
         np.random.default_rng(seed),
         answers=case.answers(),
         quasi=quasi or None,
+        undeclared=undeclared(),
         sizes=Sizes(vulnerable=_records_for(smallest, gate.document.alpha)),
         progress=lambda stage, done: progress(stage, 0.1 + 0.9 * done),
     )
@@ -261,6 +274,7 @@ def _with_refits(
     found: Attacked,
     fitted: CodedTable,
     refit: Callable[[CodedTable], Refit] | None,
+    *,
     rounds: int,
     seed: int,
     progress: Progress,

@@ -66,18 +66,18 @@ def left_out(
     for number, record in enumerate(records):
         for done in range(rounds):
             progress("refitting without one record", (number * rounds + done) / (len(records) * rounds))
-            right[number] += _guessed(taken(fitted, np.array([record])), fitted, refit, bool(rng.integers(2)))
+            right[number] += _guessed(taken(fitted, np.array([record])), fitted, refit, present=bool(rng.integers(2)))
     return tuple(_observed(names, right, rounds))
 
 
-def _guessed(record: CodedTable, fitted: CodedTable, refit: Refit, present: bool) -> bool:
+def _guessed(record: CodedTable, fitted: CodedTable, refit: Refit, *, present: bool) -> bool:
     answers = refit(record, present).answers
     ratio = float(log_likelihood_ratios(record, fitted, answers, members=True)[0])
     return (ratio > 0) == present
 
 
 def _records(fitted: CodedTable, rng: np.random.Generator) -> tuple[list[str], Sequence[int]]:
-    """The rows that stand out most among a sample, by their mean distance to the nearest ones of another, and others."""
+    """Rows of a sample that stand out most, by their mean distance to the nearest ones of another, and other rows."""
     order: NDArray[np.int64] = rng.permutation(fitted.rows)[:CANDIDATES]
     compared = taken(fitted, rng.permutation(fitted.rows)[:COMPARED])
     distances = mean_nearest(taken(fitted, order), compared, NEIGHBORS)
