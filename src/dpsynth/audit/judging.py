@@ -64,7 +64,11 @@ class Observed:
 def judged(measured: Sequence[Measured], alpha: float = ALPHA) -> tuple[InternalFinding, ...]:
     """One finding each, in their order; Holm's correction runs over all of them together."""
     failed = holm([(one.estimate, one.threshold) for one in measured], alpha)
-    return tuple(_finding(one, alpha, fails=fails) for one, fails in zip(measured, failed, strict=True))
+    seen = holm([(one.estimate, 0.0) for one in measured], alpha)
+    return tuple(
+        _finding(one, alpha, fails=fails, stands=stands)
+        for one, fails, stands in zip(measured, failed, seen, strict=True)
+    )
 
 
 def holm(estimates: Sequence[tuple[Estimate, float]], alpha: float) -> list[bool]:
@@ -97,7 +101,7 @@ def by_risk(findings: Sequence[InternalFinding]) -> dict[str, Verdict]:
     return {risk: overall([finding.verdict for finding in findings if finding.risk == risk]) for risk in risks}
 
 
-def _finding(one: Measured, alpha: float, *, fails: bool) -> InternalFinding:
+def _finding(one: Measured, alpha: float, *, fails: bool, stands: bool) -> InternalFinding:
     low, high = one.estimate.lower(alpha), one.estimate.upper(alpha)
     passes = high <= one.threshold and not fails
     verdict = Verdict.FAIL if fails else Verdict.PASS if passes else Verdict.INCONCLUSIVE
@@ -117,16 +121,24 @@ def _finding(one: Measured, alpha: float, *, fails: bool) -> InternalFinding:
         ceiling=one.estimate.ceiling(alpha),
         trials=one.estimate.trials,
         needed=needed,
-        words=_words(one, verdict, low, high, needed),
+        words=_words(one, verdict, _seen(low, high, stands=stands), high, needed),
         facts=one.facts,
     )
 
 
-def _words(one: Measured, verdict: Verdict, low: float, high: float, needed: int | None) -> str:
+def _seen(low: float, high: float, *, stands: bool) -> str:
+    """What the figure shows; ``stands``: also after counting how many figures were looked at."""
+    if low <= 0:
+        return "not detected"
+    if stands:
+        return f"found, at least {low:.3g} and at most {high:.3g}"
+    return "not detected: it stands out by itself, and not among so many figures"
+
+
+def _words(one: Measured, verdict: Verdict, seen: str, high: float, needed: int | None) -> str:
     what = f"{one.measure} ({one.attack}, {one.group})"
     if verdict is Verdict.FAIL:
-        return f"{what}: found, at least {low:.3g}; accepted is {one.threshold:.3g}."
-    seen = f"found, between {low:.3g} and {high:.3g}" if low > 0 else "not detected"
+        return f"{what}: {seen}; accepted is {one.threshold:.3g}."
     above = f"{what}: {seen}; would have been seen above {high:.3g}"
     if verdict is Verdict.PASS:
         return f"{above}, and {one.threshold:.3g} is accepted."

@@ -10,9 +10,14 @@ def read_text(path: str) -> str:
     return read(path)
 
 
-def write_text(path: str, text: str, *, force: bool) -> None:
-    """Write the file, complete or absent; ``OutputExistsError`` if it exists and ``force`` was not given."""
+def write_text(path: str, text: str, *, force: bool, private: bool = False) -> None:
+    """Write the file, complete or absent; ``OutputExistsError`` if it exists and ``force`` was not given.
+
+    ``private``: only its owner may read it (mode 0600).
+    """
     from dpsynth.tables import atomic_write
 
     with atomic_write(path, force=force) as part:
+        if private:
+            part.chmod(0o600)
         part.write_text(text, encoding="utf-8")

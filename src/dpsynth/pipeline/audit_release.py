@@ -23,9 +23,10 @@ from dpsynth.audit.attacks.uniqueness import equivalence_classes
 from dpsynth.audit.gate import DEFAULT, Gate, load_gate
 from dpsynth.audit.rates import Advantage, Rate, least
 from dpsynth.audit.release_audit import Guarantee, ReleaseAudit, judged_by, threshold, unmeasured
-from dpsynth.audit.rules import ReleaseFacts, ruling
+from dpsynth.audit.rules import ReleaseFacts, Ruling, ruling
 from dpsynth.domain import Domain
 from dpsynth.errors import DataMismatchError, UsageError
+from dpsynth.evidence import Verdict
 from dpsynth.ledger import Ledger, PoolState
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model, load
@@ -45,6 +46,14 @@ from dpsynth.tables import read_sidecar
 ADVANTAGE = "advantage"
 FEWEST, MOST = 500, 5_000
 """How many vulnerable records are attacked, whatever a threshold asks for."""
+
+
+_UNCOUNTED = (
+    "the ledger does not know the model's pool, so nobody can tell how many tables were made until one pleased: give "
+    "the ledger of the fit"
+)
+
+_CHOICE = "house default: a choice among tables by what attacks on the rows say is covered by no epsilon"
 
 
 def audit_release(
@@ -116,7 +125,9 @@ def _judged(
     gate: Gate, facts: ReleaseFacts, claim: Guarantee, attack: Callable[[Guarantee], Attacked], **recorded: Any
 ) -> ReleaseAudit:
     """The rulings, the attacks and their verdicts, with what else is ``recorded``."""
-    rulings = tuple(ruling(part, facts) for part in gate.document.rules)
+    rulings = [ruling(part, facts) for part in gate.document.rules]
+    if facts.dp is True and gate.document.risks and recorded["attempt"] is None:
+        rulings.append(Ruling("candidates", Verdict.INCONCLUSIVE, _UNCOUNTED, _CHOICE))
     found = attack(claim)
     findings, reported = judged_by(gate, claim, found.observed)
     return ReleaseAudit(
