@@ -19,7 +19,7 @@ COMPARE = $(BIN)/python -m bench.peers setup && nice -n 10 $(BIN)/python -m benc
 LAYERS := tests/unit/test_house_imports.py::test_the_layers_hold
 QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,house house_imports loss conversions receipt ledger_machine evidence))
 
-.PHONY: help setup check test test-oldest test-system demo audits bench bench-smoke bench-peers-adult bench-peers-nltcs bench-peers-bank bench-peers-arx docs build clean
+.PHONY: help setup check test test-oldest test-system demo audits audits-long bench bench-smoke bench-peers-adult bench-peers-nltcs bench-peers-bank bench-peers-arx docs build clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*  ## /\1\t/' | expand -t 20
@@ -59,6 +59,9 @@ demo: setup  ## the whole journey on UCI Adult, ending in a refused overspend
 
 audits: setup  ## the statistical audits of this library, at full size; writes dated results
 	@for script in audits/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+audits-long: setup  ## black-box audits from CSV to CSV on searched worst cases: as long as MINUTES says (60)
+	@$(BIN)/python audits/end_to_end.py --minutes $(or $(MINUTES),60)
 
 bench: setup  ## the benchmarks; results go to bench/results
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

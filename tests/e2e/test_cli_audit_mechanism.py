@@ -12,7 +12,7 @@ from dpsynth.audit.exact_losses import ExactLoss
 from dpsynth.cli.main import APPLICATION
 from dpsynth.pipeline import audit_mechanism
 
-TIERS = ["T0 replay", "T1 enumeration", "T1 draws", "T1 room", "T2 likelihood ratio"]
+TIERS = ["T0 replay", "T1 enumeration", "T1 draws", "T1 room", "T2 likelihood ratio", "T3 end to end"]
 
 
 def run(*words):
@@ -28,6 +28,7 @@ def short(monkeypatch):
             audit_mechanism, name, lambda *given, whole=whole, kept=kept: itertools.islice(whole(*given), kept)
         )
     monkeypatch.setattr(audit_mechanism, "UNITS", audit_mechanism.UNITS[:1])
+    monkeypatch.setattr(audit_mechanism, "BLACK_BOX", 8)
     fitted = audit_mechanism.audit_fit
     monkeypatch.setattr(audit_mechanism, "audit_fit", lambda *given: fitted(*given, 2))
 
@@ -39,7 +40,7 @@ def test_a_method_that_keeps_its_promise(tmp_path):
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0] == "independent at epsilon 10, delta 1e-09 (gdp)"
-    assert [line.split("  ")[0] for line in lines[2:7]] == TIERS
+    assert [line.split("  ")[0] for line in lines[2:8]] == TIERS
     assert "PASS: no violation was found." in lines
     assert "Not found is not proved" in lines[-1]
     written = json.loads(target.read_text(encoding="utf-8"))
@@ -48,7 +49,9 @@ def test_a_method_that_keeps_its_promise(tmp_path):
     game = written["likelihood_ratio"]
     assert 0 <= game["mu_lower"] < game["mu_ceiling"]
     assert game["trials"] == 60
-    assert game["false_alarm"] == written["false_alarm"]["T2"] == 1e-6
+    box = written["end_to_end"]
+    assert game["false_alarm"] + box["false_alarm"] == written["false_alarm"]["T2 and T3"] == 2e-6
+    assert (box["trials"], box["trained"]) == (8, 4)
     assert "2 noises follow their laws; 2 of them would show a scale 10 % off" in done.stdout
     assert sum(one["neighbors"] for one in written["replays"]) >= 50
     again = run("--method", "independent", "-o", str(target))

@@ -89,7 +89,7 @@ def mechanism(
 
 def summary(audit: MechanismAudit) -> str:
     """The verdict in words, a line for each tier with what it looked at and what it could have seen."""
-    game, room = audit.ratio.played, len(audit.room)
+    game, box, room = audit.ratio.played, audit.black_box.played, len(audit.room)
     neighbors = sum(one.neighbors for one in audit.replays)
     used = max(max(one.used.values()) for one in audit.losses)
     claimed = "no mu is claimed" if game.claim.mu is None else f"claimed {game.claim.mu:.3f}"
@@ -103,6 +103,8 @@ def summary(audit: MechanismAudit) -> str:
         "T2 likelihood ratio": f"mu at least {game.mu_lower:.3f} ({claimed}; {game.trials} fits, could show up to "
         f"{game.mu_ceiling:.2f}); {game.correct / game.trials:.1%} of these guessed right, "
         f"{game.claim.most_accurate:.1%} allowed in the long run",
+        "T3 end to end": f"CSV to CSV, from the synthetic table alone: {box.correct / box.trials:.1%} of {box.trials} "
+        f"guessed right, {box.claim.most_accurate:.1%} allowed in the long run",
     }
     rows = [(tier, "PASS" if passed else "FAIL", words[tier]) for tier, passed in audit.verdicts.items()]
     verdict = "PASS: no violation was found." if audit.passed else "FAIL: the promise is not kept."
