@@ -133,9 +133,9 @@ def audit_mechanism(
 ) -> MechanismAudit:
     """The audit of a method, in pools of GDP, or of pure epsilon where ``delta`` is 0. Reads nobody's data.
 
-    ``trials``: fits of the likelihood ratio; the black-box game plays at most ``BLACK_BOX``. ``seed``: of the audit's own generators; the room's noise has none. Raises
-    ``UsageError`` for an unknown method, parameters out of range, or pure epsilon with a method that needs a delta.
-    Cost: about 55 CPU seconds and 10 ms for each trial.
+    ``trials``: fits of the likelihood ratio; the black-box game plays at most ``BLACK_BOX``. ``seed``: of the audit's
+    own generators; the room's noise has none. Raises ``UsageError`` for an unknown method, parameters out of range, or
+    pure epsilon with a method that needs a delta. Cost: about 55 CPU seconds and 10 ms for each trial.
     """
     exact_epsilon, exact_delta = privacy_parameters(epsilon, delta)
     if trials < 1 or seed < 0:
