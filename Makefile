@@ -17,6 +17,8 @@ OLDEST ?= .venv-oldest
 COMPARE = $(BIN)/python -m bench.peers setup && nice -n 10 $(BIN)/python -m bench.peers run
 # import-linter needs a newer rich than we do, and which layer imports which does not depend on releases.
 LAYERS := tests/unit/test_house_imports.py::test_the_layers_hold
+# Who sets this would compile every test and every module anew in each of the many processes that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
 QUICK := $(addprefix tests/unit/test_,$(addsuffix .py,house house_imports loss conversions receipt ledger_machine evidence))
 
 .PHONY: help setup check test test-oldest test-system demo audits audits-long bench bench-smoke bench-peers-adult bench-peers-nltcs bench-peers-bank bench-peers-arx docs build clean

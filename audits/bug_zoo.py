@@ -1,7 +1,7 @@
 """Which tier of the audit catches which bug: each bug of ``zoo.yaml`` applied to a copy of the sources, and audited.
 
-A bug counts as caught by a tier when that tier, run in a fresh process on the copy, finds something. The sources as
-they are must pass every tier, or the audit would prove nothing.
+A bug counts as caught by a tier when that tier, run on the copy in a process of its own, finds something. The sources
+as they are must pass every tier, or the audit would prove nothing.
 
 Run: python audits/bug_zoo.py [--tiers own|all] [--output FILE]. Exit status 1 if a bug escapes its tier.
 """
@@ -15,14 +15,18 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import yaml
@@ -33,6 +37,13 @@ SOURCES = Path(dpsynth.__file__).parent
 REPLAY, ENUMERATION, DRAWS, ROOM = "T0 replay", "T1 enumeration", "T1 draws", "T1 room"
 CAUGHT = 70
 """The exit status of a check that found something; any other but 0 means that the check itself broke."""
+IMPORTED = (
+    "networkx numpy opendp.prelude pandas pyarrow.csv pyarrow.parquet pydantic scipy.optimize scipy.stats sqlite3 yaml"
+)
+"""What every check imports besides the copy."""
+
+Asked = Callable[[Path, str, str], tuple[int, str]]
+"""From the folder of a copy, a tier and a method: the exit status of the check, and what it printed."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +57,17 @@ class Edit:
 
 @dataclass(frozen=True)
 class Bug:
-    """A change of the sources and the ``tier`` that must see it, where it is a replay, of this ``method``."""
+    """A change of the sources and the ``tier`` that must see it, where it is a replay, of this ``method``.
+
+    ``slow``: whether only the whole zoo tries it; the test suite tries the others.
+    """
 
     name: str
     tier: str
     edits: tuple[Edit, ...]
     method: str = "independent"
     seen_in: str = ""
+    slow: bool = False
 
     @staticmethod
     def of(entry: dict[str, Any]) -> Bug:
@@ -145,7 +160,53 @@ def apply(bug: Bug, copy: Path) -> None:
         (copy / edit.file).write_text(text.replace(edit.old, edit.new), encoding="utf-8")
 
 
-def caught(bug: Bug | None, tier: str) -> str | None:
+@contextmanager
+def checks() -> Iterator[Asked]:
+    """Checks one after another, each a fork of one process that has imported what they need, but no sources."""
+    words = [sys.executable, __file__, "--serve"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, env=environment, text=True) as server:  # noqa: S603 (this file)
+
+        def ask(folder: Path, tier: str, method: str) -> tuple[int, str]:
+            print(json.dumps([str(folder), tier, method]), file=server.stdin, flush=True)
+            code, said = json.loads(server.stdout.readline() if server.stdout else "")
+            return code, said
+
+        yield ask
+
+
+def serve() -> None:
+    """Answers the questions of ``checks`` until stdin ends."""
+    for name in IMPORTED.split():
+        import_module(name)
+    for line in sys.stdin:
+        with TemporaryFile() as said:
+            child = os.fork()
+            if child == 0:
+                os.dup2(said.fileno(), 1)
+                os.dup2(said.fileno(), 2)
+                os._exit(_checked_in_copy(*json.loads(line)))
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            said.seek(0)
+            print(json.dumps([code, said.read().decode()]), flush=True)
+
+
+def _checked_in_copy(folder: str, tier: str, method: str) -> int:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "dpsynth"]:
+        del sys.modules[name]
+    sys.path.insert(0, folder)
+    try:
+        code = check(tier, method)
+    except BaseException:  # the status must leave this process, whatever a broken copy raises
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def caught(bug: Bug | None, tier: str, ask: Asked) -> str | None:
     """What the tier finds first in a copy of the sources with the bug (``None``: without one), if anything.
 
     ``RuntimeError`` when the check itself broke: that is no catch.
@@ -155,14 +216,10 @@ def caught(bug: Bug | None, tier: str) -> str | None:
         shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns("__pycache__", "demo_data"))
         if bug is not None:
             apply(bug, copy)
-        method = "mst" if bug is None else bug.method
-        environment = os.environ | {"PYTHONPATH": folder, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        run = subprocess.run(  # noqa: S603 (this file, in our own interpreter)
-            [sys.executable, __file__, "--check", tier, method], env=environment, capture_output=True, check=False
-        )
-    if run.returncode not in {0, CAUGHT}:
-        raise RuntimeError(f"{bug.name if bug else 'no bug'}, {tier}: {run.stderr.decode()[-2000:]}")
-    return run.stdout.decode().strip() if run.returncode == CAUGHT else None
+        code, said = ask(Path(folder), tier, "mst" if bug is None else bug.method)
+    if code not in {0, CAUGHT}:
+        raise RuntimeError(f"{bug.name if bug else 'no bug'}, {tier}: {said[-2000:]}")
+    return said.strip() if code == CAUGHT else None
 
 
 Found = dict[str, dict[str, str | None]]
@@ -172,8 +229,19 @@ Found = dict[str, dict[str, str | None]]
 def matrix(bugs: Sequence[Bug], tiers: Sequence[str] | None, workers: int = 2) -> Found:
     """By bug and tier, what was found. ``tiers``: those to ask of every bug; ``None``: each bug's own."""
     jobs = [(bug, tier) for bug in bugs for tier in (tiers or (bug.tier,))]
-    with ThreadPoolExecutor(workers) as pool:
-        outcomes = list(pool.map(lambda job: caught(*job), jobs))
+    idle: SimpleQueue[Asked] = SimpleQueue()
+
+    def run(job: tuple[Bug, str]) -> str | None:
+        ask = idle.get()
+        try:
+            return caught(*job, ask)
+        finally:
+            idle.put(ask)
+
+    with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
+        for _ in range(workers):
+            idle.put(stack.enter_context(checks()))
+        outcomes = list(pool.map(run, jobs))
     result: Found = {bug.name: {} for bug in bugs}
     for (bug, tier), outcome in zip(jobs, outcomes, strict=True):
         result[bug.name][tier] = outcome
@@ -219,14 +287,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiers", choices=("own", "all"), default="all", help="ask each bug's own tier, or all")
     parser.add_argument("--output", type=Path, help="default: audits/bug-zoo-DATE.json, beside it the page (.md)")
-    parser.add_argument("--check", nargs=2, metavar=("TIER", "METHOD"), help=argparse.SUPPRESS)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.check:
-        return check(*options.check)
+    if options.serve:
+        serve()
+        return 0
     tiers = TIERS if options.tiers == "all" else None
-    if any(caught(None, tier) for tier in TIERS):
-        print("the sources as they are do not pass: nothing was tried")
-        return 1
+    with checks() as ask:
+        if any(caught(None, tier, ask) for tier in TIERS):
+            print("the sources as they are do not pass: nothing was tried")
+            return 1
     found = matrix(BUGS, tiers)
     report = report_of(found, f"python audits/bug_zoo.py --tiers {options.tiers}")
     output = options.output or Path(__file__).parent / f"bug-zoo-{report['date']}.json"

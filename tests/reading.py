@@ -24,13 +24,19 @@ def parsed(text: str) -> ast.Module:
     return ast.parse(text)
 
 
+@cache
+def walked(text: str) -> tuple[ast.AST, ...]:
+    """Every node of the tree of a text."""
+    return tuple(ast.walk(parsed(text)))
+
+
 def tree(name: str) -> ast.Module:
     return parsed(sources()[name])
 
 
 def nodes(*kinds: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
     for name in sources():
-        for node in ast.walk(tree(name)):
+        for node in walked(sources()[name]):
             if isinstance(node, kinds):
                 yield name, node
 
@@ -57,7 +63,7 @@ def code_lines(text: str) -> int:
 
 
 def imported(name: str) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree(name)):
+    for node in walked(sources()[name]):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -22,6 +22,7 @@ from dpsynth.audit.exact_losses import (
 )
 from dpsynth.audit.primitives import repeated
 from dpsynth.pipeline import audit_primitives
+from dpsynth.pipeline.audit_mechanism import ROOM_CELLS, ROOM_PICKS
 from dpsynth.pipeline.audit_primitives import repeats, room_cases
 from dpsynth.privacy import laws
 from dpsynth.privacy.governor import Governor
@@ -90,7 +91,7 @@ def test_noise_that_is_used_twice_is_seen():
 
 
 def test_the_room_spends_what_it_is_asked():
-    cases = list(room_cases(8_000, 400))
+    cases = list(room_cases(ROOM_CELLS, ROOM_PICKS))
     assert [(case.question, case.governor, case.max_rows) for case in cases] == [
         ("measure", "zcdp", 1),
         ("measure", "zcdp", 4),

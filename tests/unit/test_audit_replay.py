@@ -28,7 +28,7 @@ DOMAIN = Domain(("a", "b"), (3, 4))
 
 @pytest.mark.parametrize("method", NAMES)
 def test_every_method_replays_from_csv(method, monkeypatch):
-    monkeypatch.setitem(EFFORTS, "default", Effort(components=20, steps=50, fits=1))
+    monkeypatch.setitem(EFFORTS, "default", Effort(components=20, steps=10, fits=1, model_size=1_000_000, sweeps=1))
     fit = synthesizer(method).fit
     # Either kind of unit meets half of the methods here, and all of them in the dated audit.
     unit = (Unit(), PERSON)[NAMES.index(method) % 2]

@@ -12,7 +12,7 @@ from importlib.metadata import version
 import pytest
 
 import dpsynth
-from reading import ROOT, code_lines, docstring_lines, last, nodes, parsed, sources, texts
+from reading import ROOT, code_lines, docstring_lines, last, nodes, sources, texts, walked
 
 FILE_LINES = 400
 FUNCTION_LINES = 40
@@ -227,7 +227,7 @@ def test_code_lines_counts_code_only() -> None:
 def births(text: str, kind: str) -> list[int]:
     """The lines on which a ``kind`` is constructed, or renamed on import so that this check would miss it."""
     lines = []
-    for node in ast.walk(parsed(text)):
+    for node in walked(text):
         if isinstance(node, ast.Call) and last(node.func) == kind:
             lines.append(node.lineno)
         elif isinstance(node, ast.ImportFrom):
@@ -304,7 +304,7 @@ def test_no_test_was_lost(request: pytest.FixtureRequest) -> None:
         isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
         for path, text in texts("tests")
         if path.name.startswith("test_") and path.suffix == ".py"
-        for node in ast.walk(parsed(text))
+        for node in walked(text)
     )
     assert written >= MINIMUM_TESTS
     whole_suite = set(request.config.args) == set(request.config.getini("testpaths"))

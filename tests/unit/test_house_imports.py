@@ -11,7 +11,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-from reading import ROOT, dotted, imported, last, nodes, parsed, sources, texts
+from reading import ROOT, dotted, imported, last, nodes, parsed, sources, texts, walked
 
 BANNED_MODULES = {"pickle", "cPickle", "random", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 # Generators are made where released models are sampled; the room's noise is OpenDP's or the table sampler's.
@@ -36,7 +36,7 @@ def random_uses(text: str) -> list[tuple[int, str]]:
     """Uses of numpy's global generator, and generators without an argument, anywhere in the text."""
     found = []
     innocent = {"Generator", "default_rng", "SeedSequence", "PCG64", "PCG64DXSM", "Philox", "BitGenerator", "SFC64"}
-    for node in ast.walk(parsed(text)):
+    for node in walked(text):
         name = dotted(node)
         match = re.fullmatch(r"(?:np|numpy)\.random\.(\w+)", name)
         if match and match.group(1) not in innocent:

@@ -207,15 +207,15 @@ def test_a_neighbor_changes_nobody_elses_keys(monkeypatch, batch_rows, weak):
     if weak:
         monkeypatch.setattr(bounding, "_mixed", np.zeros_like)
     rng = np.random.default_rng(1)
-    others = people(rng, 30)
-    newcomer = [("newcomer", str(rng.integers(60)), str(rng.integers(5))) for _ in range(50)]
+    others = people(rng, 15)
+    newcomer = [("newcomer", str(rng.integers(60)), str(rng.integers(5))) for _ in range(25)]
     base, alone = kept(others, batch_rows=batch_rows), kept(newcomer, batch_rows=batch_rows)
     assert sum(n for (column, _), n in alone.items() if column == "a") == 3
     for position in (0, 1, len(others) // 2, len(others)):
         together = [*others[:position], *newcomer, *others[position:]]
         assert minus(kept(together, batch_rows=batch_rows), alone) == base
     scattered = list(others)
-    for place, row in zip(sorted(rng.integers(len(others), size=50)), newcomer, strict=True):
+    for place, row in zip(sorted(rng.integers(len(others), size=25)), newcomer, strict=True):
         scattered.insert(place + newcomer.index(row), row)
     own = [row for row in scattered if row[0] == "newcomer"]
     assert minus(kept(scattered, batch_rows=batch_rows), kept(own, batch_rows=batch_rows)) == base

@@ -67,7 +67,7 @@ def test_continuous_integration_runs_the_tests() -> None:
 @pytest.mark.parametrize(("option", "code"), [((), 0), (("--forbid-skips",), 1)])
 def test_skips_can_be_forbidden(tmp_path: Path, option: tuple[str, ...], code: int) -> None:
     (tmp_path / "test_one.py").write_text("import pytest\ndef test_a():\n    pytest.skip('absent')\n", encoding="utf-8")
-    plugins = ("-p", "conftest", "-p", "no:randomly", "-p", "no:cacheprovider")
+    plugins = ("-p", "conftest", "-p", "no:cacheprovider")
     words = (
         sys.executable,
         "-m",
@@ -79,4 +79,5 @@ def test_skips_can_be_forbidden(tmp_path: Path, option: tuple[str, ...], code: i
         *option,
         str(tmp_path),
     )
-    assert run(*words, PYTHONPATH=str(ROOT / "tests")).returncode == code
+    alone = {"PYTHONPATH": str(ROOT / "tests"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    assert run(*words, **alone).returncode == code
