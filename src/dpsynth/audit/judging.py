@@ -121,31 +121,30 @@ def _finding(one: Measured, alpha: float, *, fails: bool, stands: bool) -> Inter
         ceiling=one.estimate.ceiling(alpha),
         trials=one.estimate.trials,
         needed=needed,
-        words=_words(one, verdict, _seen(low, high, stands=stands), high, needed),
+        words=_words(one, verdict, _seen(low, high, stands=stands), needed),
         facts=one.facts,
     )
 
 
 def _seen(low: float, high: float, *, stands: bool) -> str:
     """What the figure shows; ``stands``: also after counting how many figures were looked at."""
-    if low <= 0:
-        return "not detected"
-    if stands:
-        return f"found, at least {low:.3g} and at most {high:.3g}"
-    return "not detected: it stands out by itself, and not among so many figures"
+    if low > 0 and stands:
+        return f"found, between {low:.3g} and {high:.3g}"
+    alone = ": it stands out by itself, and not among so many figures" if low > 0 else ""
+    return f"not detected{alone}; would have been seen above {high:.3g}"
 
 
-def _words(one: Measured, verdict: Verdict, seen: str, high: float, needed: int | None) -> str:
+def _words(one: Measured, verdict: Verdict, seen: str, needed: int | None) -> str:
     what = f"{one.measure} ({one.attack}, {one.group})"
     if verdict is Verdict.FAIL:
         return f"{what}: {seen}; accepted is {one.threshold:.3g}."
-    above = f"{what}: {seen}; would have been seen above {high:.3g}"
     if verdict is Verdict.PASS:
-        return f"{above}, and {one.threshold:.3g} is accepted."
+        return f"{what}: {seen}, and {one.threshold:.3g} is accepted."
     if needed is None:
-        return f"{above}, which is not below the accepted {one.threshold:.3g}."
+        return f"{what}: {seen}, which is not below the accepted {one.threshold:.3g}."
     tried = min(one.estimate.trials.values(), default=0)
-    return f"{above}; {tried:,} trials are too few for {one.threshold:.3g}: about {needed:,} in each group are needed."
+    few = f"{tried:,} trials are too few for {one.threshold:.3g}: about {needed:,} in each group are needed."
+    return f"{what}: {seen}; {few}"
 
 
 def _needed(one: Measured, alpha: float) -> int | None:
