@@ -284,18 +284,22 @@ class TruePositives:
 
     def _strict(self, n: int, alpha: float) -> int:
         """The largest rank whose rate of false positives is above f with probability at most a tenth of alpha."""
-        from scipy.stats import binom
+        from scipy.special import bdtr, bdtrik
 
-        rank = int(binom.ppf(alpha / _FOR_THE_CUT, n, self.false_positives)) + 1 if n else 0
-        while rank and binom.cdf(rank - 1, n, self.false_positives) > alpha / _FOR_THE_CUT:
+        f, part = self.false_positives, alpha / _FOR_THE_CUT
+        rank = min(n, int(np.nan_to_num(bdtrik(part, n, f))) + 2) if n else 0
+        while rank and bdtr(rank - 1, n, f) > part:
             rank -= 1
         return rank
 
     def _loose(self, n: int, alpha: float) -> int | None:
         """The least rank whose rate of false positives is below f with probability at most a tenth of alpha."""
-        from scipy.stats import binom
+        from scipy.special import bdtrc, bdtrik
 
-        rank = int(binom.isf(alpha / _FOR_THE_CUT, n, self.false_positives)) + 1 if n else 1
+        f, part = self.false_positives, alpha / _FOR_THE_CUT
+        rank = max(1, int(np.nan_to_num(bdtrik(1 - part, n, f))) - 1) if n else 1
+        while rank <= n and bdtrc(rank - 1, n, f) > part:
+            rank += 1
         return rank if rank <= n else None
 
     def _above(self, rank: int) -> Rate:
