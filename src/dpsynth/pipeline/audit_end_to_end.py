@@ -62,15 +62,22 @@ class EndToEnd:
 
 
 def end_to_end(
-    release: Release, claim: Claim, *, trials: int, crowd: int = 100, rng: np.random.Generator, alpha: float = 0.05
+    release: Release,
+    claim: Claim,
+    *,
+    trials: int,
+    rng: np.random.Generator,
+    crowd: int = 100,
+    target: int = TARGET,
+    alpha: float = 0.05,
 ) -> EndToEnd:
-    """``trials`` releases of a table with or without the target, guessed by how many rare values the release has.
+    """``trials`` releases of a table with or without the target's rows, guessed by how many rare values a release has.
 
     The cut comes from half as many releases before: the guesses are a test that was fixed. Cost: 1.5 × trials fits.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
-        inputs = {present: _written(folder, crowd, present=present) for present in (True, False)}
+        inputs = {present: _written(folder, crowd, target if present else 0) for present in (True, False)}
 
         def scores(present: bool, runs: int) -> NDArray[np.float64]:  # noqa: FBT001 (which of two worlds)
             return np.array([_rare(release, inputs[present], folder / "out.csv") for _ in range(runs)], dtype=float)
@@ -105,11 +112,11 @@ def claim_of(epsilon: Fraction, delta: Fraction) -> Claim:
     return Claim.of(governor, budget_of(epsilon, delta, governor))
 
 
-def _written(folder: Path, crowd: int, *, present: bool) -> Path:
-    path = folder / f"{'with' if present else 'without'}.csv"
+def _written(folder: Path, crowd: int, target: int) -> Path:
+    path = folder / f"{target}.csv"
     lines = ["person," + ",".join(COLUMNS)]
     lines += [f"p{number}," + ",".join(["common"] * len(COLUMNS)) for number in range(crowd)]
-    lines += ["target," + ",".join(["rare"] * len(COLUMNS))] * (TARGET if present else 0)
+    lines += ["target," + ",".join(["rare"] * len(COLUMNS))] * target
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
