@@ -22,14 +22,14 @@ from dpsynth.audit.attacks.uniqueness import equivalence_classes
 from dpsynth.audit.gate import DEFAULT, Gate, load_gate
 from dpsynth.audit.rates import Advantage, Rate, least
 from dpsynth.audit.release_audit import Guarantee, ReleaseAudit, judged_by, threshold, unmeasured
-from dpsynth.audit.rules import ReleaseFacts, ruling
+from dpsynth.audit.rules import ReleaseFacts, Ruling, ruling
 from dpsynth.domain import Domain
 from dpsynth.errors import DataMismatchError, UsageError
 from dpsynth.ledger import Ledger, PoolState
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model, load
 from dpsynth.pipeline.audited import AuditedTables
-from dpsynth.pipeline.candidates import attempt_of, pool_of
+from dpsynth.pipeline.candidates import attempt_of, counted, pool_of
 from dpsynth.pipeline.holdout import Holdout, check_same_table, read_holdout, table_digest
 from dpsynth.pipeline.manifest import versions
 from dpsynth.pipeline.plan import load_schema, unit_of
@@ -87,6 +87,7 @@ def audit_release(
         lambda claim: _attack(rules, claim, case, rows, seed=seed, progress=progress),
         samples={"fitted": rows.fitted.rows, "held_out": rows.held_out.rows, "synthetic": released.rows},
         holdout=case.holdout_record(real),
+        counting=counted(rules, book, attempt, dp=facts.dp),
         attempt=attempt,
         digests=digests,
         seed=seed,
@@ -96,7 +97,13 @@ def audit_release(
 
 
 def _judged(
-    gate: Gate, facts: ReleaseFacts, claim: Guarantee, attack: Callable[[Guarantee], Attacked], **recorded: Any
+    gate: Gate,
+    facts: ReleaseFacts,
+    claim: Guarantee,
+    attack: Callable[[Guarantee], Attacked],
+    *,
+    counting: tuple[Ruling, ...],
+    **recorded: Any,
 ) -> ReleaseAudit:
     """The rulings, the attacks and their verdicts, with what else is ``recorded``."""
     rulings = tuple(ruling(part, facts) for part in gate.document.rules)
@@ -105,7 +112,7 @@ def _judged(
     return ReleaseAudit(
         gate=gate,
         claim=claim,
-        rulings=(*rulings, *unmeasured(gate, found.observed)),
+        rulings=(*rulings, *counting, *unmeasured(gate, found.observed)),
         findings=findings,
         reported=tuple(reported),
         smoke=found.smoke,
