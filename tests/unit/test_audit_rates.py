@@ -17,10 +17,10 @@ from dpsynth.audit.rates import (
     Excess,
     Guesses,
     Rate,
-    TruePositives,
     claimed_advantage,
     claimed_true_positives,
 )
+from dpsynth.audit.true_positives import TruePositives
 from dpsynth.errors import UsageError
 from dpsynth.evidence import Color, Verdict
 
@@ -33,6 +33,7 @@ class Share:
 
     rate: Rate
 
+    nothing = 0.0
     value = property(lambda self: self.rate.value)
     trials = property(lambda self: {"members": self.rate.trials})
 
@@ -44,6 +45,9 @@ class Share:
 
     def ceiling(self, alpha):
         return Rate(self.rate.trials, self.rate.trials).lower(alpha)
+
+    def visible(self, _alpha):
+        return None
 
     def needed(self, _threshold, _alpha):
         return None
@@ -240,6 +244,87 @@ def test_three_verdicts():
     assert "not detected; would have been seen above" in found[1].words
     assert "found, between" in found[0].words
     assert found[0].to_dict()["figure"]["color"] == "internal"
+
+
+def test_what_does_not_stand_after_counting_all_figures_is_said_to_be_seen_alone():
+    """A bound above nothing at 5 % but not at a third of it: 1 figure calls it found, 3 do not, and Holm agrees."""
+    weak, none = measured(Guesses(579, 1_100), 0.5), measured(Guesses(550, 1_100), 0.5)
+    assert weak.estimate.lower(ALPHA) > 0 == weak.estimate.lower(ALPHA / 3)
+    assert ": found, between" in judged([weak])[0].words
+    alone = judged([weak, none, none])[0]
+    assert "seen by this figure alone, not after counting all 3 figures: between" in alone.words
+    assert "found" not in alone.words
+
+
+def test_true_positives_no_better_than_controls_are_not_detected():
+    """Their rate is f and not 0 where nothing leaks: a bound above 0 is no detection."""
+    even = np.linspace(0, 1, 5_000)
+    (found,) = judged([measured(TruePositives(even, even, 0.01), 0.2)])
+    assert found.figure.interval.low > 0
+    assert "not detected; would have been seen above" in found.words
+
+
+def drawn(kind, truth, rng, n=600, m=400):
+    """An estimate of this kind whose true value is ``truth``; the controls' rate is 0.2."""
+    if kind is Guesses:
+        return Guesses(int(rng.binomial(n, (1 + truth) / 2)), n)
+    if kind is Auc:  # members who are above every control with chance ``truth``
+        return Auc.of(rng.random(n) + (rng.random(n) < truth), rng.random(m))
+    if kind is TruePositives:  # a true rate of ``truth`` at 1 %
+        return TruePositives(rng.random(n) + (rng.random(n) < (truth - 0.01) / 0.99), rng.random(2 * m), 0.01)
+    rate = 0.2 + truth * (0.8 if kind is Excess else 1)
+    return kind(Rate(int(rng.binomial(n, rate)), n), Rate(m // 5, m))
+
+
+@pytest.mark.parametrize("kind", [Excess, Advantage, Guesses, Auc, TruePositives])
+def test_what_would_have_been_seen_is_seen(kind):
+    """At the value that is said, 600 repeats show it in 95 % (− 4 sd); at a third of the way to it in under 60 %."""
+    rng = np.random.default_rng(31)
+    nothing = drawn(kind, 0.01, rng).nothing
+    visible = drawn(kind, nothing, rng).visible(ALPHA)
+    for truth, least_share, most_share in ((visible, 0.95, 1), (nothing + (visible - nothing) / 3, 0, 0.6)):
+        found = [drawn(kind, truth, rng) for _ in range(600)]
+        share = sum(one.lower(ALPHA) > one.nothing for one in found) / 600
+        assert least_share - 4 * math.sqrt(0.95 * 0.05 / 600) <= share <= most_share
+
+
+@pytest.mark.parametrize(
+    "estimate",
+    [Excess(Rate(0, 3), Rate(0, 0)), Guesses(0, 4), Auc(0.5, 0, 5), TruePositives(np.ones(9), np.ones(9), 0.01)],
+)
+def test_trials_that_could_have_shown_nothing_say_so(estimate):
+    assert estimate.visible(ALPHA) is None
+    assert "no value would have been" in judged([measured(estimate, 0.2)])[0].words
+
+
+@pytest.mark.parametrize("kind", [Excess, Advantage, Guesses, Auc])
+def test_the_number_needed_gives_an_even_chance_to_pass(kind):
+    """Nothing leaks: 600 repeats at the size that is said pass in 50 % (± 4 sd, and what rounding and skew do)."""
+    rng = np.random.default_rng(32)
+    n = drawn(kind, 0.0, rng, 1_000, 1_000).needed(0.1, ALPHA)
+    passes = 0
+    for _ in range(600):
+        one = drawn(kind, 0.0, rng, n, n)
+        if kind in (Excess, Advantage):  # the controls are drawn as well
+            one = kind(one.members, Rate(int(rng.binomial(n, 0.2)), n))
+        passes += one.upper(ALPHA) <= 0.1
+    assert abs(passes / 600 - 0.5) <= 4 * math.sqrt(0.25 / 600) + 0.03
+
+
+@pytest.mark.parametrize("kind", [Excess, Advantage, Guesses, Auc, TruePositives])
+def test_no_trials_show_more_than_the_ceiling_and_perfect_ones_show_it(kind):
+    rng = np.random.default_rng(33)
+    perfect = {
+        Excess: Excess(Rate(600, 600), Rate(0, 400)),
+        Advantage: Advantage(Rate(600, 600), Rate(0, 400)),
+        Guesses: Guesses(600, 600),
+        Auc: Auc(1.0, 600, 400),
+        TruePositives: TruePositives(np.full(600, 2.0), rng.random(800), 0.01),
+    }[kind]
+    assert perfect.lower(ALPHA) == perfect.ceiling(ALPHA) > 0.9
+    for truth in np.linspace(0.05, 0.75, 8):
+        found = drawn(kind, truth, rng)
+        assert found.lower(ALPHA) <= found.ceiling(ALPHA) <= perfect.ceiling(ALPHA)
 
 
 def test_an_unreachable_threshold_says_so():

@@ -64,10 +64,10 @@ class Observed:
 def judged(measured: Sequence[Measured], alpha: float = ALPHA) -> tuple[InternalFinding, ...]:
     """One finding each, in their order; Holm's correction runs over all of them together."""
     failed = holm([(one.estimate, one.threshold) for one in measured], alpha)
-    seen = holm([(one.estimate, 0.0) for one in measured], alpha)
+    detected = holm([(one.estimate, one.estimate.nothing) for one in measured], alpha)
     return tuple(
-        _finding(one, alpha, fails=fails, stands=stands)
-        for one, fails, stands in zip(measured, failed, seen, strict=True)
+        _finding(one, alpha, fails=fails, seen=_seen(one.estimate, alpha, stands=stands, figures=len(measured)))
+        for one, fails, stands in zip(measured, failed, detected, strict=True)
     )
 
 
@@ -101,13 +101,13 @@ def by_risk(findings: Sequence[InternalFinding]) -> dict[str, Verdict]:
     return {risk: overall([finding.verdict for finding in findings if finding.risk == risk]) for risk in risks}
 
 
-def _finding(one: Measured, alpha: float, *, fails: bool, stands: bool) -> InternalFinding:
+def _finding(one: Measured, alpha: float, *, fails: bool, seen: str) -> InternalFinding:
     low, high = one.estimate.lower(alpha), one.estimate.upper(alpha)
     passes = high <= one.threshold and not fails
     verdict = Verdict.FAIL if fails else Verdict.PASS if passes else Verdict.INCONCLUSIVE
     needed = _needed(one, alpha) if verdict is Verdict.INCONCLUSIVE else None
     value = one.estimate.value
-    # The bounds of a rate may lie on one side of its point estimate only when nothing was tried.
+    # The bounds lie on one side of the point estimate only where nothing was tried.
     interval = Interval(min(low, value), max(high, value), 1 - 2 * alpha)
     figure: InternalFigure = Figure(one.measure, value, "", Color.INTERNAL, f"{one.attack} on {one.group}", interval)
     return InternalFinding(
@@ -121,30 +121,37 @@ def _finding(one: Measured, alpha: float, *, fails: bool, stands: bool) -> Inter
         ceiling=one.estimate.ceiling(alpha),
         trials=one.estimate.trials,
         needed=needed,
-        words=_words(one, verdict, _seen(low, high, stands=stands), needed),
+        words=_words(one, verdict, seen, (low, high), needed),
         facts=one.facts,
     )
 
 
-def _seen(low: float, high: float, *, stands: bool) -> str:
-    """What the figure shows; ``stands``: also after counting how many figures were looked at."""
-    if low > 0 and stands:
+def _seen(estimate: Estimate, alpha: float, *, stands: bool, figures: int) -> str:
+    """Whether anything was detected: after Holm's correction, by this figure alone, or not, and then what would be."""
+    low, high = estimate.lower(alpha), estimate.upper(alpha)
+    if stands:
         return f"found, between {low:.3g} and {high:.3g}"
-    alone = ": it stands out by itself, and not among so many figures" if low > 0 else ""
-    return f"not detected{alone}; would have been seen above {high:.3g}"
+    if low > estimate.nothing:
+        alone = f"seen by this figure alone, not after counting all {figures} figures"
+        return f"{alone}: between {low:.3g} and {high:.3g}"
+    visible = estimate.visible(alpha)
+    if visible is None:
+        return f"not detected, and no value would have been; at most {high:.3g}"
+    return f"not detected; would have been seen above {visible:.3g}; at most {high:.3g}"
 
 
-def _words(one: Measured, verdict: Verdict, seen: str, needed: int | None) -> str:
+def _words(one: Measured, verdict: Verdict, seen: str, bounds: tuple[float, float], needed: int | None) -> str:
+    low, high = bounds
     what = f"{one.measure} ({one.attack}, {one.group})"
     if verdict is Verdict.FAIL:
-        return f"{what}: {seen}; accepted is {one.threshold:.3g}."
+        return f"{what}: found, at least {low:.3g}; accepted is {one.threshold:.3g}."
     if verdict is Verdict.PASS:
         return f"{what}: {seen}, and {one.threshold:.3g} is accepted."
     if needed is None:
-        return f"{what}: {seen}, which is not below the accepted {one.threshold:.3g}."
+        return f"{what}: {seen}; {high:.3g} is not below the accepted {one.threshold:.3g}."
     tried = min(one.estimate.trials.values(), default=0)
-    few = f"{tried:,} trials are too few for {one.threshold:.3g}: about {needed:,} in each group are needed."
-    return f"{what}: {seen}; {few}"
+    few = f"{tried:,} trials are too few for {one.threshold:.3g}"
+    return f"{what}: {seen}; {few}: about {needed:,} in each group are needed for an even chance to pass."
 
 
 def _needed(one: Measured, alpha: float) -> int | None:

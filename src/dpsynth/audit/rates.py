@@ -23,12 +23,14 @@ Scores = NDArray[np.float64]
 MOST_TRIALS = 1 << 30
 """No sample size beyond this is looked for."""
 
-_FOR_THE_CUT = 10
-"""The part of alpha, as a divisor, that pays for not knowing the false-positive rate of a cut."""
-
 
 class Estimate(Protocol):
-    """A risk that was estimated: 0 is none."""
+    """A risk that was estimated."""
+
+    @property
+    def nothing(self) -> float:
+        """Its value when nothing leaks."""
+        ...
 
     @property
     def value(self) -> float:
@@ -50,6 +52,13 @@ class Estimate(Protocol):
 
     def ceiling(self, alpha: float) -> float:
         """The largest lower bound that these trials could have shown."""
+        ...
+
+    def visible(self, alpha: float) -> float | None:
+        """The least value that shows, by a lower bound above ``nothing``, with probability at least 1 − alpha.
+
+        The controls are taken as they were found. ``None``: these trials could have shown no value.
+        """
         ...
 
     def needed(self, threshold: float, alpha: float) -> int | None:
@@ -106,6 +115,11 @@ class Excess:
     factor: float = 1.0
 
     @property
+    def nothing(self) -> float:
+        """0."""
+        return 0.0
+
+    @property
     def value(self) -> float:
         """The excess of the observed rates."""
         return self._excess(self.members.value, self.controls.value)
@@ -127,6 +141,13 @@ class Excess:
         """The lower bound if every attempt on members, and none on controls, had succeeded."""
         n, m = self.members.trials, self.controls.trials
         return Excess(Rate(n, n), Rate(0, m), self.factor).lower(alpha)
+
+    def visible(self, alpha: float) -> float | None:
+        """From the rate of members."""
+        rate = visible_rate(
+            self.members.trials, lambda found: Excess(found, self.controls, self.factor).lower(alpha) > 0, alpha
+        )
+        return None if rate is None else self._excess(rate, self.controls.value)
 
     def needed(self, threshold: float, alpha: float) -> int | None:
         """Attempts in each group, when the controls' rate stays what it is."""
@@ -154,6 +175,11 @@ class Advantage:
     controls: Rate
 
     @property
+    def nothing(self) -> float:
+        """0."""
+        return 0.0
+
+    @property
     def value(self) -> float:
         """The difference of the observed rates."""
         return max(0.0, self.members.value - self.controls.value)
@@ -175,6 +201,11 @@ class Advantage:
         """The lower bound of a test that never errs."""
         n, m = self.members.trials, self.controls.trials
         return Advantage(Rate(n, n), Rate(0, m)).lower(alpha)
+
+    def visible(self, alpha: float) -> float | None:
+        """From the rate of members."""
+        rate = visible_rate(self.members.trials, lambda found: Advantage(found, self.controls).lower(alpha) > 0, alpha)
+        return None if rate is None else rate - self.controls.value
 
     def needed(self, threshold: float, alpha: float) -> int | None:
         """Records in each group, when the controls' rate stays what it is."""
@@ -198,6 +229,11 @@ class Guesses:
     rounds: int
 
     @property
+    def nothing(self) -> float:
+        """0."""
+        return 0.0
+
+    @property
     def value(self) -> float:
         """The observed advantage, at least 0."""
         return max(0.0, 2 * Rate(self.right, self.rounds).value - 1)
@@ -219,95 +255,14 @@ class Guesses:
         """The lower bound when every guess is right."""
         return Guesses(self.rounds, self.rounds).lower(alpha)
 
+    def visible(self, alpha: float) -> float | None:
+        """From the rate of right guesses."""
+        rate = visible_rate(self.rounds, lambda found: 2 * found.lower(alpha) > 1, alpha)
+        return None if rate is None else 2 * rate - 1
+
     def needed(self, threshold: float, alpha: float) -> int | None:
         """Rounds, when half of the guesses are right."""
         return least(lambda n: Guesses(n // 2, n).upper(alpha) <= threshold)
-
-
-@dataclass(frozen=True, eq=False)
-class TruePositives:
-    """The true-positive rate of a test whose false-positive rate is ``false_positives``: a point of the ROC.
-
-    ``members`` and ``controls``: float64 scores, higher means a member. No cut is known to have that rate: the k-th
-    largest of n control scores has a rate of its own, Beta(k, n + 1 − k) distributed, which lies above f about half
-    the time for k = f (n + 1). So each bound takes a cut whose rate is on the right side of f but for a tenth of
-    alpha, P[Bin(n, f) < k] for the lower and P[Bin(n, f) >= k] for the upper one (with ties, scores equal to the cut do
-    not count for the lower bound and count for the upper one), and Clopper and Pearson's bound on the members above
-    it at the rest of alpha: a ROC never falls. ``value`` is the share of members above the ⌊f (n + 1)⌋-th control.
-    """
-
-    members: Scores
-    controls: Scores
-    false_positives: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.false_positives < 1:
-            raise UsageError("a rate of false positives lies strictly between 0 and 1")
-
-    @property
-    def value(self) -> float:
-        """The observed rate; 0 when the controls are too few for this rate of false positives."""
-        rank = math.floor(self.false_positives * (len(self.controls) + 1))
-        return self._above(rank).value if rank else 0.0
-
-    @property
-    def trials(self) -> Mapping[str, int]:
-        """Records by group."""
-        return {"members": len(self.members), "controls": len(self.controls)}
-
-    def lower(self, alpha: float) -> float:
-        """Of the members beyond a cut that is certain enough to have no more false positives; 0 without such a cut."""
-        rank = self._strict(len(self.controls), alpha)
-        return self._above(rank).lower(alpha - alpha / _FOR_THE_CUT) if rank else 0.0
-
-    def upper(self, alpha: float) -> float:
-        """Of the members up to a cut that is certain enough to have no fewer false positives; 1 without such a cut."""
-        rank = self._loose(len(self.controls), alpha)
-        if rank is None:
-            return 1.0
-        reached = Rate.of(self.members >= self._cut(rank))
-        return reached.upper(alpha - alpha / _FOR_THE_CUT)
-
-    def ceiling(self, alpha: float) -> float:
-        """The lower bound when every member is above every control; 0 when there is no cut for it."""
-        n = len(self.members)
-        return Rate(n, n).lower(alpha - alpha / _FOR_THE_CUT) if self._strict(len(self.controls), alpha) else 0.0
-
-    def needed(self, threshold: float, alpha: float) -> int | None:
-        """Records in each group, when members pass as often as controls."""
-
-        def enough(n: int) -> bool:
-            rank = self._loose(n, alpha)
-            return rank is not None and Rate(rank, n).upper(alpha - alpha / _FOR_THE_CUT) <= threshold
-
-        return least(enough)
-
-    def _strict(self, n: int, alpha: float) -> int:
-        """The largest rank whose rate of false positives is above f with probability at most a tenth of alpha."""
-        from scipy.special import bdtr, bdtrik
-
-        f, part = self.false_positives, alpha / _FOR_THE_CUT
-        rank = min(n, int(np.nan_to_num(bdtrik(part, n, f))) + 2) if n else 0
-        while rank and bdtr(rank - 1, n, f) > part:
-            rank -= 1
-        return rank
-
-    def _loose(self, n: int, alpha: float) -> int | None:
-        """The least rank whose rate of false positives is below f with probability at most a tenth of alpha."""
-        from scipy.special import bdtrc, bdtrik
-
-        f, part = self.false_positives, alpha / _FOR_THE_CUT
-        rank = max(1, int(np.nan_to_num(bdtrik(1 - part, n, f))) - 1) if n else 1
-        while rank <= n and bdtrc(rank - 1, n, f) > part:
-            rank += 1
-        return rank if rank <= n else None
-
-    def _above(self, rank: int) -> Rate:
-        return Rate.of(self.members > self._cut(rank))
-
-    def _cut(self, rank: int) -> float:
-        place = len(self.controls) - rank
-        return float(np.partition(self.controls, place)[place])
 
 
 @dataclass(frozen=True)
@@ -331,6 +286,11 @@ class Auc:
         ordered = np.sort(controls)
         below = np.searchsorted(ordered, members, "left") + np.searchsorted(ordered, members, "right")
         return Auc(float(below.mean()) / (2 * len(controls)), len(members), len(controls))
+
+    @property
+    def nothing(self) -> float:
+        """0."""
+        return 0.0
 
     @property
     def value(self) -> float:
@@ -357,6 +317,15 @@ class Auc:
     def ceiling(self, alpha: float) -> float:
         """The lower bound when every member scores above every control."""
         return Auc(1.0, self.members, self.controls).lower(alpha)
+
+    def visible(self, alpha: float) -> float | None:
+        """From the least area whose lower bound is above one half, (1 + z/√(n + z²))/2."""
+        from scipy.special import ndtri
+
+        n, z = min(self.members, self.controls), float(ndtri(1 - alpha))
+        if not n:
+            return None
+        return Auc((1 + z / math.sqrt(n + z * z)) / 2, self.members, self.controls).upper(alpha)
 
     def needed(self, threshold: float, alpha: float) -> int | None:
         """Records in each group, when the area is one half."""
@@ -401,3 +370,15 @@ def least(enough: Callable[[int], bool]) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+def visible_rate(trials: int, shows: Callable[[Rate], bool], alpha: float) -> float | None:
+    """The least rate that ``shows`` with probability at least 1 − alpha; ``None`` when not even certain success does.
+
+    ``shows``: false without a success, and true beyond the least number for which it is. The rate r solves
+    P[Bin(trials, r) < that number] = alpha.
+    """
+    if not (trials and shows(Rate(trials, trials))):
+        return None
+    first = least(lambda successes: shows(Rate(min(successes, trials), trials)))
+    return None if first is None else Rate(first - 1, trials).upper(alpha)

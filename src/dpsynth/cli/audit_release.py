@@ -102,9 +102,9 @@ def _write(audit: ReleaseAudit, result: dict[str, Any], target: str, drawings: l
     from dpsynth.cli.texts import write_text
 
     if target != "-":
-        write_text(target, json.dumps(result, indent=1) + "\n", force=force, private=True)
+        write_text(target, json.dumps(result, indent=1) + "\n", force=force, internal=True)
     for path, draw in zip(drawings, (roc_svg, risks_svg), strict=False):
-        write_text(path, draw(audit), force=force, private=True)
+        write_text(path, draw(audit), force=force, internal=True)
 
 
 def summary(audit: ReleaseAudit) -> str:

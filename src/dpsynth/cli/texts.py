@@ -10,14 +10,14 @@ def read_text(path: str) -> str:
     return read(path)
 
 
-def write_text(path: str, text: str, *, force: bool, private: bool = False) -> None:
+def write_text(path: str, text: str, *, force: bool, internal: bool = False) -> None:
     """Write the file, complete or absent; ``OutputExistsError`` if it exists and ``force`` was not given.
 
-    ``private``: only its owner may read it (mode 0600).
+    ``internal``: for its owner alone (mode 0600), from the first byte on.
     """
     from dpsynth.tables import atomic_write
 
     with atomic_write(path, force=force) as part:
-        if private:
+        if internal:
             part.chmod(0o600)
         part.write_text(text, encoding="utf-8")

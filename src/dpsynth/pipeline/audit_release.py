@@ -26,12 +26,11 @@ from dpsynth.audit.release_audit import Guarantee, ReleaseAudit, judged_by, thre
 from dpsynth.audit.rules import ReleaseFacts, Ruling, ruling
 from dpsynth.domain import Domain
 from dpsynth.errors import DataMismatchError, UsageError
-from dpsynth.evidence import Verdict
 from dpsynth.ledger import Ledger, PoolState
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model, load
 from dpsynth.pipeline.audited import AuditedTables
-from dpsynth.pipeline.candidates import attempt_of, pool_of
+from dpsynth.pipeline.candidates import attempt_of, counted, pool_of
 from dpsynth.pipeline.holdout import Holdout, check_same_table, read_holdout, table_digest
 from dpsynth.pipeline.manifest import versions
 from dpsynth.pipeline.plan import load_schema, unit_of
@@ -46,14 +45,6 @@ from dpsynth.tables import read_sidecar
 ADVANTAGE = "advantage"
 FEWEST, MOST = 500, 5_000
 """How many vulnerable records are attacked, whatever a threshold asks for."""
-
-
-_UNCOUNTED = (
-    "the ledger does not know the model's pool, so nobody can tell how many tables were made until one pleased: give "
-    "the ledger of the fit"
-)
-
-_CHOICE = "house default: a choice among tables by what attacks on the rows say is covered by no epsilon"
 
 
 def audit_release(
@@ -113,6 +104,7 @@ def audit_release(
             "refits": refits,
         },
         holdout=case.holdout_record(real),
+        counting=counted(rules, book, attempt, dp=facts.dp),
         attempt=attempt,
         digests=digests,
         seed=seed,
@@ -122,18 +114,22 @@ def audit_release(
 
 
 def _judged(
-    gate: Gate, facts: ReleaseFacts, claim: Guarantee, attack: Callable[[Guarantee], Attacked], **recorded: Any
+    gate: Gate,
+    facts: ReleaseFacts,
+    claim: Guarantee,
+    attack: Callable[[Guarantee], Attacked],
+    *,
+    counting: tuple[Ruling, ...],
+    **recorded: Any,
 ) -> ReleaseAudit:
     """The rulings, the attacks and their verdicts, with what else is ``recorded``."""
     rulings = [ruling(part, facts) for part in gate.document.rules]
-    if facts.dp is True and gate.document.risks and recorded["attempt"] is None:
-        rulings.append(Ruling("candidates", Verdict.INCONCLUSIVE, _UNCOUNTED, _CHOICE))
     found = attack(claim)
     findings, reported = judged_by(gate, claim, found.observed)
     return ReleaseAudit(
         gate=gate,
         claim=claim,
-        rulings=(*rulings, *unmeasured(gate, found.observed)),
+        rulings=(*rulings, *counting, *unmeasured(gate, found.observed)),
         findings=findings,
         reported=tuple(reported),
         smoke=found.smoke,

@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from dpsynth.audit.gate import Gate
+from dpsynth.audit.rules import Ruling
 from dpsynth.errors import GateError
+from dpsynth.evidence import Verdict
 from dpsynth.ledger import Ledger, PoolState
+
+_CITATION = "house default: choosing a table by what the rows say of it is covered by no epsilon"
 
 
 def pool_of(ledger: Ledger, provenance: Mapping[str, Any]) -> PoolState | None:
@@ -43,3 +47,23 @@ def attempt_of(ledger: Ledger, pool: PoolState, gate: Gate, candidate: str) -> d
             hint="Making tables until one passes is a choice by the rows that no epsilon covers.",
         )
     return {"candidate": number, "of": allowed}
+
+
+def counted(
+    gate: Gate, ledger: Ledger, attempt: Mapping[str, int] | None, *, dp: bool | str | None
+) -> tuple[Ruling, ...]:
+    """The rule ``candidates`` of a gate that asks for a guarantee; none for other gates and for ``dp: false``.
+
+    A guarantee covers one table, not the one that passed: INCONCLUSIVE where nobody counts how many were brought.
+    """
+    if dp is False or all(part.rule != "guarantee" for part in gate.document.rules):
+        return ()
+    if attempt is None and dp is None:
+        verdict, words = Verdict.INCONCLUSIVE, "without a model nobody knows which pool this is a candidate of"
+    elif attempt is None:
+        verdict, words = Verdict.INCONCLUSIVE, "the ledger does not know the model's pool: give the ledger of the fit"
+    elif ledger.ephemeral:
+        verdict, words = Verdict.INCONCLUSIVE, "the ledger ends with the process, and the count of candidates with it"
+    else:
+        verdict, words = Verdict.PASS, f"candidate {attempt['candidate']} of {attempt['of']} that were fixed in advance"
+    return (Ruling("candidates", verdict, words, _CITATION),)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from dpsynth.audit.judging import Observed
-from dpsynth.audit.rates import Advantage, Auc, Estimate, Rate, Scores, TruePositives
+from dpsynth.audit.rates import Advantage, Auc, Estimate, Rate, Scores
+from dpsynth.audit.true_positives import TruePositives
 from dpsynth.errors import UsageError
 
 FALSE_POSITIVES = (0.001, 0.01)
