@@ -58,6 +58,7 @@ ENTRIES = {
     "risk": Entry("Say how likely people are found in a table; internal figures.", "risk"),
     "evaluate": Entry("Compare a real table with a synthetic one or a model; internal figures.", "evaluate"),
     "audit": Entry("Test whether the promises hold.", entries=AUDIT),
+    "verify": Entry("Check a received release, offline: signature, rows, ledger, guarantee.", "verify"),
     "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),
     "demo": Entry("Run the whole journey on bundled data, ending in a refused overspend.", "demo"),
