@@ -1,4 +1,4 @@
-"""What a release holds, member by member, and the bytes that are signed. Proof of integrity rests on these few lines."""
+"""What a release holds, member by member, and the bytes that are signed: integrity rests on these few lines."""
 
 from __future__ import annotations
 
