@@ -51,6 +51,12 @@ if TYPE_CHECKING:
 @options.unit
 @setting("pool", metavar="NAME", help="The pool that pays. Default: the schema's population, else its name.")
 @setting("purpose", metavar="TEXT", help="Why; kept in the ledger as a private field.")
+@click.option(
+    "--once",
+    metavar="KEY",
+    help="Pay at most once under this key: refused while the pool holds another fit of it. For scripts that may be "
+    "started twice; private in the ledger.",
+)
 @options.ledger
 @options.max_stability
 @options.memory_limit
