@@ -208,6 +208,23 @@ def test_a_model_that_was_lost_between_commit_and_rename_is_refused_then_paid_ag
     assert paid() == 2
 
 
+def test_a_model_that_was_never_renamed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(part: Path, target: Path, *rest: Any, **more: Any) -> None:
+        if target.name == "model.dps":
+            Path(f".model.dps.{'0' * 12}.part").write_bytes(part.read_bytes()[:-1])
+            Path(f".model.dps.{'1' * 12}.part").write_bytes(part.read_bytes())
+            raise KeyboardInterrupt
+        publish(part, target, *rest, **more)
+
+    publish = atomic._publish
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "_publish", crash)
+        run(code=130)
+    assert actions() == ["run", "reuse", "reuse", "run"]
+    assert paid() == 1
+    assert call("show", "model.dps").exit_code == 0
+
+
 def test_a_fit_that_broke_off_is_forfeited_and_not_repeated_silently(monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: Any) -> None:
         raise KeyboardInterrupt

@@ -86,12 +86,12 @@ class Course:
         force = ("--force",) if self._may_replace(stage) else ()
         if not stage.has("--once"):
             return Decision("run", why, key, force)
-        from dpsynth.pipeline.run_payment import is_model_of, refuse_second, standing
+        from dpsynth.pipeline.run_payment import is_model_of, refuse_second, rescue, standing
 
         found = standing(stage.settings["ledger"], key)
         path = stage.outputs[0]
         if found.payment is not None and not again:
-            if not is_model_of(found.payment, path):
+            if not (is_model_of(found.payment, path) or (self.look and rescue(found.payment, path))):
                 refuse_second(found.payment, path, self._again(stage))
             return Decision("reuse", f"it was paid for (transaction {found.payment.transaction})", key)
         return Decision("run", why, key, (*force, f"--once={found.next_key}"))

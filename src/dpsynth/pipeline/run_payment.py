@@ -6,8 +6,10 @@ it was paid for: after a crash at any moment, in another working copy, or at the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,21 @@ def is_model_of(payment: Payment, path: str) -> bool:
         return load(path).provenance.get("transaction") == payment.transaction
     except DpsynthError:
         return False
+
+
+def rescue(payment: Payment, path: str) -> bool:
+    """Whether the model of this payment was found under its temporary name, and stands at ``path`` now.
+
+    A process that is killed between the commit and the rename leaves it there, whole; nothing is ever replaced.
+    """
+    target = Path(path)
+    if os.path.lexists(target):
+        return False
+    for part in sorted(target.parent.glob(f".{escape(target.name[:100])}.*.part")):
+        if is_model_of(payment, str(part)):
+            part.rename(target)
+            return True
+    return False
 
 
 def refuse_second(payment: Payment, path: str, again: str) -> None:
