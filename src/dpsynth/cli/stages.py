@@ -139,8 +139,7 @@ def _arguments(command: Documented, written: WrittenStage) -> tuple[str, ...]:
             raise UsageError(f"{name} is no option of a stage", where=written.where, hint=_OWN[name])
         if name not in known:
             hint = f"Options: {', '.join(one for one in known if one not in _OWN)}."
-            shown = name if name.isprintable() and len(name) <= 60 else "of this name"
-            raise UsageError(f"no option {shown}{_near(name, list(known))}", where=written.where, hint=hint)
+            raise UsageError(f"no option {_shown(name)}{_near(name, list(known))}", where=written.where, hint=hint)
         given[name] = value
     plain: list[str] = []
     named: list[str] = []
@@ -187,6 +186,11 @@ def _files(context: click.Context) -> Iterator[StageFile]:
             yield StageFile(name, os.path.normpath(path), name in SENSITIVE, pattern=not is_path)
 
 
+def _shown(text: str) -> str:
+    """A name for a message, however long or odd it is."""
+    return text if text.isprintable() and len(text) <= 200 else "of a name that is too long or odd to print"
+
+
 def check_stages(stages: tuple[Stage, ...], data_version: str | None) -> None:
     """Raise ``UsageError`` for a table of real rows of no declared version, for an output that two stages write,
     and for an input that neither stands there nor is made by an earlier stage.
@@ -202,14 +206,14 @@ def check_stages(stages: tuple[Stage, ...], data_version: str | None) -> None:
                 raise _missing(file, stage, stages)
         for path in stage.outputs:
             if path in made:
-                raise UsageError(f"stage {made[path].number} writes {path} too", where=stage.where)
+                raise UsageError(f"stage {made[path].number} writes {_shown(path)} too", where=stage.where)
             made[path] = stage
 
 
 def _missing(file: StageFile, stage: Stage, stages: tuple[Stage, ...]) -> UsageError:
     later = any(maker_of(file.path, dict.fromkeys(one.outputs, one)) for one in stages)
     hint = "A later stage makes it: change the order." if later else "Check the path."
-    what = f"{file.parameter.replace('_', '-')}: no such file, {file.path}"
+    what = f"{file.parameter.replace('_', '-')}: no such file, {_shown(file.path)}"
     return UsageError(what, where=stage.where, hint=hint)
 
 

@@ -16,6 +16,11 @@ FIELD = "once"
 """The private field of a RESERVE event: a key may be made of facts that are nobody else's business."""
 
 _LONGEST = 200
+_WORDS = {
+    "COMMIT": ("was paid for before", "Use the model that it made; or pay again, under another key."),
+    "FORFEIT": ("was paid for before, and forfeited", "To pay again, give another key."),
+    "LIVE": ("is being paid for by another process", "Wait for it. If that process is gone: dpsynth ledger forfeit."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,9 @@ def check_unpaid(session: Session, pool: str, key: str) -> None:
         raise UsageError(f"a key is 1 to {_LONGEST} printable characters", where="--once")
     standing = payment_of(session, pool, key)
     if standing is not None:
-        words = {"COMMIT": "was paid for before", "FORFEIT": "was paid for before, and forfeited"}
+        words, hint = _WORDS[standing.outcome]
         raise BudgetExceededError(
-            f"the fit of this key {words.get(standing.outcome, 'is being paid for by another process')}: "
-            "nothing is spent a second time",
+            f"the fit of this key {words}: nothing is spent a second time",
             where=f"{pool}, transaction {standing.transaction}",
-            hint="Use the model that it made; or give another key, and pay again.",
+            hint=hint,
         )

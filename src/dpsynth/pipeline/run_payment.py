@@ -74,13 +74,15 @@ def refuse_second(payment: Payment, path: str, again: str) -> None:
         "FORFEIT": "was paid for and failed: its reservation is forfeited",
         "LIVE": "is being paid for by another process",
     }
-    hint = f"Put the model back; or pay again, from what the pool has left: {again}"
-    if payment.outcome == "LIVE":
-        hint = "Wait for it. If that process is gone: dpsynth ledger forfeit."
+    hints = {
+        "COMMIT": f"Put the model back; or pay again, from what the pool has left: {again}",
+        "FORFEIT": f"To pay again, from what the pool has left: {again}",
+        "LIVE": "Wait for it. If that process is gone: dpsynth ledger forfeit.",
+    }
     raise BudgetExceededError(
         f"this fit {reasons[payment.outcome]} (transaction {payment.transaction}); nothing is spent a second time",
         where=path,
-        hint=hint,
+        hint=hints[payment.outcome],
     )
 
 
