@@ -300,6 +300,21 @@ def test_a_plan_after_a_run_tells_what_would_be_reused() -> None:
     assert actions("--plan") == ["run", "run", "run", "wait"]
 
 
+def test_a_plan_prices_shares_and_fits_without_a_schema() -> None:
+    edit("pipeline.yaml", "epsilon: 1, method: independent", "share: 1/5, method: independent")
+    found = json.loads(run("--plan", "--json").stdout)["result"]["stages"][2]["price"]
+    assert 1 < found["epsilon"] < 5  # a fifth of the cap's budget buys more than a fifth of its epsilon
+    assert found["pool"]["name"] == "people"
+    edit("pipeline.yaml", "data: masked.csv, schema: schema.yaml, share: 1/5", "data: raw.csv, epsilon: 1")
+    assert "Only the header, the names of the columns, is taken as public." in run("--plan").stdout
+    edit("pipeline.yaml", "data: raw.csv, epsilon: 1", "data: masked.csv, epsilon: 1")
+    assert "is known once the stages before it have run" in run("--plan").stdout
+    edit(
+        "pipeline.yaml", "data: masked.csv, epsilon: 1", "data: masked.csv, schema: schema.yaml, degree: 2, epsilon: 1"
+    )
+    assert "pipeline.yaml, stage 3 (fit): --degree: --method independent has no degree" in run("--plan", code=2).stderr
+
+
 def test_a_gate_that_stays_closed_ends_the_run_and_is_asked_once() -> None:
     edit(
         "pipeline.yaml",

@@ -15,6 +15,7 @@ from dpsynth.cli.plan import announced, as_result
 from dpsynth.cli.pools import pool_record, pool_words
 from dpsynth.cli.reuse import Course, Decision
 from dpsynth.cli.stages import Stage
+from dpsynth.errors import DpsynthError
 
 if TYPE_CHECKING:
     from dpsynth.pipeline.run_payment import FitPrice
@@ -30,7 +31,7 @@ def planned(course: Course, stages: Sequence[Stage], output: Output) -> Answer:
         rows.append((str(stage.number), stage.name, _WORDS[decision.action], ", ".join(stage.outputs), decision.why))
         record = _record(stage, decision)
         if stage.has("--once") and decision.action != "reuse":
-            found = _price(course, stage, output)
+            found = _price_or_refusal(course, stage, output)
             prices.append(f"Stage {stage.number}. {_price_words(found)}")
             record["price"] = None if found is None else _price_record(found)
         records.append(record)
@@ -42,6 +43,15 @@ def planned(course: Course, stages: Sequence[Stage], output: Output) -> Answer:
 def _record(stage: Stage, decision: Decision) -> dict[str, object]:
     made = {"outputs": list(stage.outputs), "action": decision.action, "why": decision.why}
     return {"stage": stage.number, "name": stage.name, **made}
+
+
+def _price_or_refusal(course: Course, stage: Stage, output: Output) -> FitPrice | None:
+    """The price of a fit; what refuses it names the stage too."""
+    try:
+        return _price(course, stage, output)
+    except DpsynthError as error:
+        place = f"{stage.where}: {error.where}" if error.where else stage.where
+        raise type(error)(error.message, where=place, hint=error.hint) from None
 
 
 def _price(course: Course, stage: Stage, output: Output) -> FitPrice | None:
