@@ -61,6 +61,7 @@ ENTRIES = {
     "verify": Entry("Check a received release, offline: signature, rows, ledger, guarantee.", "verify"),
     "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),
+    "run": Entry("Run the stages of a pipeline file; what is unchanged is reused, no fit is paid for twice.", "run"),
     "demo": Entry("Run the whole journey on bundled data, ending in a refused overspend.", "demo"),
     "completion": Entry("Print the script that completes commands in your shell.", "completion"),
 }
