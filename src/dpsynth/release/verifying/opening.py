@@ -179,6 +179,8 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
         kind = stat.S_IFMT(entry.external_attr >> 16) if entry.create_system == 3 else 0
         if kind not in (0, stat.S_IFREG) or entry.is_dir():
             raise VerificationError("a release holds plain files only, no links", where=shown(entry.filename))
+        if not 0 <= entry.header_offset < size:
+            raise VerificationError("the zip file is damaged or truncated", where=shown(entry.filename))
         if entry.flag_bits & _FLAG_ENCRYPTED:
             raise VerificationError("the member is encrypted", where=shown(entry.filename))
     # The name as stored: the library cuts names at a zero byte, which could make two names one.

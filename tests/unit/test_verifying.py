@@ -1,0 +1,438 @@
+"""``verify``: an honest release passes in every packing; whoever changes anything in it is found out."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import csv, parquet
+
+from dpsynth.errors import FileFormatError
+from dpsynth.release.keys import PrivateKey, PublicKey
+from dpsynth.release.layout import SIGNATURE, SUMS
+from dpsynth.release.verifying import Outcome, Verified, verify
+from release_examples import (
+    NAME,
+    as_folder,
+    as_json,
+    as_zip,
+    edited,
+    made_model,
+    release_members,
+    signed,
+    with_tables,
+)
+
+CSV, PARQUET = f"data/{NAME}.csv", f"data/{NAME}.parquet"
+KEY, OTHER = PrivateKey.create(), PrivateKey.create()
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("made")
+    return signed(release_members(folder, made_model(folder, effort="fast")), KEY)
+
+
+def found_in(members: dict[str, bytes], folder: Path, key: PublicKey | None = KEY.public) -> Verified:
+    return verify(as_zip(members, folder / "r.zip"), key)
+
+
+def failed(found: Verified) -> str:
+    """The name of the check that failed; nothing after it was trusted."""
+    assert found.failure is not None
+    (name,) = [one.name for one in found.checks if one.outcome is Outcome.FAILS]
+    after = [one.outcome for one in found.checks][[one.name for one in found.checks].index(name) + 1 :]
+    assert set(after) <= {Outcome.NOT_CHECKED}
+    assert "\n" not in str(found.failure)
+    return name
+
+
+def test_an_honest_release_holds_as_folder_as_zip_and_zipped_again_in_another_order(honest, tmp_path):
+    folder = verify(as_folder(honest, tmp_path / "r"), KEY.public)
+    assert folder.ok, folder.failure
+    assert {one.outcome for one in folder.checks} == {Outcome.HOLDS}
+    again = as_zip(dict(reversed(honest.items())), tmp_path / "again.zip")
+    with zipfile.ZipFile(again, "a") as archive:
+        archive.mkdir("data")
+    for found in (verify(as_zip(honest, tmp_path / "r.zip"), KEY.public), verify(again, KEY.public)):
+        assert found.ok, found.failure
+        assert found.record() == folder.record()
+    assert folder.facts["rows"] == 500
+    assert folder.facts["guarantee"]["epsilon"] == "1"
+    assert not list(tmp_path.parent.glob("dpsynth-verify-*"))
+
+
+def test_without_a_key_nothing_is_said_about_who_signed(honest, tmp_path):
+    found = found_in(honest, tmp_path, None)
+    assert found.ok
+    assert any("proves nothing about who" in one for one in found.rests)
+    assert found_in(signed(honest, OTHER), tmp_path, None).ok
+    given = found_in(honest, tmp_path)
+    assert not any("proves nothing about who" in one for one in given.rests)
+    assert any("noise was drawn" in one for one in given.rests)
+
+
+def test_one_flipped_bit_of_any_file_is_found(honest, tmp_path):
+    for number, name in enumerate(sorted(honest)):
+        data = bytearray(honest[name])
+        data[len(data) * (number + 1) // (len(honest) + 1)] ^= 1 << (number % 7)
+        found = verify(as_folder({**honest, name: bytes(data)}, tmp_path / f"{number}"), KEY.public)
+        assert failed(found) in {"sums", "signature"}, name
+        if name not in (SUMS, SIGNATURE):
+            assert found.failure.where == name
+
+
+def test_every_bit_of_the_signature_file_matters_or_changes_nothing(honest, tmp_path):
+    """A flip that still parses to the same key and signature is no forgery; every other one is found."""
+    record = json.loads(honest[SIGNATURE])
+    for key in record:
+        changed = {**record, key: 2 if key == "version" else record[key][:-5] + "AAAA" + record[key][-1:]}
+        assert failed(found_in({**honest, SIGNATURE: as_json(changed)}, tmp_path)) == "signature", key
+    for content in (b"", b"{}", b"[]", b"\xff", b"[" * 100_000):
+        assert failed(found_in({**honest, SIGNATURE: content}, tmp_path)) == "signature"
+
+
+def test_another_key_is_found(honest, tmp_path):
+    resigned = signed(honest, OTHER)
+    found = found_in(resigned, tmp_path)
+    assert failed(found) == "signature"
+    assert OTHER.public.id in str(found.failure)
+    # The signature of one key under the name of another.
+    record = json.loads(resigned[SIGNATURE])
+    named = {**json.loads(honest[SIGNATURE]), "signature": record["signature"]}
+    assert failed(found_in({**honest, SIGNATURE: as_json(named)}, tmp_path)) == "signature"
+
+
+@pytest.mark.parametrize("change", ["missing", "extra", "in sums only", "hidden"])
+def test_files_that_are_missing_or_do_not_belong(honest, tmp_path, change):
+    members = dict(honest)
+    if change == "missing":
+        del members["LICENSE"]
+    elif change == "extra":
+        members["notes.txt"] = b"hello"
+    elif change == "hidden":
+        members["data/.raw.csv"] = b"hello"
+    else:
+        members["model.dps"] = b"unsigned"
+    check = "sums" if change == "in sums only" else "package"
+    for found in (verify(as_folder(members, tmp_path / "r"), KEY.public), found_in(members, tmp_path)):
+        assert failed(found) == check
+
+
+def tables_of(honest: dict[str, bytes]) -> pa.Table:
+    return parquet.read_table(io.BytesIO(honest[PARQUET]))
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    parquet.write_table(table, out)
+    return out.getvalue()
+
+
+def as_csv(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    csv.write_csv(table, out, csv.WriteOptions(quoting_style="needed"))
+    return out.getvalue()
+
+
+def changed_rows(table: pa.Table, how: str) -> pa.Table:
+    if how == "added":
+        return pa.concat_tables([table, table.slice(3, 1)])
+    if how == "removed":
+        return pa.concat_tables([table.slice(0, 7), table.slice(8)])
+    if how == "swapped":
+        ages = table["age"].to_pylist()
+        other = next(one for one in range(1, len(ages)) if ages[one] != ages[0])
+        order = [other, *range(1, other), 0, *range(other + 1, len(ages))]
+        return table.take(order)
+    ages = table["age"].to_pylist()
+    moved = [(ages[0] + 50) % 100, *ages[1:]]
+    return table.set_column(0, table.schema.field(0), pa.array(moved, table.schema.field(0).type))
+
+
+@pytest.mark.parametrize("how", ["added", "removed", "swapped", "one cell"])
+def test_changed_rows_are_found_by_the_sums_and_by_the_other_form(honest, tmp_path, how):
+    table = changed_rows(tables_of(honest), how)
+    assert failed(found_in({**honest, PARQUET: as_parquet(table)}, tmp_path)) == "sums"
+    assert failed(found_in({**honest, CSV: as_csv(table)}, tmp_path)) == "sums"
+    # With everything signed anew by the right key.
+    assert failed(found_in(with_tables(honest, KEY, parquet=as_parquet(table)), tmp_path)) == "rows"
+    assert failed(found_in(with_tables(honest, KEY, csv=as_csv(table)), tmp_path)) == "rows"
+
+
+@pytest.mark.parametrize(
+    ("how", "check"), [("added", "statements"), ("removed", "statements"), ("one cell", "synthetic figures")]
+)
+def test_a_dishonest_publisher_who_changes_both_forms_and_signs_is_found_by_the_report(honest, tmp_path, how, check):
+    table = changed_rows(tables_of(honest), how)
+    assert failed(found_in(with_tables(honest, KEY, parquet=as_parquet(table), csv=as_csv(table)), tmp_path)) == check
+
+
+def test_the_same_rows_written_by_another_program_hold(honest, tmp_path):
+    table = tables_of(honest)
+    found = found_in(with_tables(honest, KEY, parquet=as_parquet(table), csv=as_csv(table)), tmp_path)
+    assert found.ok, found.failure
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("age", lambda old: [100, *old[1:]]),
+        ("age", lambda old: [None, *old[1:]]),
+        ("age", lambda old: [-1, *old[1:]]),
+        ("job", lambda old: ["spy", *old[1:]]),
+        ("height", lambda old: [2.6, *old[1:]]),
+    ],
+)
+def test_rows_that_do_not_conform_are_found(honest, tmp_path, column, values):
+    table = tables_of(honest)
+    at = table.column_names.index(column)
+    kind = pa.string() if column == "job" else table.schema.field(at).type
+    table = table.set_column(at, pa.field(column, kind), pa.array(values(table[column].to_pylist()), kind))
+    found = found_in(with_tables(honest, KEY, parquet=as_parquet(table), csv=as_csv(table)), tmp_path)
+    assert failed(found) == "rows"
+    assert column in str(found.failure)
+    assert "spy" not in str(found.failure)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"age,job\n1,2\n", b"\x00" * 99, b'a"b\n"'])
+def test_tables_that_are_none(honest, tmp_path, form, content):
+    assert failed(found_in(with_tables(honest, KEY, **{form: content}), tmp_path)) == "rows"
+
+
+def test_a_parquet_that_would_not_fit_into_memory_is_refused_by_the_size_of_the_csv(honest, tmp_path):
+    table = tables_of(honest).slice(0, 1)
+    many = pa.concat_tables([table] * (len(honest[CSV]) + 1)).combine_chunks()
+    assert failed(found_in(with_tables(honest, KEY, parquet=as_parquet(many)), tmp_path)) == "rows"
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 500, pa.int32()), ["x" * 1_000])
+    texts = tables_of(honest).set_column(1, "job", long)
+    found = found_in(with_tables(honest, KEY, parquet=as_parquet(texts)), tmp_path)
+    assert "longer texts" in str(found.failure)
+
+
+def test_a_ledger_line_cut_from_the_middle_or_the_end_is_found(honest, tmp_path):
+    lines = honest["ledger.jsonl"].splitlines(keepends=True)
+    for kept in (lines[:4] + lines[5:], lines[:-1], lines[:1], [lines[0], *lines[2:]], lines + lines[-1:]):
+        cut = {**honest, "ledger.jsonl": b"".join(kept)}
+        assert failed(found_in(cut, tmp_path)) == "sums"
+        assert failed(found_in(signed(cut, KEY), tmp_path)) == "ledger"
+    assert failed(found_in(signed({**honest, "ledger.jsonl": b""}, KEY), tmp_path)) == "ledger"
+
+
+def test_a_ledger_with_private_fields_is_found(honest, tmp_path):
+    header, *events = [json.loads(line) for line in honest["ledger.jsonl"].splitlines()]
+    events[0]["private"] = {"salt": "00", "fields": {}}
+    text = "\n".join(json.dumps(one) for one in (header, *events)).encode()
+    assert failed(found_in(signed({**honest, "ledger.jsonl": text}, KEY), tmp_path)) == "ledger"
+
+
+def test_a_charge_that_does_not_follow_from_its_scales_is_found(honest, tmp_path):
+    """Who holds the ledger can write a chain anew, hashes and balances included: not the price of a scale."""
+    from dpsynth.ledger import chain
+
+    header, *lines = [json.loads(line) for line in honest["ledger.jsonl"].splitlines()]
+    replay, events = chain.Replay(private_omitted=True), []
+    for line in lines:
+        body = {**line["body"], "previous": replay.head}
+        if body["kind"] == "DRAW":
+            question = body["data"]["question"]
+            name = "scales" if "scales" in question else "scale"
+            halved = [(float.fromhex(one) / 2).hex() for one in question.get("scales", [question.get("scale")])]
+            question[name] = halved if name == "scales" else halved[0]
+        event = chain.Event(body, chain.digest(chain.canonical(body)))
+        replay.add(event)
+        events.append({"body": body, "hash": event.hash})
+    header["pools"][0]["head"] = replay.head
+    text = "\n".join(json.dumps(one) for one in (header, *events)).encode()
+    assert failed(found_in(signed({**honest, "ledger.jsonl": text}, KEY), tmp_path)) == "losses"
+
+
+def set_at(*path: str | int, to: object):
+    def change(content):
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = to
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "check"),
+    [
+        (("guarantee", "epsilon"), "0.5", "statements"),
+        (("synthetic_rows",), 501, "statements"),
+        (("edition",), "internal", "statements"),
+        (("override",), True, "statements"),
+        (("marginals", 0, "synthetic", 0), 0, "synthetic figures"),
+        (("marginals", 0, "columns"), ["who"], "synthetic figures"),
+        (("marginals", 0, "low"), [], "synthetic figures"),
+        (("pool", "cap", "epsilon"), "0.5", "pool"),
+        (("pool", "digest"), "0" * 64, "pool"),
+        (("pool", "raised_after_outputs"), True, "pool"),
+        (("pool", "disclosures"), 1, "pool"),
+        (("spent", "mu2"), "1", "guarantee"),
+        (("transaction",), "0" * 32, "guarantee"),
+        (("answers", 0, "scale"), "0x1.0p+9", "answers"),
+        (("answers", 0, "sensitivity"), 2, "answers"),
+        (("answers", 0, "columns"), ["job"], "answers"),
+        (("answers", 0, "receipt", "event"), "0" * 64, "answers"),
+        (("answers", 0, "receipt", "loss", "mu2"), "1", "answers"),
+        (("answers",), [], "answers"),
+        (("answers",), None, "answers"),
+        (("marginals",), {}, "synthetic figures"),
+    ],
+)
+def test_an_edited_report_is_found_though_the_right_key_signed_it(honest, tmp_path, path, to, check):
+    assert failed(found_in(edited(honest, KEY, "report.json", set_at(*path, to=to)), tmp_path)) == check
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "delta"),
+    [("0.5", "1e-9"), ("0.999999", "1e-9"), ("1", "1e-10"), ("2", "1e-9"), ("nan", "1e-9"), ("1e999", "0")],
+)
+def test_an_edited_guarantee_is_found_by_arithmetic_though_both_documents_state_it(honest, tmp_path, epsilon, delta):
+    def change(content):
+        for one in (content.get("guarantee"), content.get("dpsynth", {}).get("guarantee")):
+            if one is not None:
+                one.update(epsilon=epsilon, delta=delta)
+
+    members = edited(edited(honest, KEY, "report.json", change), KEY, "datapackage.json", change)
+    assert failed(found_in(members, tmp_path)) == "guarantee"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "to", "check"),
+    [
+        ("datapackage.json", ("resources", 0, "bytes"), 1, "data package"),
+        ("datapackage.json", ("resources", 1, "hash"), "sha256:0", "data package"),
+        ("datapackage.json", ("resources",), [], "data package"),
+        ("datapackage.json", ("resources", 0, "schema", "fields", 0, "name"), "who", "rows"),
+        ("datapackage.json", ("resources", 0, "schema", "fields", 0, "type"), "string", "rows"),
+        ("datapackage.json", ("resources", 0, "schema", "fields", 0, "constraints", "maximum"), 5, "rows"),
+        ("datapackage.json", ("resources", 0, "schema", "fields", 0, "constraints", "pattern"), "x", "rows"),
+        ("datapackage.json", ("resources", 0, "schema", "primaryKey"), ["job"], "rows"),
+        ("datapackage.json", ("dpsynth", "pool"), "0" * 64, "pool"),
+        ("datapackage.json", ("dpsynth", "schema"), {"fields": 3}, "synthetic figures"),
+        ("croissant.json", ("distribution", 0, "sha256"), "0" * 64, "croissant"),
+        ("croissant.json", ("distribution", 0, "contentUrl"), "https://example.com/x", "croissant"),
+    ],
+)
+def test_an_edited_description_is_found(honest, tmp_path, name, path, to, check):
+    assert failed(found_in(edited(honest, KEY, name, set_at(*path, to=to)), tmp_path)) == check
+
+
+@pytest.mark.parametrize("name", ["datapackage.json", "croissant.json", "report.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"\xff", b"[" * 100_000])
+def test_documents_that_are_none(honest, tmp_path, name, content):
+    members = signed({**honest, name: content}, KEY)
+    assert failed(found_in(members, tmp_path)) in {"data package", "croissant", "statements"}
+
+
+def test_links_and_special_files_are_refused(honest, tmp_path):
+    outside = tmp_path / "outside.csv"
+    outside.write_bytes(honest[CSV])
+    place = as_folder(honest, tmp_path / "r")
+    (place / CSV).unlink()
+    (place / CSV).symlink_to(outside)
+    assert failed(verify(place, KEY.public)) == "package"
+    (place / CSV).unlink()
+    os.mkfifo(place / CSV)
+    assert failed(verify(place, KEY.public)) == "package"
+    other = as_folder(honest, tmp_path / "s")
+    (other / "data").rename(tmp_path / "moved")
+    (other / "data").symlink_to(tmp_path / "moved")
+    assert failed(verify(other, KEY.public)) == "package"
+
+
+def zip_with(honest: dict[str, bytes], place: Path, *extra: zipfile.ZipInfo, data: bytes = b"x") -> Path:
+    as_zip(honest, place)
+    with zipfile.ZipFile(place, "a", zipfile.ZIP_DEFLATED) as archive:
+        for entry in extra:
+            archive.writestr(entry, data)
+    return place
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil", "/etc/evil", "data/../../evil", "data\\..\\evil.csv", "C:evil", "data/x/y.csv", "data/A\x1b[2J.csv"],
+)
+def test_names_that_lead_elsewhere_are_refused_and_nothing_is_written(honest, tmp_path, name):
+    place = zip_with(honest, tmp_path / "r.zip", zipfile.ZipInfo(name))
+    found = verify(place, KEY.public)
+    assert failed(found) == "package"
+    assert str(found.failure).isascii()
+    assert str(found.failure).isprintable()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["r.zip"]
+
+
+def test_links_doubles_and_names_cut_at_a_zero_byte_in_a_zip_are_refused(honest, tmp_path):
+    link = zipfile.ZipInfo("model.dps")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    assert failed(verify(zip_with(honest, tmp_path / "link.zip", link), KEY.public)) == "package"
+    with pytest.warns(UserWarning, match="Duplicate"):
+        double = zip_with(honest, tmp_path / "double.zip", zipfile.ZipInfo("LICENSE"))
+    assert failed(verify(double, KEY.public)) == "package"
+    cut = as_zip({"model.dpsX.exe": b"x", **honest}, tmp_path / "cut.zip")
+    cut.write_bytes(cut.read_bytes().replace(b"model.dpsX.exe", b"model.dps\x00.exe"))
+    assert failed(verify(cut, KEY.public)) == "package"
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(honest, tmp_path):
+    big = zip_with(honest, tmp_path / "bomb.zip", zipfile.ZipInfo("model.dps"), data=b"")
+    with zipfile.ZipFile(big, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in honest.items():
+            archive.writestr(name, data)
+        with archive.open("model.dps", "w") as member:
+            for _ in range(100):
+                member.write(bytes(1 << 20))
+    assert big.stat().st_size < 1 << 20
+    assert "out of proportion" in str(verify(big, KEY.public).failure)
+
+
+def test_a_member_that_is_longer_than_it_says_an_encrypted_one_and_too_many_are_refused(honest, tmp_path):
+    place = as_zip(honest, tmp_path / "r.zip")
+    raw = place.read_bytes()
+    with zipfile.ZipFile(place) as archive:
+        start = archive.start_dir
+    entry = raw.index(b"PK\x01\x02", start)
+    for at, value in ((8, b"\x01\x00"), (24, (5).to_bytes(4, "little"))):
+        place.write_bytes(raw[: entry + at] + value + raw[entry + at + len(value) :])
+        assert failed(verify(place, KEY.public)) == "package"
+    many = as_zip({f"{number}": b"" for number in range(1_000)}, tmp_path / "many.zip")
+    assert failed(verify(many, KEY.public)) == "package"
+
+
+def test_a_truncated_zip_and_what_is_no_zip(honest, tmp_path):
+    place = as_zip(honest, tmp_path / "r.zip")
+    raw = place.read_bytes()
+    for content in (
+        raw[: len(raw) // 2],
+        raw[:-1],
+        raw[:10],
+        b"",
+        b"PK\x05\x06" + bytes(18),
+        raw[: len(raw) // 3] + raw[len(raw) // 2 :],
+    ):
+        place.write_bytes(content)
+        assert failed(verify(place, KEY.public)) == "package"
+
+
+def test_what_cannot_be_read_is_an_error_of_its_own(tmp_path):
+    for path in (tmp_path / "absent", "/dev/null", "a\x00b"):
+        with pytest.raises(FileFormatError):
+            verify(path)
+
+
+@pytest.mark.parametrize("settings", [{"delta": 0}, {"epsilon": 3, "delta": 1e-5}])
+def test_guarantees_of_other_budgets_hold(tmp_path, settings):
+    members = signed(
+        release_members(tmp_path, made_model(tmp_path, method="direct", workload="all-2way", **settings)), KEY
+    )
+    found = found_in(members, tmp_path)
+    assert found.ok, found.failure
