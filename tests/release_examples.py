@@ -83,6 +83,7 @@ def release_members(folder: Path, model: Model) -> dict[str, bytes]:
     }
     members = {
         **files,
+        "model.dps": (folder / "model.dps").read_bytes(),
         "README.md": b"# People\n",
         "LICENSE": b"Ask.\n",
         "report.html": b"<!doctype html>\n",

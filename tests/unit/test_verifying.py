@@ -21,6 +21,7 @@ from release_examples import (
     as_folder,
     as_json,
     as_zip,
+    digest,
     edited,
     made_model,
     release_members,
@@ -118,7 +119,8 @@ def test_files_that_are_missing_or_do_not_belong(honest, tmp_path, change):
     elif change == "hidden":
         members["data/.raw.csv"] = b"hello"
     else:
-        members["model.dps"] = b"unsigned"
+        members["data/other.csv"] = members.pop(CSV)
+        members["data/other.parquet"] = members.pop(PARQUET)
     check = "sums" if change == "in sums only" else "package"
     for found in (verify(as_folder(members, tmp_path / "r"), KEY.public), found_in(members, tmp_path)):
         assert failed(found) == check
@@ -223,6 +225,21 @@ def test_a_ledger_line_cut_from_the_middle_or_the_end_is_found(honest, tmp_path)
         assert failed(found_in(cut, tmp_path)) == "sums"
         assert failed(found_in(signed(cut, KEY), tmp_path)) == "ledger"
     assert failed(found_in(signed({**honest, "ledger.jsonl": b""}, KEY), tmp_path)) == "ledger"
+
+
+def test_a_model_that_is_not_the_reports_is_found(honest, tmp_path):
+    def over(content):
+        content["dpsynth"]["model_digest"] = digest(b"no model")
+
+    other = edited({**honest, "model.dps": b"no model"}, KEY, "datapackage.json", over)
+    assert failed(found_in(signed({**honest, "model.dps": b"no model"}, KEY), tmp_path)) == "data package"
+    assert failed(found_in(other, tmp_path)) == "model"
+    noisy = edited(honest, KEY, "report.json", set_at("marginals", 0, "noisy", 0, to=-5))
+    assert failed(found_in(noisy, tmp_path)) == "model"
+    without = {name: data for name, data in honest.items() if name != "model.dps"}
+    found = found_in(signed(without, KEY), tmp_path)
+    assert found.ok, found.failure
+    assert [one.name for one in found.checks if one.outcome is not Outcome.HOLDS] == ["model"]
 
 
 def test_a_ledger_with_private_fields_is_found(honest, tmp_path):
@@ -372,6 +389,7 @@ def test_names_that_lead_elsewhere_are_refused_and_nothing_is_written(honest, tm
 
 
 def test_links_doubles_and_names_cut_at_a_zero_byte_in_a_zip_are_refused(honest, tmp_path):
+    honest = {name: data for name, data in honest.items() if name != "model.dps"}
     link = zipfile.ZipInfo("model.dps")
     link.create_system, link.external_attr = 3, 0o120777 << 16
     assert failed(verify(zip_with(honest, tmp_path / "link.zip", link), KEY.public)) == "package"
@@ -384,7 +402,8 @@ def test_links_doubles_and_names_cut_at_a_zero_byte_in_a_zip_are_refused(honest,
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(honest, tmp_path):
-    big = zip_with(honest, tmp_path / "bomb.zip", zipfile.ZipInfo("model.dps"), data=b"")
+    big = tmp_path / "bomb.zip"
+    honest = {name: data for name, data in honest.items() if name != "model.dps"}
     with zipfile.ZipFile(big, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in honest.items():
             archive.writestr(name, data)

@@ -18,7 +18,8 @@ PROVES = (
 RESTS = (
     "that the noise was drawn as recorded, from a good source of randomness",
     "that the ledger is complete: the same rows may have been used under another ledger",
-    "that the rows are what the recorded answers were computed from, and the unit of privacy is the true one",
+    "that the answers were computed from the rows they should be, and that the unit of privacy is the true one",
+    "the prose of README.md and report.html: the figures that were checked are those of report.json",
 )
 """What no check can tell: it rests on the publisher."""
 

@@ -12,6 +12,7 @@ from dpsynth.release.keys import PublicKey
 from dpsynth.release.layout import CROISSANT, DATAPACKAGE, LEDGER, REPORT_JSON
 from dpsynth.release.verifying import accounts, figures, integrity, rows
 from dpsynth.release.verifying.documents import Part, parsed
+from dpsynth.release.verifying.model import check_model
 from dpsynth.release.verifying.opening import Package, opened
 from dpsynth.release.verifying.outcome import Check, Outcome, Unchecked, Verified
 
@@ -107,6 +108,10 @@ def _marginals(found: _Found) -> str | Unchecked:
     return figures.check_marginals(found.table, found.report, found.described)
 
 
+def _model(found: _Found) -> str | Unchecked:
+    return check_model(found.package, found.report)
+
+
 def _ledger(found: _Found) -> str | Unchecked:
     found.books = accounts.read_accounts(found.package)
     if found.books is None:
@@ -159,5 +164,6 @@ _CHECKS: dict[str, Callable[[_Found], str | Unchecked]] = {
     "pool": _pool,
     "guarantee": _guarantee,
     "answers": _answers,
+    "model": _model,
 }
 """The checks after the opening of the package, in their order."""
