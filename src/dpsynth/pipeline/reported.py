@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -17,12 +16,12 @@ from dpsynth.metrics import CodedTable
 from dpsynth.models import Model
 from dpsynth.pipeline.audited import coded
 from dpsynth.pipeline.candidates import pool_of
+from dpsynth.pipeline.holdout import table_digest
 from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.report.audit_facts import AuditFacts, audit_facts
 from dpsynth.report.internal import Moment
 from dpsynth.report.pool import PublicPool, public_pool
 from dpsynth.tables import open_table
-from dpsynth.tables.files import reading_error
 
 _IN_ANSWERS = {"measure", "select"}
 
@@ -111,10 +110,10 @@ def check_audit(audit: AuditFacts, model: str, synthetic: Any) -> None:
     if digests.get("model") != model:
         hint = "Audit this model: dpsynth audit release REAL SYNTHETIC --model MODEL."
         raise DataMismatchError("the audit is of another model", where="--audit", hint=hint)
-    if isinstance(synthetic, str | Path) and os.fspath(synthetic) != "-":
-        if digests.get("synthetic") != file_digest(synthetic):
-            hint = "Audit the table that is to be released."
-            raise DataMismatchError("the audit is of another synthetic table", where="--audit", hint=hint)
+    made = None if synthetic is None else table_digest(synthetic)
+    if made is not None and digests.get("synthetic") != made:
+        hint = "Audit the table that is to be released."
+        raise DataMismatchError("the audit is of another synthetic table", where="--audit", hint=hint)
 
 
 def model_digest(model: Model | str | Path) -> str:
@@ -124,16 +123,7 @@ def model_digest(model: Model | str | Path) -> str:
             path = Path(folder, "model.dps")
             model.write(path)
             return model_digest(path)
-    return file_digest(model)
-
-
-def file_digest(path: str | Path) -> str:
-    """The SHA-256 of a file."""
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise reading_error(error, os.fspath(path)) from None
+    return str(table_digest(model))
 
 
 def candidates_of(audit: AuditFacts | None) -> int | None:

@@ -48,7 +48,8 @@ class Curve:
 @dataclass(frozen=True, eq=False)
 class AuditFacts:
     """An audit of a release, INTERNAL. ``allowed``: how many candidates its gate fixes in advance;
-    ``record``: the whole content of its file."""
+    ``record``: the whole content of its file.
+    """
 
     verdict: str
     gate: str

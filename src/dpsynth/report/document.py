@@ -1,4 +1,4 @@
-"""A report as blocks: what every form of it, page or text, is rendered from. Texts are plain; each form escapes them."""
+"""A report as blocks: what every form of it, page or text, is rendered from. Texts are plain; a form escapes them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Literal, NewType
 
 Svg = NewType("Svg", str)
 """A drawing whose texts are escaped already."""
-
-Cell = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)

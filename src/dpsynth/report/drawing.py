@@ -92,9 +92,7 @@ def roc_svg(title: str, curves: Sequence[Sequence[tuple[float, float]]]) -> Svg:
     drawn.append(
         f'<text x="{left + side / 2:.0f}" y="{top + side + 18:.0f}" text-anchor="middle">false positives</text>'
     )
-    drawn.append(
-        f'<text transform="rotate(-90)" x="{-(top + side / 2):.0f}" y="26" text-anchor="middle">true positives</text>'
-    )
+    drawn.append(f'<text transform="rotate(-90)" x="{-150}" y="26" text-anchor="middle">true positives</text>')
     return _document(title, top + side + 28, drawn, width=340)
 
 
@@ -105,9 +103,8 @@ def heat_svg(title: str, names: Sequence[str], values: dict[tuple[str, str], flo
     drawn = []
     for row, first in enumerate(names):
         y = 6 + cell * row
-        drawn.append(
-            f'<text x="{left - 6:.0f}" y="{_n(y + cell / 2 + 4)}" text-anchor="end">{row + 1} {escape(short(first, 18))}</text>'
-        )
+        name = f"{row + 1} {escape(short(first, 18))}"
+        drawn.append(f'<text x="{left - 6:.0f}" y="{_n(y + cell / 2 + 4)}" text-anchor="end">{name}</text>')
         for column, second in enumerate(names):
             value = values.get((first, second), values.get((second, first)))
             if row != column and value is not None:

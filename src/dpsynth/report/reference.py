@@ -30,24 +30,20 @@ CARD = (
 REGULATIONS = (
     (
         "GDPR, recital 26; WP216",
-        "WP216 asks of anonymous data that singling out, linking and inference be not possible. (ε, δ) bounds what any "
-        "attacker gains from one unit's data; whether that suffices is for the controller to decide.",
+        "Singling out, linking, inference: (ε, δ) bounds what anybody gains from one unit; the controller decides.",
     ),
     (
         "HIPAA, 45 CFR 164.514",
-        "Safe Harbor names fields that must be absent: see the schema. Expert Determination may rest on the guarantee "
-        "and the audit; the expert signs, not this report.",
+        "Safe Harbor: names fields that must be absent. Expert Determination: the expert signs, not this report.",
     ),
     (
         "EMA policy 0070; Health Canada PRCI",
-        "Both take a risk of re-identification of at most 0.09 as acceptable. That is a risk of records of real "
-        "persons; synthetic rows have none, and the audit measures what can be inferred.",
+        "Both accept a risk of 0.09 for records of persons. Synthetic rows are none; the audit measures inference.",
     ),
     ("NIST SP 800-226", "The card of fourteen items above states what the guidance asks to be stated."),
     (
         "ISO/IEC 27559",
-        "The framework asks for an assessment of context, data, identifiability and controls. This report covers data "
-        "and identifiability.",
+        "Asks for context, data, identifiability, controls: this report covers data and identifiability.",
     ),
 )
 

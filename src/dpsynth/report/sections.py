@@ -97,7 +97,7 @@ def identity(report: PublicReport) -> tuple[tuple[str, str], ...]:
         loss = guarantee["reservation"]
         rho = Fraction(int(loss.get("rho", 0)), 1 << 64)
         pairs += [
-            ("Unit", f"{whom(report.unit)} ({guarantee['unit']}); neighbors: {guarantee['neighbors']}"),
+            ("Unit", f"{_unit(report.unit)}; neighbors: {guarantee['neighbors']}"),
             ("Accounting", f"{governor.words}; ρ {float(rho):.4g}"),
         ]
     started = _started(report)
@@ -132,7 +132,8 @@ def budget(report: PublicReport) -> Section:
     left = max(cap - sum(amount for _, amount in parts), 0.0)
     rows = [(name, f"{amount:.4g}", f"{100 * amount / cap:.1f} %") for name, amount in [*parts, ("left", left)]]
     table = Table("Budget by stage", ("stage", symbol, "of the cap"), tuple(rows), frozenset({1, 2}))
-    says = f"The whole bar is the cap of the pool: ε {pool['cap']['epsilon']}, δ {pool['cap']['delta']}, {cap:.4g} {symbol}."
+    stated = pool["cap"]
+    says = f"The whole bar is the pool's cap: ε {stated['epsilon']}, δ {stated['delta']}, {cap:.4g} {symbol}."
     return Section(
         "Budget",
         (Drawing("Budget of the pool by stage", parts_svg("Budget by stage", parts, cap), says, table), timeline(pool)),
@@ -252,8 +253,8 @@ def card(report: PublicReport) -> tuple[tuple[str, str], ...]:
         variant = "none that dpsynth vouches for"
     scope = "no pool is known"
     if pool is not None:
-        cap = pool.to_dict()
-        scope = f"this release as stated; the pool's cap is ε {cap['cap']['epsilon']}, charged so far {cap['charged']['epsilon']}"
+        cap, charged = pool.to_dict()["cap"], pool.to_dict()["charged"]
+        scope = f"this release as stated; the pool's cap is ε {cap['epsilon']}, charged so far {charged['epsilon']}"
     filled = {
         "variant": variant,
         "unit": unit,
@@ -270,3 +271,7 @@ def card(report: PublicReport) -> tuple[tuple[str, str], ...]:
 def _started(report: PublicReport) -> str | None:
     steps = () if report.pool is None else report.pool.steps
     return next((step.time for step in steps if step.mine and step.kind == "RESERVE"), None)
+
+
+def _unit(unit: str) -> str:
+    return "row" if unit == "row" else f"person ({short(unit, 60)}: column and most rows)"
