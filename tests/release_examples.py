@@ -15,7 +15,7 @@ import pandas as pd
 import dpsynth
 from dpsynth.ledger import Ledger
 from dpsynth.models import Model
-from dpsynth.pipeline.report import public_report
+from dpsynth.pipeline.report import report as reported
 from dpsynth.pipeline.sample import sample
 from dpsynth.release.keys import PrivateKey
 from dpsynth.release.layout import SIGNATURE, SUMS, sums_text, table_members
@@ -73,7 +73,8 @@ def release_members(folder: Path, model: Model) -> dict[str, bytes]:
         sample(model, path, n=500, seed=7)
         files[member] = path.read_bytes()
     ledger = Ledger.open(folder / "l.db")
-    report = public_report(model, synthetic=folder / f"{NAME}.parquet", ledger=ledger).to_dict()
+    made = reported(model, synthetic=folder / f"{NAME}.parquet", ledger=ledger, edition="public")
+    report = made.to_dict()
     facts = {
         "model_digest": digest((folder / "model.dps").read_bytes()),
         "guarantee": report["guarantee"],
@@ -86,7 +87,7 @@ def release_members(folder: Path, model: Model) -> dict[str, bytes]:
         "model.dps": (folder / "model.dps").read_bytes(),
         "README.md": b"# People\n",
         "LICENSE": b"Ask.\n",
-        "report.html": b"<!doctype html>\n",
+        "report.html": made.to_html().encode(),
         "report.json": as_json(report),
         "ledger.jsonl": ("\n".join(ledger.extract(model_pool(ledger))) + "\n").encode(),
     }

@@ -58,6 +58,7 @@ ENTRIES = {
     "risk": Entry("Say how likely people are found in a table; internal figures.", "risk"),
     "evaluate": Entry("Compare a real table with a synthetic one or a model; internal figures.", "evaluate"),
     "audit": Entry("Test whether the promises hold.", entries=AUDIT),
+    "report": Entry("Report on a model and its table: for an officer, or for everybody.", "report"),
     "verify": Entry("Check a received release, offline: signature, rows, ledger, guarantee.", "verify"),
     "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,14 @@ from dpsynth.metrics import CodedTable
 from dpsynth.models import Model
 from dpsynth.pipeline.audited import coded
 from dpsynth.pipeline.candidates import pool_of
+from dpsynth.pipeline.holdout import table_digest
 from dpsynth.pipeline.label_chain import chain_of
+from dpsynth.report.audit_facts import AuditFacts, audit_facts
+from dpsynth.report.internal import Moment
 from dpsynth.report.pool import PublicPool, public_pool
 from dpsynth.tables import open_table
 
 _IN_ANSWERS = {"measure", "select"}
-_AUDIT_KEYS = {"audit_version", "kind", "verdict", "gate", "digests", "findings", "rules", "notes"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +84,8 @@ def released_table(synthetic: Any, model: Model, *, delimiter: str | None = None
     return coded(reader, schema), tuple(label for label in labels if label not in known)
 
 
-def read_audit(audit: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
-    """The content of audit.json; ``FileFormatError`` for anything else."""
+def read_audit(audit: Mapping[str, Any] | str | Path) -> AuditFacts:
+    """The facts of audit.json; ``FileFormatError`` for anything else."""
     where = "--audit" if isinstance(audit, Mapping) else os.fspath(audit)
     found: Any = audit
     if not isinstance(audit, Mapping):
@@ -94,26 +95,25 @@ def read_audit(audit: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
             raise FileFormatError("the audit cannot be read", where=where) from None
         except (ValueError, RecursionError):
             raise FileFormatError("the audit is not JSON", where=where) from None
-    whole = isinstance(found, Mapping) and found.keys() >= _AUDIT_KEYS and found["kind"] == "release"
-    if not whole or found["audit_version"] != 1 or not _well_formed(found):
+    try:
+        if found["audit_version"] != 1 or found["kind"] != "release":
+            raise ValueError
+        return audit_facts(found)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         hint = "Give what 'dpsynth audit release -o audit.json' wrote."
-        raise FileFormatError("this is not the audit of a release", where=where, hint=hint)
-    checked: Mapping[str, Any] = found
-    return checked
+        raise FileFormatError("this is not the audit of a release", where=where, hint=hint) from None
 
 
-def check_audit(audit: Mapping[str, Any], model: str, synthetic: Any) -> None:
+def check_audit(audit: AuditFacts, model: str, synthetic: Any) -> None:
     """``DataMismatchError`` (3) when the audit is of another model than the one of this digest, or another table."""
-    digests = audit["digests"]
+    digests = audit.digests
     if digests.get("model") != model:
         hint = "Audit this model: dpsynth audit release REAL SYNTHETIC --model MODEL."
         raise DataMismatchError("the audit is of another model", where="--audit", hint=hint)
-    if isinstance(synthetic, str | Path) and os.fspath(synthetic) != "-":
-        with Path(synthetic).open("rb") as file:
-            made = hashlib.file_digest(file, "sha256").hexdigest()
-        if digests.get("synthetic") != made:
-            hint = "Audit the table that is to be released."
-            raise DataMismatchError("the audit is of another synthetic table", where="--audit", hint=hint)
+    made = None if synthetic is None else table_digest(synthetic)
+    if made is not None and digests.get("synthetic") != made:
+        hint = "Audit the table that is to be released."
+        raise DataMismatchError("the audit is of another synthetic table", where="--audit", hint=hint)
 
 
 def model_digest(model: Model | str | Path) -> str:
@@ -123,25 +123,26 @@ def model_digest(model: Model | str | Path) -> str:
             path = Path(folder, "model.dps")
             model.write(path)
             return model_digest(path)
-    with Path(model).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return str(table_digest(model))
 
 
-def candidates_of(audit: Mapping[str, Any] | None) -> int | None:
+def candidates_of(audit: AuditFacts | None) -> int | None:
     """How many tables could be brought before a gate, as it was fixed in advance; ``None`` without an audit."""
     if audit is None:
         return None
-    attempt = audit.get("attempt")
-    return int(attempt["of"]) if isinstance(attempt, Mapping) else int(audit["gate"]["candidates"])
+    return audit.allowed if audit.candidate is None else audit.candidate[1]
 
 
-def _well_formed(audit: Mapping[str, Any]) -> bool:
-    try:
-        number = candidates_of(audit)
-    except (KeyError, TypeError, ValueError):
-        return False
-    lists = all(isinstance(audit[name], list) for name in ("findings", "rules", "notes"))
-    return number is not None and lists and isinstance(audit["digests"], Mapping)
+def moments(events: Sequence[Event]) -> tuple[Moment, ...]:
+    """Who, when and why, internal."""
+    return tuple(
+        Moment(event.kind, event.time, *(_text(event.secret(name)) for name in ("actor", "host", "purpose")))
+        for event in events
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _question(event: Event) -> dict[str, Any]:

@@ -13,14 +13,12 @@ _CONTEXT = Context(prec=30, rounding=ROUND_CEILING)
 _SHOWN = Context(prec=4, rounding=ROUND_CEILING)
 
 NOT_PROTECTED = (
-    "What is true of the population: whoever learns from the table that smokers fall ill has learned it of a smoker "
-    "who is not in the data, too.",
+    "What is true of the population: what the table says of smokers in general, it says of every smoker.",
     "The schema: the names, categories, bounds and bins of the columns are public facts, and so are its constraints.",
     "That this data set exists, who holds it, and everything that was published of it in another way.",
     "Groups: k units together are protected k times less.",
     "Columns and tables that were not modeled: nothing here speaks of them.",
-    "The raw table and the secrets of its holder: the guarantee is about what was released, not about the safekeeping "
-    "of the rest.",
+    "The raw table at its holder: the guarantee is about what was released, not about the safekeeping of the rest.",
 )
 """What no guarantee of this kind protects."""
 
