@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,9 +22,12 @@ from dpsynth.pipeline.sample import sample
 from dpsynth.release.keys import PrivateKey
 from dpsynth.release.layout import SIGNATURE, SUMS, sums_text, table_members
 from dpsynth.release.metadata import Described, croissant, datapackage
+from dpsynth.release.verifying import Outcome, Verified
 from dpsynth.schema import Schema
 
 NAME = "people"
+CSV, PARQUET = table_members(NAME)
+KEY = PrivateKey.create()
 SCHEMA = """\
 dpsynth: {version: 1, name: people, population: town, unit: row}
 fields:
@@ -61,6 +66,13 @@ def people(rows: int = 400) -> pd.DataFrame:
 def made_model(folder: Path, **settings: Any) -> Model:
     """A model of ``people``, paid from the ledger ``folder/l.db``."""
     return dpsynth.fit(people(), Schema.loads(SCHEMA), ledger=folder / "l.db", **{"epsilon": 1, **settings})
+
+
+@functools.cache
+def honest_members() -> dict[str, bytes]:
+    """The members of a release, signed with ``KEY``; made once a process, and not to be changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        return signed(release_members(Path(folder), made_model(Path(folder), effort="fast")), KEY)
 
 
 def release_members(folder: Path, model: Model) -> dict[str, bytes]:
@@ -165,3 +177,25 @@ def as_json(content: Any) -> bytes:
 def digest(data: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+def failed(found: Verified) -> str:
+    """The name of the check that failed; nothing after it was trusted."""
+    assert found.failure is not None
+    names = [one.name for one in found.checks]
+    (name,) = [one.name for one in found.checks if one.outcome is Outcome.FAILS]
+    after = [one.outcome for one in found.checks[names.index(name) + 1 :]]
+    assert set(after) <= {Outcome.NOT_CHECKED}
+    assert "\n" not in str(found.failure)
+    return name
+
+
+def set_at(*path: str | int, to: object) -> Callable[[Any], None]:
+    """A change that sets one place of a JSON value."""
+
+    def change(content: Any) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = to
+
+    return change

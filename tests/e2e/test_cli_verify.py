@@ -11,17 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dpsynth.cli.main import APPLICATION
-from dpsynth.release.keys import PrivateKey
-from release_examples import as_folder, as_zip, edited, made_model, release_members, signed
-
-KEY = PrivateKey.create()
+from release_examples import KEY, as_folder, as_zip, edited, honest_members
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an honest release ``r.zip``, a forged one ``forged`` and the key."""
     folder = tmp_path_factory.mktemp("received")
-    honest = signed(release_members(folder, made_model(folder, method="direct", workload="all-2way")), KEY)
+    honest = honest_members()
     as_zip(honest, folder / "r.zip")
     as_folder({**honest, "README.md": b"changed"}, folder / "forged")
 

@@ -6,7 +6,7 @@ Everything is exact integer arithmetic in the units of the ledger, by the same l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
@@ -20,11 +20,11 @@ from dpsynth.privacy.conversions import epsilon_of_mu2, epsilon_of_rho, exact_fr
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.laws import LOSSES
 from dpsynth.privacy.loss import PrivacyLoss, total
-from dpsynth.privacy.receipt import Receipt, loss_from_record
+from dpsynth.privacy.receipt import loss_from_record
 from dpsynth.privacy.thresholds import discovery_delta
 from dpsynth.release.layout import LEDGER
 from dpsynth.release.verifying.documents import Part, exact
-from dpsynth.release.verifying.opening import MAX_TEXT, Package, shown
+from dpsynth.release.verifying.opening import MAX_TEXT, Package
 
 _STATED = Context(prec=12, rounding=ROUND_CEILING)
 _LARGEST_SENSITIVITY = 1 << 60
@@ -126,12 +126,12 @@ def check_answers(accounts: Accounts, report: Part, transaction: str) -> str:
     spent: dict[str, list[PrivacyLoss]] = {event: [] for event in draws}
     answers = report.parts("answers")
     for answer in answers:
-        receipt = _receipt(answer)
-        event = draws.get(receipt.event)
-        if event is None or not _is_of(receipt, event):
+        receipt = answer.part("receipt")
+        event = draws.get(receipt.text("event"))
+        if event is None or receipt.value != _receipt_of(event):
             raise VerificationError("its receipt is of no draw in the ledger", where=answer.where)
         question = Part(event.data["question"], f"{LEDGER}, event {event.seq}")
-        spent[receipt.event].append(_answered(answer, question))
+        spent[event.hash].append(_answered(answer, question))
     for digest, event in draws.items():
         if total(spent[digest]) != loss_from_record(event.data["loss"]):
             what = f"its answers do not add up to draw {event.data['draw']} of the ledger"
@@ -139,23 +139,10 @@ def check_answers(accounts: Accounts, report: Part, transaction: str) -> str:
     return f"{len(answers)} answers carry receipts of {len(draws)} draws and add up to each of them"
 
 
-def transaction_of(report: Part) -> str:
-    """The one transaction that all answers of the report were drawn from; ``VerificationError`` if there is none."""
-    found = {_receipt(answer).transaction for answer in report.parts("answers")}
-    if len(found) != 1:
-        raise VerificationError("its answers are not of one fit", where=report.where)
-    return found.pop()
-
-
-def _receipt(answer: Part) -> Receipt:
-    try:
-        return Receipt.from_record(answer.part("receipt").value)
-    except DpsynthError as error:
-        raise VerificationError(error.message, where=answer.where) from None
-
-
-def _is_of(receipt: Receipt, event: Event) -> bool:
-    return receipt.draw == event.data["draw"] and receipt.loss == loss_from_record(event.data["loss"])
+def _receipt_of(event: Event) -> dict[str, Any]:
+    """The record of the receipt of a draw."""
+    data = event.data
+    return {"transaction": event.transaction, "draw": data["draw"], "event": event.hash, "loss": data["loss"]}
 
 
 def _answered(answer: Part, question: Part) -> PrivacyLoss:
@@ -236,8 +223,3 @@ def _equal(stated: Any, recorded: Any, what: str, where: str) -> None:
 
 def _rounded(value: Fraction) -> Decimal:
     return _STATED.divide(Decimal(value.numerator), Decimal(value.denominator))
-
-
-def guarantee_words(stated: Mapping[str, Any]) -> str:
-    """The guarantee in a line, as far as it is printable."""
-    return ", ".join(f"{key} {shown(stated.get(key))}" for key in ("epsilon", "delta", "unit"))
