@@ -47,6 +47,21 @@ fields:
      dpsynth: {source: public, public_reason: form, bins: year}}
   - {name: ok, type: boolean, dpsynth: {source: public, public_reason: form}}
 """
+EVERY_TYPE = """\
+dpsynth: {version: 1, name: visits, population: town, unit: {column: who, max_rows: 2}}
+primaryKey: [id]
+fields:
+  - {name: id, type: integer, dpsynth: {role: direct-id, source: public, generate: sequence}}
+  - {name: who, type: string, dpsynth: {role: direct-id, source: public}}
+  - {name: born, type: date, format: "%d/%m/%Y", constraints: {minimum: 01/01/1900, maximum: 31/12/2020},
+     dpsynth: {source: public, public_reason: form, bins: year}}
+  - {name: seen, type: datetime, constraints: {minimum: "2020-01-01T00:00:00", maximum: "2021-01-01T00:00:00"},
+     dpsynth: {source: public, public_reason: form, bins: month, zone: Europe/Berlin}}
+  - {name: code, type: integer, constraints: {enum: [1, 5, 9]}, dpsynth: {source: public, public_reason: form}}
+  - {name: money, type: number, constraints: {minimum: -1, maximum: 5},
+     dpsynth: {source: public, public_reason: form, bins: {count: 4}, decimals: 2}}
+  - {name: flag, type: boolean, dpsynth: {source: public, public_reason: form}}
+"""
 
 
 def people(rows: int = 400) -> pd.DataFrame:
@@ -63,9 +78,25 @@ def people(rows: int = 400) -> pd.DataFrame:
     )
 
 
-def made_model(folder: Path, **settings: Any) -> Model:
-    """A model of ``people``, paid from the ledger ``folder/l.db``."""
-    return dpsynth.fit(people(), Schema.loads(SCHEMA), ledger=folder / "l.db", **{"epsilon": 1, **settings})
+def visits(rows: int = 400) -> pd.DataFrame:
+    """Made-up rows that fit ``EVERY_TYPE``."""
+    draw = np.random.default_rng(6)
+    return pd.DataFrame(
+        {
+            "who": [f"p{row // 2}" for row in range(rows)],
+            "born": [f"12/05/{year}" for year in draw.integers(1900, 2021, rows)],
+            "seen": [f"2020-{month:02d}-03T10:00:00" for month in draw.integers(1, 13, rows)],
+            "code": draw.choice([1, 5, 9], rows),
+            "money": draw.random(rows) * 6 - 1,
+            "flag": draw.choice(["true", "false", ""], rows),
+        }
+    )
+
+
+def made_model(folder: Path, *, table: pd.DataFrame | None = None, schema: str = SCHEMA, **settings: Any) -> Model:
+    """A model of ``people`` or of another table, paid from the ledger ``folder/l.db``."""
+    data = people() if table is None else table
+    return dpsynth.fit(data, Schema.loads(schema), ledger=folder / "l.db", **{"epsilon": 1, **settings})
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from dpsynth.release.layout import SIGNATURE, SUMS
 from dpsynth.release.verifying import Outcome, Verified, verify
 from release_examples import (
     CSV,
+    EVERY_TYPE,
     KEY,
     PARQUET,
     as_folder,
@@ -29,6 +30,7 @@ from release_examples import (
     release_members,
     set_at,
     signed,
+    visits,
     with_tables,
 )
 
@@ -323,3 +325,29 @@ def test_guarantees_of_other_budgets_hold(tmp_path, settings):
     )
     found = found_in(members, tmp_path)
     assert found.ok, found.failure
+
+
+def test_dates_times_zones_numbers_and_invented_keys_are_the_same_in_both_forms(tmp_path):
+    made = made_model(tmp_path, table=visits(), schema=EVERY_TYPE, method="direct", workload="all-2way")
+    members = signed(release_members(tmp_path, made), KEY)
+    found = found_in(members, tmp_path)
+    assert found.ok, found.failure
+
+    def over(content):
+        for one in (content.get("guarantee"), content.get("dpsynth", {}).get("guarantee")):
+            if one is not None:
+                one["stability"] = 2
+
+    # One person moves two rows: noise for two rows is no noise for a person whose rows were doubled before.
+    moved = edited(edited(members, KEY, "report.json", over), KEY, "datapackage.json", over)
+    found = found_in(moved, tmp_path)
+    assert failed(found) == "guarantee"
+    assert "fewer rows" in str(found.failure)
+
+    # Each column of the Parquet form changed in one cell.
+    table = tables_of(members)
+    for at, field in enumerate(table.schema):
+        column = table.column(at).combine_chunks()
+        other = next(one for one in range(1, len(column)) if column[one] != column[0])
+        changed = table.set_column(at, field, column.take(pa.array([other, *range(1, len(column))])))
+        assert failed(found_in(with_tables(members, KEY, parquet=as_parquet(changed)), tmp_path)) == "rows", field.name

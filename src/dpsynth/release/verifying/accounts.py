@@ -84,8 +84,10 @@ def check_draws(accounts: Accounts) -> str:
     draws = [event for event in accounts.events if event.kind == "DRAW"]
     for event in draws:
         where = f"{LEDGER}, event {event.seq}"
-        if loss_from_record(event.data["loss"]) != cost_of(Part(event.data.get("question"), where)):
+        question = Part(event.data.get("question"), where)
+        if loss_from_record(event.data["loss"]) != cost_of(question):
             raise VerificationError("the recorded scales cost another loss than was charged", where=where)
+        _check_sensitivity(question, accounts.state.unit.rows)
     return f"the loss of all {len(draws)} draws follows from their recorded scales and sensitivities"
 
 
@@ -116,6 +118,12 @@ def loss_of(law: str, question: Part, scale: Fraction) -> PrivacyLoss:
     except (DpsynthError, ArithmeticError):
         raise VerificationError("a scale has no proved loss", where=question.where) from None
     return loss
+
+
+def _check_sensitivity(question: Part, rows: int) -> None:
+    """``VerificationError`` if noise was drawn for fewer rows than one unit moves."""
+    if question.whole("sensitivity") < rows:
+        raise VerificationError("the noise was drawn for fewer rows than one unit may have", where=question.where)
 
 
 def check_answers(accounts: Accounts, report: Part, transaction: str) -> str:
@@ -175,6 +183,9 @@ def check_guarantee(accounts: Accounts, report: Part, transaction: str) -> str:
     _equal(stated.text("governor"), str(governor), "the accounting", where)
     _equal(stated.text("unit"), reserve.data["unit"], "the unit of privacy", where)
     _equal(report.value.get("spent"), commit.data["drawn"], "what was spent", report.where)
+    for event in accounts.draws(transaction).values():
+        question = Part(event.data["question"], f"{LEDGER}, event {event.seq}")
+        _check_sensitivity(question, accounts.state.unit.max_rows * stated.whole("stability"))
     epsilon, delta = stated.number("epsilon"), stated.number("delta")
     if proved_epsilon(reservation, delta, governor) > epsilon * _TOLERANCE:
         raise VerificationError("the reservation proves a larger epsilon than is stated", where=where)
