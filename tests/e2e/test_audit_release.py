@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import stat
-from fractions import Fraction
 from pathlib import Path
 
 import jsonschema
@@ -192,34 +191,6 @@ def test_a_domain_read_from_the_rows_fails_by_rule():
     assert (ruled["public-domain"]["verdict"], "'job'" in ruled["public-domain"]["words"]) == ("FAIL", True)
 
 
-def test_a_domain_read_from_the_fitted_rows_fails_by_the_values_that_one_person_holds(folder, monkeypatch):
-    """Whoever calls such a domain public is told by the attack: 300 persons hold a job of their own, and of the two
-    thirds that were fitted a good share is in the release. A lower bound of 0.2 needs 69 of 200; about 100 are met.
-    """
-    from dpsynth.anonymization.masks.keys import MaskKey
-    from dpsynth.curator.holdout import Coins
-
-    secret = MaskKey.fresh()
-    monkeypatch.setattr(MaskKey, "fresh", lambda: secret)
-    frame = people()
-    frame.loc[:299, "job"] = [f"job of p{one}" for one in range(300)]
-    frame.to_csv("people.csv", index=False)
-    held = Coins(secret[0], Fraction(1, 3)).of_rows(0, len(frame))
-    listed = ", ".join(sorted(set(frame["job"][~held])))
-    Path("fitted.yaml").write_text(
-        SCHEMA.replace("UNIT", "row").replace("enum: [a, b, c, d]", f"enum: [{listed}]"), encoding="utf-8"
-    )
-    dpsynth_fit(folder, "told.dps", epsilon=10, schema="fitted.yaml")
-    Path("own.yaml").write_text(
-        GATE.replace("measure: advantage, at_most: 0.5, demand: pass", "measure: excess risk, at_most: 0.2"
-                     ", demand: no-failure"), encoding="utf-8",
-    )  # fmt: skip
-    assert audit("told.csv", model="told.dps", gate="./own.yaml").exit_code == 5
-    (told,) = (one for one in written()["findings"] if one["attack"] == "support")
-    assert told["verdict"] == "FAIL"
-    assert told["trials"]["controls"] > 60
-
-
 def test_without_a_holdout_it_says_what_it_cannot_say():
     Path("m.dps.holdout.json").unlink()
     found = audit()
@@ -306,8 +277,7 @@ def test_after_a_release_the_count_begins_anew():
 
 
 def test_a_pool_that_is_not_known_is_said():
-    found = audit("m.csv", "--ledger", "other.db", gate="default")
-    assert found.exit_code == 5
+    assert audit("m.csv", "--ledger", "other.db", gate="default").exit_code == 5
     said = written()
     ruled = {one["rule"]: one["verdict"] for one in said["rules"]}
     assert (said["attempt"], ruled["pool-epsilon"], ruled["candidates"]) == (None, "INCONCLUSIVE", "INCONCLUSIVE")

@@ -242,7 +242,7 @@ def test_three_verdicts():
         "singling out": Verdict.INCONCLUSIVE,
     }
     assert "not detected; would have been seen above" in found[1].words
-    assert "found, between" in found[0].words
+    assert "at least" in found[0].words
     assert found[0].to_dict()["figure"]["color"] == "internal"
 
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import shlex
-import sys
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +9,7 @@ from pathlib import Path
 import click
 
 from dpsynth.cli.command import Answer, Output, command
+from dpsynth.cli.nested import line_of, run_command
 from dpsynth.errors import OutputExistsError
 
 REFUSED = 4
@@ -105,23 +101,12 @@ def _prepare(folder: Path, *, force: bool) -> None:
 
 def _run(number: int, step: Step, output: Output) -> dict[str, object]:
     """Runs one command in this process as the shell would; stops the demo when it ends otherwise than told."""
-    from dpsynth.cli.main import APPLICATION
-
-    line = shlex.join(("dpsynth", *step.words))
-    output.note(f"\n[{number}] {step.why}\n$ {line}")
-    sys.stdout.flush()
-    flags = ("--json",) if output.as_json else ("--quiet",) if output.quiet else ()
-    said = io.StringIO()
-    if output.as_json:
-        with redirect_stdout(said):
-            code = APPLICATION.main([*step.words, *flags], standalone_mode=False)
-    else:
-        code = APPLICATION.main([*step.words, *flags], standalone_mode=False)
-    if code != step.code:
-        click.echo(said.getvalue(), err=True, nl=False)
-        raise click.exceptions.Exit(code or 1)
-    record: dict[str, object] = {"command": line, "exit_code": code}
-    return {**record, "answer": json.loads(said.getvalue())} if output.as_json else record
+    output.note(f"\n[{number}] {step.why}\n$ {line_of(step.words)}")
+    ended = run_command(step.words, output)
+    if ended.exit_code != step.code:
+        click.echo(ended.said, err=True, nl=False)
+        raise click.exceptions.Exit(ended.exit_code or 1)
+    return ended.record()
 
 
 def _farewell(folder: Path) -> str:

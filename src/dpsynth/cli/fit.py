@@ -51,6 +51,12 @@ if TYPE_CHECKING:
 @options.unit
 @setting("pool", metavar="NAME", help="The pool that pays. Default: the schema's population, else its name.")
 @setting("purpose", metavar="TEXT", help="Why; kept in the ledger as a private field.")
+@click.option(
+    "--once",
+    metavar="KEY",
+    help="Pay at most once under this key: refused while the pool holds another fit of it. For scripts that may be "
+    "started twice; private in the ledger.",
+)
 @options.ledger
 @options.max_stability
 @options.memory_limit
@@ -84,7 +90,7 @@ def fit(
     """
     if target == "-":
         raise UsageError("a model is a file; it cannot go to stdout", hint="Give --output a path such as model.dps.")
-    epsilon, share = _one_price(ctx, epsilon, share)
+    epsilon, share = one_price(ctx, epsilon, share)
     options_given = {"effort": effort, "max_model_size": max_model_size, "degree": degree, "theta": theta}
     settings = options.method_settings(output, method, workload=workload, **options_given)
     wishes |= {"method": method, "settings": settings, "discovery": discover_share}
@@ -109,7 +115,7 @@ def _check_discovery(ctx: click.Context, output: Output) -> None:
     output.note("Note: discover-share is set, but with a schema nothing is discovered: it is left out.")
 
 
-def _one_price(
+def one_price(
     ctx: click.Context, epsilon: Fraction | None, share: Fraction | None
 ) -> tuple[Fraction | None, Fraction | None]:
     """Exactly one of the two; a flag wins over the environment, which wins over dpsynth.yaml."""

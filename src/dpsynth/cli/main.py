@@ -58,8 +58,10 @@ ENTRIES = {
     "risk": Entry("Say how likely people are found in a table; internal figures.", "risk"),
     "evaluate": Entry("Compare a real table with a synthetic one or a model; internal figures.", "evaluate"),
     "audit": Entry("Test whether the promises hold.", entries=AUDIT),
+    "report": Entry("Report on a model and its table: for an officer, or for everybody.", "report"),
     "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),
+    "run": Entry("Run the stages of a pipeline file; what is unchanged is reused, no fit is paid for twice.", "run"),
     "demo": Entry("Run the whole journey on bundled data, ending in a refused overspend.", "demo"),
     "completion": Entry("Print the script that completes commands in your shell.", "completion"),
 }

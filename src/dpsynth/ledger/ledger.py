@@ -17,6 +17,7 @@ from dpsynth.ledger import book, machine, owner
 from dpsynth.ledger.chain import Event
 from dpsynth.ledger.extract import import_into, lines_of, read_extract
 from dpsynth.ledger.grant import check_grant
+from dpsynth.ledger.payment import FIELD, Payment, check_unpaid, payment_of
 from dpsynth.ledger.pool_state import PoolState, pool_state
 from dpsynth.ledger.sqlite import BUSY_SECONDS, SqliteFile, SqliteMemory
 from dpsynth.ledger.store import Session, Store
@@ -159,12 +160,15 @@ class Ledger:
         method: str,
         details: Mapping[str, Any] | None = None,
         actor: str | None = None,
+        once: str | None = None,
     ) -> Transaction:
         """A transaction that holds ``loss`` of the pool, on disk before this returns.
 
         ``epsilon`` and ``delta`` are what the loss was asked as; ``method`` and ``details`` are public. Reservations of
-        dead processes are ended first. Raises ``BudgetExceededError`` (exit 4) if the cap would be exceeded or the pool
-        protects another unit, ``LedgerError`` for an unknown pool, ``UsageError`` for a loss of nothing.
+        dead processes are ended first. ``once``: a private key under which the pool pays at most once.
+
+        Raises ``BudgetExceededError`` (exit 4) if the cap would be exceeded, the pool protects another unit or has paid
+        under this key, ``LedgerError`` for an unknown pool, ``UsageError`` for a loss of nothing.
         """
         identifier = secrets.token_hex(16)
         data = {
@@ -176,12 +180,15 @@ class Ledger:
             "details": dict(details or {}),
             "software": _software(),
         }
-        private = {**_private(purpose, actor), "owner": owner.this_process()}
+        named = {} if once is None else {FIELD: once}
+        private = {**_private(purpose, actor), "owner": owner.this_process(), **named}
         with self._store.writing() as session:
             _end_dead(session, pool)
             tip = book.tip(session, pool)
             if tip is None:
                 raise LedgerError("there is no such pool", where=pool, hint="Create it: dpsynth ledger create")
+            if once is not None:
+                check_unpaid(session, pool, once)
             check_grant(self._state(pool, tip), loss, unit)
             _, tip = book.append(session, pool, "RESERVE", transaction=identifier, data=data, private=private)
         return Transaction(self._store, pool, identifier, loss, tip)
@@ -238,6 +245,12 @@ class Ledger:
             names: Sequence[str] = () if session is None else session.pools() if pool is None else (pool,)
             found = [book.event_of(row) for name in names for row in session.rows(name)] if session else []
         return tuple(event for event in found if not releases or event.kind == "RELEASE")
+
+    def payment(self, once: str) -> Payment | None:
+        """The reservation that stands under this key in any pool, or ``None``; linear in the number of events."""
+        with self._reading() as session:
+            found = [payment_of(session, pool, once) for pool in session.pools()] if session else []
+        return next((one for one in found if one is not None), None)
 
     def recover(self) -> tuple[Recovered, ...]:
         """Ends the reservations of processes of this host that are dead: given back before TOUCH, charged after.

@@ -74,6 +74,7 @@ def fit(
     unit: Unit | str | None = None,
     pool: str | None = None,
     purpose: str | None = None,
+    once: str | None = None,
     ledger: Ledger | str | Path | None = None,
     memory_limit: int = DEFAULT_MEMORY_LIMIT,
     discovery: Number | None = None,
@@ -90,10 +91,11 @@ def fit(
 
     Without a ``schema`` the domain is discovered first, for at most the share ``discovery`` of the same reservation;
     the header alone counts as public. ``holdout``: a share of the units, chosen by secret coins whose key goes to
-    ``holdout_file`` (default: ``OUTPUT.holdout.json``), is kept out of the fit for an audit. ``announce`` is told the
-    price before anything is spent. With ``output`` the model file is complete on disk before the ledger commits, and
-    renamed into place after. Raises the errors of ``plan`` and ``DataMismatchError`` before anything is spent, and
-    ``BudgetExceededError`` when the pool refuses; a failure after TOUCH forfeits the whole reservation.
+    ``holdout_file`` (default: ``OUTPUT.holdout.json``), is kept out of the fit for an audit. ``once``: a key under
+    which the pool pays for at most one fit. ``announce`` is told the price before anything is spent. With ``output``
+    the model file is complete on disk before the ledger commits, and renamed into place after. Raises the errors of
+    ``plan`` and ``DataMismatchError`` before anything is spent, and ``BudgetExceededError`` when the pool refuses; a
+    failure after TOUCH forfeits the whole reservation.
     """
     apart = HoldoutWish.of(holdout, holdout_file, output)
     wish = _Wish(data, method, dict(settings or {}), unit, memory_limit, max_stability, delimiter, apart)
@@ -102,7 +104,7 @@ def fit(
     if loaded is not None:
         loaded.require_fit()
     named = pool or (table_name(data) if loaded is None else loaded.population or loaded.name)
-    request = request_of(book, named, epsilon, share, delta, discovers=loaded is None)
+    request = replace(request_of(book, named, epsilon, share, delta, discovers=loaded is None), once=once)
     ready = wish.undescribed(request, discover_share(discovery)) if loaded is None else wish.described(loaded, request)
     announce(ready.announced)
     target = atomic_write(output, force=force) if output is not None else nullcontext(None)

@@ -17,7 +17,9 @@ from dpsynth.privacy.unit import Unit
 
 @dataclass(frozen=True)
 class Request:
-    """A priced wish: the pool, the loss to reserve, and the (epsilon, delta) that this loss guarantees."""
+    """A priced wish: the pool, the loss to reserve, and the (epsilon, delta) that this loss guarantees. ``once``: the
+    key under which the pool pays at most once.
+    """
 
     pool: str
     epsilon: Fraction
@@ -25,6 +27,7 @@ class Request:
     loss: PrivacyLoss
     governor: Governor
     creates_pool: bool
+    once: str | None = None
 
 
 def request_of(
@@ -83,8 +86,8 @@ def reserve(
 ) -> Transaction:
     """A reserved transaction, its event on disk. An unknown pool is created with the request as its cap.
 
-    Raises ``BudgetExceededError`` when the cap would be exceeded, the pool protects another unit, or another process
-    created it with another governor meanwhile.
+    Raises ``BudgetExceededError`` when the cap would be exceeded, the pool protects another unit or has paid under the
+    request's key, or another process created it with another governor meanwhile.
     """
     if request.creates_pool:
         state, _ = ledger.ensure(request.pool, epsilon=request.epsilon, delta=request.delta, unit=unit, purpose=purpose)
@@ -103,6 +106,7 @@ def reserve(
         purpose=purpose,
         method=method,
         details=details,
+        once=request.once,
     )
 
 

@@ -1,0 +1,134 @@
+"""The internal edition: the public facts, and beside them what was computed from real rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dpsynth.evidence import INTERNAL_WATERMARK, InternalFigure
+from dpsynth.metrics import PairDifference
+from dpsynth.privacy.labels import Label, LabelKind
+from dpsynth.report.audit_facts import AuditFacts
+from dpsynth.report.public import PublicReport
+
+
+@dataclass(frozen=True, eq=False)
+class Utility:
+    """Distances of the synthetic table from the real rows. ``ways``: mean and worst of all 1-, 2-, 3-way marginals;
+    ``columns``: one figure per column; ``pairs``: associations in both; ``labels``: the codes of the columns in words.
+    """
+
+    ways: tuple[InternalFigure, ...]
+    columns: tuple[InternalFigure, ...]
+    names: tuple[str, ...]
+    pairs: tuple[PairDifference, ...]
+    labels: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The distances as JSON-able data."""
+        return {
+            "marginals": [figure.to_dict() for figure in self.ways],
+            "columns": [figure.to_dict() for figure in self.columns],
+            "pairs": [
+                {
+                    "columns": list(pair.columns),
+                    "real": pair.first,
+                    "synthetic": pair.second,
+                    "worst_cell": {
+                        "labels": self.cell(pair),
+                        "real": pair.worst.first,
+                        "synthetic": pair.worst.second,
+                    },
+                }
+                for pair in self.pairs
+            ],
+            "notes": list(self.notes),
+        }
+
+    def cell(self, pair: PairDifference) -> list[str]:
+        """The labels of the cell of a pair that differs most."""
+        return [self.labels[name][code] for name, code in zip(pair.columns, pair.worst.codes, strict=True)]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One event with its private fields; ``None`` where there are none."""
+
+    kind: str
+    time: str | None
+    actor: str | None
+    host: str | None
+    purpose: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON-able data."""
+        return {
+            "event": self.kind,
+            "time": self.time,
+            "actor": self.actor,
+            "host": self.host,
+            "purpose": self.purpose,
+        }
+
+
+@dataclass(frozen=True)
+class Decision:
+    """May the table be released? ``gates``: what refuses, or under which gate it is allowed."""
+
+    allowed: bool
+    gates: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class InternalReport:
+    """What stays inside: ``history`` says who, when and why; ``audit`` and ``utility`` what the real rows say."""
+
+    public: PublicReport
+    audit: AuditFacts | None
+    utility: Utility | None
+    history: tuple[Moment, ...]
+    digests: Mapping[str, str | None]
+
+    @property
+    def decision(self) -> Decision:
+        """Refused by everything that speaks against it, else allowed by the gate."""
+        found = [*self._without_guarantee(), *self._by_gate()]
+        if found or self.audit is None:
+            return Decision(allowed=False, gates=tuple(found))
+        return Decision(allowed=True, gates=(f"the gate {self.audit.gate} passed",))
+
+    def _without_guarantee(self) -> list[str]:
+        report = self.public
+        labels = [Label.parse(text, "the label chain") for text in report.to_dict()["preprocessing"]]
+        found = []
+        if not report.model.dp:
+            found.append("guarantee: dpsynth vouches for none of this model")
+        if any(label.kind is LabelKind.NON_DP or "dp: false" in label.step for label in labels):
+            found.append("guarantee: a step of the preprocessing has no finite stability (dp: false)")
+        if report.model.dp and (report.pool is None or report.pool.state.ephemeral):
+            found.append("ledger: the record of what was spent ended with its process")
+        return found
+
+    def _by_gate(self) -> list[str]:
+        if self.audit is None:
+            return ["not audited: no gate looked at this table"]
+        if self.audit.verdict == "PASS":
+            return []
+        return [f"the gate {self.audit.gate}: {self.audit.verdict}", *self.audit.reasons()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of report.json, internal edition."""
+        decision = self.decision
+        return {
+            **self.public.to_dict(),
+            "edition": "internal",
+            "color": "internal",
+            "notice": INTERNAL_WATERMARK,
+            "decision": {"allowed": decision.allowed, "gates": list(decision.gates)},
+            "history": [moment.to_dict() for moment in self.history],
+            "digests": dict(self.digests),
+            "audit": None if self.audit is None else self.audit.to_dict(),
+            "utility": None if self.utility is None else self.utility.to_dict(),
+        }

@@ -1,0 +1,73 @@
+"""The entry of a deployments registry (tier 3), from the public facts: fields of opendp/deployments-registry-data.
+
+What only the holder knows (region, sector, intended use, authors) is written as null, to be filled in by them.
+Source of the fields: arXiv 2509.13509.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dpsynth.report.public import PublicReport
+from dpsynth.report.sections import public_box
+
+
+def registry_entry(report: PublicReport) -> dict[str, Any]:
+    """The entry as plain data."""
+    guarantee, pool = report.guarantee, report.pool
+    facts = report.to_dict()
+    cap = None if pool is None else pool.to_dict()["cap"]
+    return {
+        "tier": 3,
+        "deployment": {
+            "name": report.title,
+            "data_curators": None,
+            "description": "A synthetic table of a differentially private model.",
+            "intended_use": None,
+            "data_product_type": "synthetic data",
+            "region": None,
+            "sector": None,
+            "publication_date": None,
+        },
+        "dp_variant": {
+            "variant_name": "approximate differential privacy" if guarantee else "none that dpsynth vouches for",
+            "data_domain": [column["name"] for column in facts["columns"]],
+            "unprotected_quantities": facts["not_protected"],
+        },
+        "privacy_loss": {
+            "privacy_unit": guarantee.get("unit"),
+            "privacy_unit_details": guarantee.get("protects"),
+            "neighbors": guarantee.get("neighbors"),
+            "privacy_parameters": {"epsilon": guarantee.get("epsilon"), "delta": guarantee.get("delta")},
+            "parameters_details": {
+                "accounting": guarantee.get("governor"),
+                "pool_cap": None if cap is None else {"epsilon": cap["epsilon"], "delta": cap["delta"]},
+                "disclosures_without_dp": None if pool is None else pool.state.disclosures,
+                "meaning": list(public_box(report).sentences),
+            },
+        },
+        "deployment_model": {
+            "model_name": "central",
+            "actors": None,
+            "release_type": "synthetic table",
+            "release_type_details": None if report.synthetic_rows is None else f"{report.synthetic_rows} rows",
+            "access_type": None,
+        },
+        "implementation": {
+            "preprocessing_and_hyperparameter_tuning": facts["preprocessing"],
+            "mechanisms": sorted({f"{one['question']}: {one['law']}" for one in facts["answers"]}),
+            "composition": guarantee.get("governor"),
+            "post_processing": f"model by {facts['method']}, synthetic rows drawn from it",
+            "justification": None,
+            "software": facts["software"],
+        },
+        "administrative": {"evidence_sources": ["report.json"], "status": None, "registry_authors": None},
+    }
+
+
+def registry(report: PublicReport) -> str:
+    """The entry as YAML."""
+    import yaml
+
+    text: str = yaml.safe_dump(registry_entry(report), sort_keys=False, allow_unicode=True, width=120)
+    return text

@@ -1,0 +1,277 @@
+"""The parts of a public report, from its facts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from dpsynth.privacy.governor import Governor
+from dpsynth.report.document import Block, Box, Bullets, Document, Drawing, Facts, Paragraph, Section, Table, Tile
+from dpsynth.report.drawing import columns_svg, parts_svg, short
+from dpsynth.report.marginals import ReleasedMarginal
+from dpsynth.report.meaning import percent_up, right_at_most, whom
+from dpsynth.report.public import PublicReport
+from dpsynth.report.reference import CARD, GLOSSARY, LIMITATIONS, REGULATIONS
+
+DRAWN = 30
+"""So many columns are drawn, the worst ones first; the others stand in the table."""
+
+CELLS = 60
+ROWS = 80
+
+
+def public_document(report: PublicReport) -> Document:
+    """The public edition as blocks."""
+    return Document(
+        title=f"Privacy report: {short(report.title, 80)}",
+        edition="public",
+        watermark="",
+        box=public_box(report),
+        sections=(
+            not_protected(report),
+            budget(report),
+            preprocessing(report),
+            released_utility(report),
+            *closing(report),
+        ),
+    )
+
+
+def public_box(report: PublicReport) -> Box:
+    """What the release guarantees, in numbers and in words; no verdict."""
+    headline = "Released with differential privacy" if report.guarantee else "No guarantee of dpsynth"
+    reasons = ("Released under override: somebody decided for it, whatever an internal check said.",)
+    if report.model.claim is not None:
+        headline = f"Guarantee {report.model.claim.stamp}; dpsynth did not check it"
+    return Box(
+        headline="Released under override" if report.override else headline,
+        tone="refused" if report.override else "plain",
+        reasons=reasons if report.override else (),
+        tiles=tiles(report),
+        sentences=sentences(report),
+        facts=identity(report),
+    )
+
+
+def tiles(report: PublicReport) -> tuple[Tile, ...]:
+    """The numbers of the decision box."""
+    stated, found = report.guarantee, []
+    if stated:
+        share = percent_up(right_at_most(Fraction(stated["epsilon"]), Fraction(stated["delta"])))
+        found = [
+            Tile("ε of this release", str(stated["epsilon"]), "smaller is more private"),
+            Tile("δ", str(stated["delta"]), "chance that ε does not hold"),
+            Tile("Attacker right at most", share, "a coin: 50 %"),
+        ]
+    if report.pool is not None:
+        pool = report.pool.to_dict()
+        late = "; raised after outputs were seen" if pool["raised_after_outputs"] else ""
+        found += [
+            Tile("ε of all releases", pool["cap"]["epsilon"], f"cap of the pool, δ {pool['cap']['delta']}{late}"),
+            Tile("ε charged so far", pool["charged"]["epsilon"], "not a guarantee: the cap is"),
+        ]
+    return tuple(found)
+
+
+def sentences(report: PublicReport) -> tuple[str, ...]:
+    """The plain sentences."""
+    said = report.sentences()
+    found = [said["release"]] if said["release"] else []
+    if said["pool"] and said["pool"] != said["release"]:
+        found.append(f"From everything this pool may ever release: {said['pool'][0].lower()}{said['pool'][1:]}")
+    if report.guarantee and whom(report.unit) == "row":
+        found.append("If a person may have several rows, this is not a guarantee per person.")
+    if report.pool is not None and report.pool.state.disclosures:
+        count = report.pool.state.disclosures
+        found.append(f"Plus {count} disclosures without differential privacy: no bound holds for the total.")
+    return (*(text for text in found if text), said["candidates"] or "")
+
+
+def identity(report: PublicReport) -> tuple[tuple[str, str], ...]:
+    """Unit, neighbors, accounting, date, versions and digests."""
+    guarantee, provenance = report.guarantee, report.model.provenance
+    pairs = []
+    if guarantee:
+        governor = Governor(guarantee["governor"])
+        loss = guarantee["reservation"]
+        rho = Fraction(int(loss.get("rho", 0)), 1 << 64)
+        pairs += [
+            ("Unit", f"{_unit(report.unit)}; neighbors: {guarantee['neighbors']}"),
+            ("Accounting", f"{governor.words}; ρ {float(rho):.4g}"),
+        ]
+    started = _started(report)
+    rows = "not given to this report" if report.synthetic_rows is None else f"{report.synthetic_rows:,}"
+    software = ", ".join(f"{name} {version}" for name, version in provenance.get("versions", {}).items())
+    return (
+        *pairs,
+        ("Synthetic rows", rows),
+        *((("Fit reserved", started),) if started else ()),
+        ("Software", software or "not recorded"),
+        ("Fit", str(provenance.get("transaction", "not recorded"))),
+    )
+
+
+def not_protected(report: PublicReport) -> Section:
+    """What the guarantee does not cover."""
+    return Section("What is not protected", (Bullets(tuple(report.to_dict()["not_protected"])),))
+
+
+def budget(report: PublicReport) -> Section:
+    """What was spent, on what, and what is left of the pool."""
+    if report.pool is None:
+        return Section("Budget", (Paragraph("No ledger stands behind this model: nothing is known of its pool."),))
+    pool = report.pool.to_dict()
+    stages = list(pool["stages"].items())
+    symbol, cap = pool["currency"], pool["cap_amount"]
+    governor = report.pool.state.governor
+    others = max(float(governor.amount(report.pool.state.charged)) - sum(pool["stages"].values()), 0.0)
+    reserved = float(governor.amount(report.pool.state.reserved))
+    parts = [*stages, *((("other fits of the pool", others),) if others > cap * 1e-9 else ())]
+    parts += [("reserved, not yet drawn", reserved)] if reserved else []
+    left = max(cap - sum(amount for _, amount in parts), 0.0)
+    rows = [(name, f"{amount:.4g}", f"{100 * amount / cap:.1f} %") for name, amount in [*parts, ("left", left)]]
+    table = Table("Budget by stage", ("stage", symbol, "of the cap"), tuple(rows), frozenset({1, 2}))
+    stated = pool["cap"]
+    says = f"The whole bar is the pool's cap: ε {stated['epsilon']}, δ {stated['delta']}, {cap:.4g} {symbol}."
+    return Section(
+        "Budget",
+        (Drawing("Budget of the pool by stage", parts_svg("Budget by stage", parts, cap), says, table), timeline(pool)),
+    )
+
+
+def timeline(pool: Mapping[str, Any]) -> Table:
+    """The events of the pool in their order."""
+    steps = pool["timeline"]
+    rows = tuple(
+        (step["event"], step["time"] or "not public", step["stage"], f"{step['amount']:.4g}" if step["amount"] else "")
+        for step in steps[-ROWS:]
+    )
+    caption = "Events of the pool" + (f" (the last {ROWS} of {len(steps):,})" if len(steps) > ROWS else "")
+    return Table(caption, ("event", "time (UTC)", "stage", pool["currency"]), rows, frozenset({3}), folded=True)
+
+
+def preprocessing(report: PublicReport) -> Section:
+    """The label of every step, and the questions that were asked."""
+    labels = report.to_dict()["preprocessing"]
+    rows = tuple((kind, short(step, 200)) for kind, _, step in (label.partition(" ") for label in labels))
+    answers = report.answers()
+    asked = tuple(
+        (
+            one["question"],
+            short(", ".join(one["columns"]), 60),
+            "" if one["cells"] is None else f"{one['cells']:,}",
+            f"{one['law']}, {float.fromhex(one['scale']):.4g}",
+            str(one["sensitivity"]),
+            f"{one['receipt']['draw']}",
+        )
+        for one in answers[:ROWS]
+    )
+    caption = "Questions and their noise" + (f" (the first {ROWS} of {len(answers):,})" if len(answers) > ROWS else "")
+    header = ("question", "columns", "cells", "noise (rows)", "sensitivity", "draw")
+    blocks: list[Block] = [
+        Paragraph("Every step from the raw table to the released one, and what it does to the claim.")
+    ]
+    blocks.append(Table("Steps", ("label", "step"), rows))
+    if asked:
+        blocks.append(Table(caption, header, asked, frozenset({2, 4, 5}), folded=True))
+    return Section("Preprocessing and questions", tuple(blocks))
+
+
+def released_utility(report: PublicReport) -> Section:
+    """Every column against its noisy counts."""
+    ranked = sorted(report.marginals, key=lambda one: -(one.distance or 0.0))
+    drawn = ranked[:DRAWN]
+    rows = tuple(
+        (
+            short(one.column, 60),
+            f"{len(one.labels):,}",
+            "measured" if one.draw is not None else "model",
+            "" if one.distance is None else f"{one.distance:.4f}",
+            "" if one.outside is None else f"{one.outside:,}",
+        )
+        for one in ranked
+    )
+    says = (
+        "Noisy counts of the real table and their 95 % intervals against the counts of the synthetic table. The "
+        "intervals are about the rows that entered the fit, each cell for itself: one in twenty may be missed. A "
+        "synthetic table of another size than the noisy count lies outside by its size alone."
+    )
+    header = ("column", "cells", "noisy counts", "distance", "cells outside")
+    blocks: list[Block] = [Paragraph(says), Table("Columns, worst first", header, rows, frozenset({1, 3, 4}))]
+    blocks += [marginal_drawing(one) for one in drawn]
+    return Section("Utility: released counts against synthetic counts", tuple(blocks))
+
+
+def marginal_drawing(one: ReleasedMarginal) -> Drawing:
+    """One column: intervals, noisy and synthetic counts; its largest cells when there are many."""
+    places = list(range(len(one.labels)))
+    if len(places) > CELLS:
+        places = sorted(sorted(places, key=lambda place: -one.noisy[place])[:CELLS])
+    made = one.synthetic
+    rows = tuple(
+        (
+            short(one.labels[place], 40),
+            f"{one.noisy[place]:,}",
+            f"{one.low[place]:,.0f} to {one.high[place]:,.0f}",
+            "" if made is None else f"{made[place]:,}",
+        )
+        for place in places
+    )
+    svg = columns_svg(
+        f"Counts of {short(one.column, 60)}",
+        [one.noisy[place] for place in places],
+        [one.low[place] for place in places],
+        [one.high[place] for place in places],
+        None if made is None else [made[place] for place in places],
+    )
+    only = f" The {CELLS} largest of {len(one.labels):,} cells." if len(one.labels) > CELLS else ""
+    header = ("value", "noisy", "95 % interval", "synthetic")
+    table = Table(f"Counts of {short(one.column, 60)}", header, rows, frozenset({1, 2, 3}), folded=True)
+    return Drawing(short(one.column, 60), svg, f"Bar: interval; line: noisy; dot: synthetic.{only}", table)
+
+
+def closing(report: PublicReport) -> tuple[Section, ...]:
+    """Limitations, the NIST card, the map of regulations and the glossary."""
+    return (
+        Section("Limitations", (Bullets(LIMITATIONS),)),
+        Section("Disclosure card (after NIST SP 800-226)", (Facts(card(report)),)),
+        Section("Regulations", (Facts(REGULATIONS),)),
+        Section("Glossary", (Facts(GLOSSARY),)),
+    )
+
+
+def card(report: PublicReport) -> tuple[tuple[str, str], ...]:
+    """The fourteen items, filled from the facts; what only the holder can say is left to them in words."""
+    stated, pool = report.guarantee, report.pool
+    unit = str(stated.get("protects", "no unit is recorded"))
+    if stated:
+        variant = (
+            f"(ε, δ) = ({stated['epsilon']}, {stated['delta']}), converted from {Governor(stated['governor']).words}"
+        )
+    else:
+        variant = "none that dpsynth vouches for"
+    scope = "no pool is known"
+    if pool is not None:
+        cap, charged = pool.to_dict()["cap"], pool.to_dict()["charged"]
+        scope = f"this release as stated; the pool's cap is ε {cap['epsilon']}, charged so far {charged['epsilon']}"
+    filled = {
+        "variant": variant,
+        "unit": unit,
+        "relation": f"{stated.get('neighbors', 'not recorded')}; the number of rows is not public",
+        "scope": scope,
+        "samplers": ", ".join(sorted({str(one["sampler"]) for one in report.answers() if one["sampler"]})) or "none",
+        "questions": f"{len(report.answers()):,} answers of method {report.model.method}, each with its receipt",
+        "steps": "; ".join(short(label, 80) for label in report.to_dict()["preprocessing"]) or "none recorded",
+        "software": ", ".join(f"{name} {text}" for name, text in report.to_dict()["software"].items()),
+    }
+    return tuple((name, text.format_map(filled)) for name, text in CARD)
+
+
+def _started(report: PublicReport) -> str | None:
+    steps = () if report.pool is None else report.pool.steps
+    return next((step.time for step in steps if step.mine and step.kind == "RESERVE"), None)
+
+
+def _unit(unit: str) -> str:
+    return "row" if unit == "row" else f"person ({short(unit, 60)}: column and most rows)"
