@@ -11,6 +11,7 @@ from dpsynth.cli.command import Answer, Output, command
 from dpsynth.cli.events import event_record, event_words
 from dpsynth.cli.held import held_records, held_words
 from dpsynth.cli.pools import pool_record, pool_words
+from dpsynth.cli.releases import release_records, release_words
 from dpsynth.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     "show",
     "dpsynth ledger show",
     "dpsynth ledger show adult --events",
+    "dpsynth ledger show adult --releases",
     "dpsynth ledger show adult --ledger team.db --json",
 )
 @click.argument("pool", required=False)
 @click.option("--events", is_flag=True, help="Also list who spent what, when and why.")
+@click.option("--releases", is_flag=True, help="Also list what was given to whom, and what was withdrawn.")
 @options.ledger
-def show(_output: Output, *, pool: str | None, events: bool, ledger: str | None) -> Answer:
+def show(_output: Output, *, pool: str | None, events: bool, releases: bool, ledger: str | None) -> Answer:
     """Show the cap, what was charged, and the largest epsilon a next fit may ask: of POOL, or of every pool.
 
     Fits that run now are listed with their transactions; 'ledger forfeit' ends one whose process is gone.
@@ -48,6 +51,10 @@ def show(_output: Output, *, pool: str | None, events: bool, ledger: str | None)
         found = book.events(pool)
         result["events"] = [event_record(event) for event in found]
         blocks.append(event_words(found))
+    if releases:
+        given = book.events(pool, releases=True)
+        result["releases"] = release_records(given)
+        blocks.append(release_words(given))
     return Answer(result, "\n\n".join(blocks))
 
 

@@ -40,6 +40,11 @@ LEDGER = {
     "import": Entry("Read events exported from another ledger.", "ledger_import"),
 }
 
+KEY = {
+    "create": Entry("Make a key that signs releases.", "key_create"),
+    "show": Entry("Print the public half of a key, and its id.", "key_show"),
+}
+
 AUDIT = {
     "mechanism": Entry(
         "Audit a method on made-up tables: replays, noise, charges, likelihood ratio.", "audit_mechanism"
@@ -59,6 +64,8 @@ ENTRIES = {
     "evaluate": Entry("Compare a real table with a synthetic one or a model; internal figures.", "evaluate"),
     "audit": Entry("Test whether the promises hold.", entries=AUDIT),
     "report": Entry("Report on a model and its table: for an officer, or for everybody.", "report"),
+    "release": Entry("Sign and pack a synthetic table for a partner; records who got it.", "release"),
+    "key": Entry("Make and show the keys that sign releases.", entries=KEY),
     "verify": Entry("Check a received release, offline: signature, rows, ledger, guarantee.", "verify"),
     "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),

@@ -1,0 +1,318 @@
+"""The journey of a release: table, model, audit and ledger in; a signed package for a partner out.
+
+Everything in the package is public before it gets here: rows drawn from a model, facts of the public report, the public
+fields of the ledger. The audit opens the gate, and nothing of it goes further. The RELEASE event is on disk before the
+package appears: a crash between the two records a release too many, never one too few.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dpsynth.errors import DataMismatchError, GateError, NoGuaranteeError, UsageError
+from dpsynth.evidence import Verdict
+from dpsynth.ledger import Event, Ledger, PoolState
+from dpsynth.models import Model, load
+from dpsynth.pipeline.candidates import pool_of
+from dpsynth.pipeline.label_chain import chain_of
+from dpsynth.pipeline.report import report
+from dpsynth.pipeline.reported import check_audit, model_digest, read_audit
+from dpsynth.privacy.labels import Label, LabelKind
+from dpsynth.release import layout, writing
+from dpsynth.release.datasheet import datasheet, formula_columns
+from dpsynth.release.keys import PrivateKey
+from dpsynth.release.metadata import Described, croissant, datapackage
+from dpsynth.release.tables import ReleasedRows, released_rows
+from dpsynth.report.report import Report
+from dpsynth.schema import Schema
+from dpsynth.tables import check_output, verify_sidecar
+
+RESERVED = "All rights reserved. What the recipient may do with these data is agreed with the publisher.\n"
+_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}", re.ASCII)
+_SHORTEST, _LONGEST = 8, 1 << 20
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a table leaves: to whom, in place of which earlier release (its digest), and why in spite of the gate.
+
+    ``recipient`` and the reason of ``override`` stay in the ledger; that there was an override is shown. ``name`` is
+    that of the files, by default the schema's; ``license``: an SPDX identifier or a file, by default all rights are
+    reserved.
+    """
+
+    recipient: str | None = None
+    withdraws: str | None = None
+    override: str | None = None
+    with_model: bool = False
+    license: str | None = None
+    name: str | None = None
+    title: str | None = None
+
+    @property
+    def overridden(self) -> bool:
+        """Whether the gate is passed over."""
+        return self.override is not None
+
+
+@dataclass(frozen=True)
+class Released:
+    """What was handed out: where, the digest that the ledger knows it by, the signer, and what the giver should know.
+
+    ``recorded``: whether the ledger got a new event; the same release again is the same event.
+    """
+
+    path: str
+    digest: str
+    key_id: str
+    rows: int
+    override: bool
+    recorded: bool
+    notes: tuple[str, ...]
+
+
+def release(
+    synthetic: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str],
+    key: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    audit: str | os.PathLike[str] | None = None,
+    ledger: Ledger | str | Path | None = None,
+    terms: Terms | None = None,
+    passphrase: str | None = None,
+    force: bool = False,
+) -> Released:
+    """A signed package of the table: a folder, or a zip where ``output`` ends in ``.zip``; complete or absent.
+
+    ``audit``: the release audit of exactly this table and model, with the verdict PASS. The same inputs, the ledger
+    among them, give the same bytes.
+
+    Raises ``GateError`` (5) without a PASS or an override, ``NoGuaranteeError`` (9) for a model or table without a
+    guarantee or claim and for a ledger that ended with its process, ``DataMismatchError`` (3) for a table, audit or
+    sidecar of something else, ``UsageError`` (2) for a key that cannot be used, a bad name or an unknown digest.
+    """
+    wish = terms or Terms()
+    _check_target(output, force=force)
+    signer = PrivateKey.load(key, passphrase)
+    book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
+    case = _Case.of(synthetic, os.fspath(model), audit, book, wish)
+    case.report()  # whatever can fail has failed before the ledger is told
+    recorded = record(book, case.pool, case.content, wish)
+    members = case.members(signer.public.id)
+    writing.write(writing.signed(members, signer), output, force=force)
+    return Released(
+        os.fspath(output), case.content, signer.public.id, case.rows.rows, wish.overridden, recorded, case.notes
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What belongs together and may leave."""
+
+    synthetic: str | os.PathLike[str]
+    path: str
+    model: Model
+    schema: Schema
+    digest: str
+    audit: str | os.PathLike[str] | None
+    book: Ledger
+    pool: PoolState | None
+    rows: ReleasedRows
+    name: str
+    license: tuple[Mapping[str, str], bytes]
+    terms: Terms
+
+    @staticmethod
+    def of(
+        synthetic: str | os.PathLike[str], path: str, audit: str | os.PathLike[str] | None, book: Ledger, terms: Terms
+    ) -> _Case:
+        model = load(path)
+        schema = _promised(model)
+        digest = model_digest(path)
+        labels = _labels(synthetic)
+        _gate(audit, digest, synthetic, terms)
+        name = layout.checked_name(
+            re.sub(r"[^a-z0-9._-]+", "-", schema.name.lower()) if terms.name is None else terms.name
+        )
+        pool = pool_of(book, model.provenance) if model.dp else None
+        rows = released_rows(synthetic, schema, name, labels)
+        return _Case(
+            synthetic, path, model, schema, digest, audit, book, pool, rows, name, _license(terms.license), terms
+        )
+
+    @property
+    def content(self) -> str:
+        """What the ledger knows this release by: the tables, the model and whether the gate was passed over."""
+        tables = {member: layout.digest(content) for member, content in self.rows.members.items()}
+        return layout.content_digest(tables, self.digest, override=self.terms.overridden)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        said = []
+        if not self.rows.rows:
+            said.append("The table is empty: the package holds no row.")
+        if columns := formula_columns(self.schema):
+            said.append(f"Categories of {', '.join(columns)} begin with = + - or @: the README warns of spreadsheets.")
+        if self.terms.license is None:
+            said.append("No license was named: all rights are reserved. Name one with --license.")
+        return tuple(said)
+
+    def report(self) -> Report:
+        """The public report as it is now."""
+        return report(
+            self.path,
+            synthetic=self.synthetic,
+            audit=None if self.audit is None else os.fspath(self.audit),
+            ledger=self.book,
+            edition="public",
+            override=self.terms.overridden,
+        )
+
+    def members(self, key_id: str) -> dict[str, bytes]:
+        """All members but the sums and the signature."""
+        made = self.report()
+        facts = made.to_dict()
+        title = self.terms.title or f"Synthetic rows of {self.schema.name}"
+        found = {
+            **self.rows.members,
+            layout.LICENSE: self.license[1],
+            layout.REPORT_HTML: made.to_html().encode("utf-8", "backslashreplace"),
+            layout.REPORT_JSON: (json.dumps(facts, indent=1) + "\n").encode(),
+            layout.LEDGER: self._ledger(),
+            **({layout.MODEL: Path(self.path).read_bytes()} if self.terms.with_model else {}),
+        }
+        found[layout.README] = datasheet(self.name, title, self.schema, facts, key_id=key_id, members=tuple(found))
+        described = self._described(title, facts)
+        found[layout.DATAPACKAGE] = datapackage(self.schema, described)
+        found[layout.CROISSANT] = croissant(self.schema, described)
+        return found
+
+    def _described(self, title: str, facts: Mapping[str, Any]) -> Described:
+        return Described(
+            name=self.name,
+            title=title,
+            license=self.license[0],
+            created=self._created(),
+            columns=self.rows.columns,
+            tables={name: (layout.digest(content), len(content)) for name, content in self.rows.members.items()},
+            facts={
+                "content": self.content,
+                "model_digest": self.digest,
+                "guarantee": facts["guarantee"],
+                "pool": None if self.pool is None else facts["pool"]["digest"],
+                "override": self.terms.overridden,
+                "synthetic_rows": self.rows.rows,
+            },
+        )
+
+    def _created(self) -> str:
+        """When the fit was reserved: the last moment of the model that is public."""
+        events = () if self.pool is None else self.book.events(self.pool.name)
+        mine = self.model.provenance.get("transaction")
+        times = [one.body["time"] for one in events if one.kind == "RESERVE" and one.transaction == mine]
+        return str(times[0]) if times else "1980-01-01T00:00:00Z"
+
+    def _ledger(self) -> bytes:
+        if self.pool is None:
+            return b""
+        return ("\n".join(self.book.extract(self.pool.name)) + "\n").encode("ascii")
+
+
+def record(book: Ledger, pool: PoolState | None, content: str, terms: Terms) -> bool:
+    """Put the release on record, and what it withdraws; False if it is there already. Nothing without a pool."""
+    if pool is None:
+        return False
+    events = book.events(pool.name, releases=True)
+    _withdraw(book, pool, events, terms)
+    private = {"recipient": terms.recipient, "reason": terms.override}
+    for event in events:
+        same = event.data.get("content") == content and event.secret("recipient") == terms.recipient
+        if same and event.data.get("override") == terms.overridden:
+            return False
+    book.record(pool.name, "RELEASE", {"content": content, "override": terms.overridden}, private=private)
+    return True
+
+
+def _withdraw(book: Ledger, pool: PoolState, events: tuple[Event, ...], terms: Terms) -> None:
+    if terms.withdraws is None:
+        return
+    known = [str(one.data["content"]) for one in events if "content" in one.data]
+    found = sorted({one for one in known if one.startswith(terms.withdraws)})
+    if len(found) != 1 or len(terms.withdraws) < _SHORTEST:
+        hint = "'dpsynth ledger show --releases' lists them; eight digits are enough."
+        raise UsageError("no one release of this pool has this digest", where="--withdraws", hint=hint)
+    if not any(one.data.get("withdraws") == found[0] for one in events):
+        book.record(pool.name, "RELEASE", {"withdraws": found[0]}, private={"reason": terms.override})
+
+
+def _promised(model: Model) -> Schema:
+    """The schema of a model that may be released; ``NoGuaranteeError`` for one that nobody vouches for."""
+    if not model.dp and model.claim is None:
+        raise NoGuaranteeError("no guarantee is recorded in the model: nothing made of it is released", where="--model")
+    if model.dp and model.provenance.get("ledger") == "ephemeral":
+        hint = "Fit with a ledger on disk: the default, or --ledger."
+        raise NoGuaranteeError("the ledger that paid for the model ended with its process", where="--model", hint=hint)
+    if model.schema is None:
+        raise UsageError("the model carries no schema, which a package needs to describe its columns", where="--model")
+    return model.schema
+
+
+def _labels(synthetic: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The label chain of a table that was drawn from a model; refused for any other."""
+    verify_sidecar(synthetic)
+    chain = chain_of(synthetic)
+    labels = [Label.parse(text, os.fspath(synthetic)) for text in chain or ()]
+    if any(label.kind is LabelKind.NON_DP or "dp: false" in label.step for label in labels):
+        raise NoGuaranteeError("its labels say that no guarantee holds for this table", where=os.fspath(synthetic))
+    if not any(label.kind is LabelKind.POST for label in labels):
+        hint = "Give the file that 'dpsynth sample' wrote, with its sidecar beside it."
+        what = "nothing says that this table was drawn from a model: it may be anything"
+        raise DataMismatchError(what, where=os.fspath(synthetic), hint=hint)
+    return chain or ()
+
+
+def _gate(audit: Any, model: str, synthetic: Any, terms: Terms) -> None:
+    """Return if the audit opens the gate, or somebody passes over it; ``GateError`` otherwise."""
+    if terms.override is not None and not terms.override.strip():
+        raise UsageError("an override needs a reason", where="--override")
+    found = None if audit is None else read_audit(audit)
+    if found is not None:
+        check_audit(found, model, synthetic)
+    if terms.overridden or (found is not None and found.verdict == Verdict.PASS.value):
+        return
+    hint = "Audit it: dpsynth audit release; or take responsibility: --override REASON."
+    if found is None:
+        raise GateError("the table was not audited, so no gate is open", where="--audit", hint=hint)
+    raise GateError(f"the audit says {found.verdict} under the gate {found.gate}", where="--audit", hint=hint)
+
+
+def _license(wanted: str | None) -> tuple[Mapping[str, str], bytes]:
+    """The entry of the Data Package, and the text of LICENSE."""
+    if wanted is None:
+        return {"name": "other", "title": "All rights reserved"}, RESERVED.encode()
+    if Path(wanted).is_file():
+        content = Path(wanted).read_bytes()
+        if len(content) > _LONGEST:
+            raise UsageError("the file is too long for a license", where="--license")
+        return {"name": "other", "title": "See LICENSE", "path": layout.LICENSE}, content
+    if not _SPDX.fullmatch(wanted):
+        hint = "Examples: --license CC-BY-4.0, --license terms.txt."
+        raise UsageError("a license is an SPDX identifier or a file that is there", where="--license", hint=hint)
+    text = f"Licensed under {wanted}: https://spdx.org/licenses/{wanted}.html\n"
+    return {"name": wanted, "path": f"https://spdx.org/licenses/{wanted}.html"}, text.encode()
+
+
+def _check_target(output: str | os.PathLike[str], *, force: bool) -> None:
+    if os.fspath(output) == "-":
+        raise UsageError("a package is a file or a folder", where="--output")
+    if os.fspath(output).lower().endswith(".zip") or not Path(output).exists():
+        check_output(output, force=force)
+    else:
+        writing.check_folder(Path(output), force=force)

@@ -1,0 +1,101 @@
+"""README.md of a release: what the partner holds, what it protects, and how to check it. Public facts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dpsynth.release.layout import LICENSE, MODEL, REPORT_HTML, SUMS, table_members
+from dpsynth.report.markdown import escaped
+from dpsynth.report.meaning import NOT_PROTECTED, sentence
+from dpsynth.schema import Schema
+from dpsynth.schema.codecs import CategoryCodec
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Texts that begin so are run as formulas by spreadsheet programs."""
+OVERRIDE = "RELEASED UNDER OVERRIDE: somebody decided to hand this table out whatever the gate said."
+
+
+def formula_columns(schema: Schema) -> tuple[str, ...]:
+    """Columns with a public category that a spreadsheet program would take for a formula."""
+    return tuple(
+        field.name
+        for field in schema.output
+        if isinstance(field.codec, CategoryCodec) and any(text.startswith(FORMULA) for text in field.codec.labels)
+    )
+
+
+def datasheet(
+    name: str, title: str, schema: Schema, report: Mapping[str, Any], *, key_id: str, members: Sequence[str]
+) -> bytes:
+    """The text, from the public report's facts."""
+    csv, parquet = table_members(name)
+    guarantee = report["guarantee"]
+    lines = [f"# {escaped(title)}", ""]
+    lines += [f"**{OVERRIDE}**", ""] if report["override"] else []
+    lines += [
+        f"{report['synthetic_rows']:,} synthetic rows. None of them is a person's; they were drawn from a model.",
+        "",
+    ]
+    lines += _promise(guarantee)
+    lines += ["## What is here", "", "| file | what |", "|---|---|"]
+    lines += [f"| `{csv}`, `{parquet}` | the same rows, as text and with types |"]
+    lines += [f"| `{REPORT_HTML}` | the report: guarantee, budget, utility, limits; a page that needs no network |"]
+    lines += ["| `report.json`, `datapackage.json`, `croissant.json` | the same facts for programs |"]
+    lines += ["| `ledger.jsonl` | what the population's budget was spent on, hash-chained |"]
+    lines += [f"| `{MODEL}` | the model itself: `dpsynth sample` draws more rows |"] if MODEL in members else []
+    lines += [f"| `{LICENSE}` | what you may do with it |", ""]
+    lines += [
+        "## How to check it",
+        "",
+        f"Signed by the key `{key_id}`. Compare that with what the publisher told you in another way:",
+        "a file cannot vouch for itself.",
+        "",
+        "```",
+        f"sha256sum -c {SUMS}                      # nothing was changed since",
+        "frictionless validate datapackage.json    # every row fits its description",
+        "dpsynth verify . --key PUBLISHER.pub      # signature, rows, ledger, and the arithmetic of the guarantee",
+        "```",
+        "",
+    ]
+    lines += ["## Columns", "", "| column | type | what may stand there |", "|---|---|---|"]
+    lines += [f"| {escaped(one.name)} | {one.type} | {_values(one)} |" for one in schema.output]
+    lines += ["", *_warning(formula_columns(schema))]
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _promise(guarantee: Mapping[str, Any]) -> list[str]:
+    if not guarantee:
+        return ["## No guarantee of dpsynth", "", "The model was made of tables whose owner vouches for them.", ""]
+    epsilon, delta = str(guarantee["epsilon"]), str(guarantee["delta"])
+    return [
+        "## What is guaranteed",
+        "",
+        f"Differential privacy with ε = {epsilon}, δ = {delta}; it {escaped(str(guarantee['protects']))}.",
+        sentence(epsilon, delta, str(guarantee["unit"])),
+        "",
+        "Not protected:",
+        "",
+        *(f"- {escaped(text)}" for text in NOT_PROTECTED),
+        "",
+    ]
+
+
+def _values(field: Any) -> str:
+    codec = field.codec
+    if isinstance(codec, CategoryCodec):
+        return f"one of {len(codec.values):,} categories"
+    return {"date": "dates", "datetime": "moments", "boolean": "true or false"}.get(field.type, "see datapackage.json")
+
+
+def _warning(columns: Sequence[str]) -> list[str]:
+    if not columns:
+        return []
+    named = ", ".join(escaped(name) for name in columns)
+    return [
+        "## Spreadsheets",
+        "",
+        f"Values of these columns begin with one of `= + - @`: {named}. They are the published categories and were",
+        "not altered; a spreadsheet program may take them for formulas. Import the CSV file as text.",
+        "",
+    ]
