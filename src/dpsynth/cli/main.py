@@ -66,6 +66,7 @@ ENTRIES = {
     "report": Entry("Report on a model and its table: for an officer, or for everybody.", "report"),
     "release": Entry("Sign and pack a synthetic table for a partner; records who got it.", "release"),
     "key": Entry("Make and show the keys that sign releases.", entries=KEY),
+    "verify": Entry("Check a received release, offline: signature, rows, ledger, guarantee.", "verify"),
     "estimate": Entry("Build a model from tables noised elsewhere, under their owner's claim.", "estimate"),
     "ledger": Entry("Create, show, verify and move the budget ledger.", entries=LEDGER),
     "run": Entry("Run the stages of a pipeline file; what is unchanged is reused, no fit is paid for twice.", "run"),

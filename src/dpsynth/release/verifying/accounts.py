@@ -1,0 +1,236 @@
+"""The ledger extract, recomputed: chains, the loss of every draw from its recorded scales, and the stated guarantee.
+
+Everything is exact integer arithmetic in the units of the ledger, by the same laws that charged (``privacy/laws.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+from dpsynth.errors import DpsynthError, VerificationError
+from dpsynth.ledger.chain import Event
+from dpsynth.ledger.extract import parse_extract, verify_extract
+from dpsynth.ledger.pool_state import PoolState
+from dpsynth.privacy.conversions import epsilon_of_mu2, epsilon_of_rho, exact_from_record
+from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.laws import LOSSES
+from dpsynth.privacy.loss import PrivacyLoss, total
+from dpsynth.privacy.receipt import loss_from_record
+from dpsynth.privacy.thresholds import discovery_delta
+from dpsynth.release.layout import LEDGER
+from dpsynth.release.verifying.documents import Part, exact
+from dpsynth.release.verifying.opening import MAX_TEXT, Package
+
+_STATED = Context(prec=12, rounding=ROUND_CEILING)
+_LARGEST_SENSITIVITY = 1 << 60
+_TOLERANCE = 1 + Fraction(1, 10**9)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The verified chain of the pool: its state and events."""
+
+    state: PoolState
+    events: Sequence[Event]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the pool's identifier."""
+        return hashlib.sha256(self.state.pool_id.encode()).hexdigest()
+
+    def draws(self, transaction: str) -> dict[str, Event]:
+        """The DRAW events of a transaction, by hash."""
+        return {one.hash: one for one in self.events if one.kind == "DRAW" and one.transaction == transaction}
+
+    def of(self, transaction: str, kind: str) -> Event:
+        """The one event of this kind of a transaction; ``VerificationError`` if it is not there."""
+        found = [one for one in self.events if one.kind == kind and one.transaction == transaction]
+        if len(found) != 1:
+            raise VerificationError(f"the ledger has no {kind} event of the fit that made this release", where=LEDGER)
+        return found[0]
+
+
+def read_accounts(package: Package) -> Accounts | None:
+    """The accounts of the one pool whose public extract the package holds, None when it holds no event at all.
+
+    ``VerificationError`` if its hashes, links, transitions, balances or cap do not hold, or if it holds private fields.
+    """
+    if not package.sizes[LEDGER]:
+        return None
+    try:
+        lines = package.read(LEDGER, 4 * MAX_TEXT).decode("ascii").splitlines()
+        extract = parse_extract(lines, LEDGER)
+        found = verify_extract(extract)
+    except UnicodeDecodeError:
+        raise VerificationError("it is not a ledger extract", where=LEDGER) from None
+    except DpsynthError as error:
+        raise VerificationError(error.message, where=error.where or LEDGER) from None
+    if found.problems:
+        raise VerificationError(found.problems[0], where=LEDGER)
+    if not extract.public or any(one.private is not None for events in extract.events.values() for one in events):
+        raise VerificationError("it holds fields that are private to the publisher", where=LEDGER)
+    if len(found.pools) != 1:
+        raise VerificationError("it must hold the events of exactly one pool", where=LEDGER)
+    return Accounts(found.pools[0], tuple(extract.events[found.pools[0].name]))
+
+
+def check_draws(accounts: Accounts) -> str:
+    """In words that every draw of the pool charged what its recorded scales cost; ``VerificationError`` otherwise."""
+    draws = [event for event in accounts.events if event.kind == "DRAW"]
+    for event in draws:
+        where = f"{LEDGER}, event {event.seq}"
+        question = Part(event.data.get("question"), where)
+        if loss_from_record(event.data["loss"]) != cost_of(question):
+            raise VerificationError("the recorded scales cost another loss than was charged", where=where)
+        _check_sensitivity(question, accounts.state.unit.rows)
+    return f"the loss of all {len(draws)} draws follows from their recorded scales and sensitivities"
+
+
+def cost_of(question: Part) -> PrivacyLoss:
+    """What a recorded question costs, in every currency; ``VerificationError`` for one that is not known here."""
+    kind, law = question.text("question"), question.text("law")
+    if kind == "measure":
+        cliques, scales = question.list("cliques"), question.list("scales")
+        if len(cliques) != len(scales) or not cliques:
+            raise VerificationError("a question is malformed", where=question.where)
+        return total([loss_of(law, question, exact(scale, question.where)) for scale in scales])
+    if kind == "select":
+        return loss_of(law, question, question.number("scale"))
+    if kind in ("categories", "distinct_counts") and (columns := question.list("columns")):
+        return total([loss_of(law, question, question.number("scale"))] * len(columns))
+    raise VerificationError("a question that this version does not know", where=question.where)
+
+
+def loss_of(law: str, question: Part, scale: Fraction) -> PrivacyLoss:
+    """The loss of one answer of this law, at the question's sensitivity (and threshold, if it has one)."""
+    sensitivity = question.whole("sensitivity")
+    if law not in LOSSES or not 1 <= sensitivity <= _LARGEST_SENSITIVITY or float(scale) != scale or scale <= 0:
+        raise VerificationError("a law, a sensitivity or a scale is malformed", where=question.where)
+    try:
+        loss = LOSSES[law](sensitivity, float(scale))
+        if question.text("question") == "categories":
+            loss += discovery_delta(sensitivity, float(scale), question.whole("threshold"))
+    except (DpsynthError, ArithmeticError):
+        raise VerificationError("a scale has no proved loss", where=question.where) from None
+    return loss
+
+
+def _check_sensitivity(question: Part, rows: int) -> None:
+    """``VerificationError`` if noise was drawn for fewer rows than one unit moves."""
+    if question.whole("sensitivity") < rows:
+        raise VerificationError("the noise was drawn for fewer rows than one unit may have", where=question.where)
+
+
+def check_answers(accounts: Accounts, report: Part, transaction: str) -> str:
+    """In words that the answers of the report are those that the ledger drew: each draw is accounted for by answers of
+    the recorded law, sensitivity and scale whose losses add up to it. ``VerificationError`` names the first otherwise.
+    """
+    draws = accounts.draws(transaction)
+    spent: dict[str, list[PrivacyLoss]] = {event: [] for event in draws}
+    answers = report.parts("answers")
+    for answer in answers:
+        receipt = answer.part("receipt")
+        event = draws.get(receipt.text("event"))
+        if event is None or receipt.value != _receipt_of(event):
+            raise VerificationError("its receipt is of no draw in the ledger", where=answer.where)
+        question = Part(event.data["question"], f"{LEDGER}, event {event.seq}")
+        spent[event.hash].append(_answered(answer, question))
+    for digest, event in draws.items():
+        if total(spent[digest]) != loss_from_record(event.data["loss"]):
+            what = f"its answers do not add up to draw {event.data['draw']} of the ledger"
+            raise VerificationError(what, where=report.where)
+    return f"{len(answers)} answers carry receipts of {len(draws)} draws and add up to each of them"
+
+
+def _receipt_of(event: Event) -> dict[str, Any]:
+    """The record of the receipt of a draw."""
+    data = event.data
+    return {"transaction": event.transaction, "draw": data["draw"], "event": event.hash, "loss": data["loss"]}
+
+
+def _answered(answer: Part, question: Part) -> PrivacyLoss:
+    """The loss of an answer, whose stated noise must be what was recorded for it."""
+    recorded = {key: question.value.get(key) for key in ("question", "law", "sampler", "sensitivity")}
+    if any(answer.value.get(key) not in (None, value) for key, value in recorded.items()):
+        raise VerificationError("it differs from the question that the ledger recorded", where=answer.where)
+    scale, columns = answer.number("scale"), answer.list("columns")
+    if question.text("question") == "measure":
+        pairs = zip(question.list("cliques"), question.list("scales"), strict=True)
+        known = any(clique == columns and exact(text, question.where) == scale for clique, text in pairs)
+    else:
+        known = question.number("scale") == scale and question.value.get("columns", columns) == columns
+    if not known:
+        raise VerificationError("the ledger recorded no such answer at this scale", where=answer.where)
+    # Discoveries are one answer of several columns.
+    together = question.text("question") in ("categories", "distinct_counts")
+    return cost_of(question) if together else loss_of(question.text("law"), question, scale)
+
+
+def check_guarantee(accounts: Accounts, report: Part, transaction: str) -> str:
+    """In words that the stated guarantee is what the reservation proves; ``VerificationError`` otherwise.
+
+    The chain (``read_accounts``) has shown already that draws stay within the reservation and that within the cap.
+    """
+    stated, where = report.part("guarantee"), f"{report.where}, guarantee"
+    reserve, commit = accounts.of(transaction, "RESERVE"), accounts.of(transaction, "COMMIT")
+    reservation, governor = loss_from_record(reserve.data["loss"]), accounts.state.governor
+    _equal(stated.value.get("reservation"), reserve.data["loss"], "the reservation", where)
+    _equal(stated.text("governor"), str(governor), "the accounting", where)
+    _equal(stated.text("unit"), reserve.data["unit"], "the unit of privacy", where)
+    _equal(report.value.get("spent"), commit.data["drawn"], "what was spent", report.where)
+    for event in accounts.draws(transaction).values():
+        question = Part(event.data["question"], f"{LEDGER}, event {event.seq}")
+        _check_sensitivity(question, accounts.state.unit.max_rows * stated.whole("stability"))
+    epsilon, delta = stated.number("epsilon"), stated.number("delta")
+    if proved_epsilon(reservation, delta, governor) > epsilon * _TOLERANCE:
+        raise VerificationError("the reservation proves a larger epsilon than is stated", where=where)
+    for name, value in (("epsilon", epsilon), ("delta", delta)):
+        if value != Fraction(_rounded(exact_from_record(reserve.data[name]))):
+            raise VerificationError(f"it is not the {name} that the fit reserved", where=f"{where}, {name}")
+    return (
+        f"epsilon {stated.text('epsilon')}, delta {stated.text('delta')} is what the reservation proves; "
+        "draws are within it, and all reservations within the pool's cap"
+    )
+
+
+def proved_epsilon(loss: PrivacyLoss, delta: Fraction, governor: Governor) -> Fraction:
+    """The epsilon that a loss proves at this total delta, exact or rounded up at the 12th digit; what discoveries take
+    of delta is not left for the conversion. ``VerificationError`` when nothing is left.
+    """
+    if governor is Governor.PURE:
+        return governor.amount(loss)
+    convert = epsilon_of_mu2 if governor is Governor.GDP else epsilon_of_rho
+    try:
+        return Fraction(convert(governor.amount(loss), delta - loss.delta_exact))
+    except DpsynthError:
+        raise VerificationError("no guarantee follows from this loss and delta") from None
+
+
+def check_pool(accounts: Accounts, report: Part, described: Part) -> str:
+    """In words that report and description speak of the pool of the ledger; ``VerificationError`` otherwise."""
+    pool, state, where = report.part("pool"), accounts.state, f"{report.where}, pool"
+    _equal(pool.text("digest"), accounts.digest, "the pool", where)
+    _equal(described.part("dpsynth").value.get("pool"), accounts.digest, "the pool", described.where)
+    cap = pool.part("cap")
+    if (cap.number("epsilon"), cap.number("delta")) != (state.epsilon, state.delta):
+        raise VerificationError("it states another cap than the ledger", where=where)
+    _equal(pool.text("governor"), str(state.governor), "the accounting", where)
+    _equal(pool.truth("raised_after_outputs"), state.raised_late, "whether the cap was raised late", where)
+    _equal(pool.whole("disclosures"), state.disclosures, "the number of disclosures", where)
+    return (
+        f"the cap of the pool is epsilon {_rounded(state.epsilon):g}, and {len(accounts.events)} events stay within it"
+    )
+
+
+def _equal(stated: Any, recorded: Any, what: str, where: str) -> None:
+    if stated != recorded:
+        raise VerificationError(f"{what} is stated otherwise than the ledger recorded", where=where)
+
+
+def _rounded(value: Fraction) -> Decimal:
+    return _STATED.divide(Decimal(value.numerator), Decimal(value.denominator))

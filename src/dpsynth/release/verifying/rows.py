@@ -1,0 +1,221 @@
+"""The table of a package: both forms hold the same rows, and every row conforms to the published Table Schema.
+
+Whole columns at a time; texts stay in the dictionary encoding, so that a million rows of a category cost one look at
+each of its values. Memory: both forms of the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv, parquet
+
+from dpsynth.errors import VerificationError
+from dpsynth.release.verifying.documents import Part
+from dpsynth.release.verifying.opening import Package
+
+_TYPES = {
+    "string": pa.types.is_dictionary,
+    "integer": pa.types.is_integer,
+    "number": lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind),
+    "boolean": pa.types.is_boolean,
+    "date": pa.types.is_date32,
+    "datetime": pa.types.is_timestamp,
+    "any": lambda _: True,
+}
+_CHECKED = {"required", "unique", "enum", "minimum", "maximum"}
+_FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError)
+
+
+def read_rows(package: Package, schema: Part) -> pa.Table:
+    """The table, texts as dictionaries; ``VerificationError`` unless both forms hold it, row for row.
+
+    The CSV form bounds the memory: the Parquet form may hold neither more rows nor longer texts than it.
+    """
+    fields = schema.parts("fields")
+    names = [field.text("name") for field in fields]
+    table = _parquet(package, names)
+    other = _csv(package, table, {field.text("name"): field for field in fields})
+    if table.num_rows != other.num_rows:
+        what = f"the CSV form has {other.num_rows} rows, the Parquet form {table.num_rows}"
+        raise VerificationError(what, where=package.csv)
+    for name in names:
+        if not _same(table[name], other[name]):
+            raise VerificationError(f"column {name!a} differs between CSV and Parquet", where=package.csv)
+    return table
+
+
+def check_rows(table: pa.Table, schema: Part, where: str) -> str:
+    """In words that every row conforms to the Table Schema; ``VerificationError`` names the first column that does not.
+
+    A constraint that is not known here is an error, never passed over.
+    """
+    for field in schema.parts("fields"):
+        name = field.text("name")
+        if not _TYPES.get(field.text("type"), lambda _: False)(table[name].type):
+            raise VerificationError(f"column {name!a} is not of the type that the schema states", where=where)
+        constraints = field.part("constraints") if "constraints" in field.value else Part({}, field.where)
+        if unknown := sorted(set(constraints.value) - _CHECKED):
+            raise VerificationError(f"a constraint that this version cannot check: {unknown[0]!a}", where=where)
+        if broken := _broken(table[name], constraints.value, field.value):
+            raise VerificationError(f"column {name!a} breaks the constraint {broken}", where=where)
+    _check_key(table, schema.value.get("primaryKey"), where)
+    return f"{table.num_rows:,} rows, the same in CSV and Parquet, conform to the schema"
+
+
+def _parquet(package: Package, names: list[str]) -> pa.Table:
+    member = package.parquet
+    try:
+        with parquet.ParquetFile(package.files[member]) as file:
+            kinds = file.schema_arrow
+            if list(kinds.names) != names or any(not _plain(kind) for kind in kinds.types):
+                raise VerificationError("its columns are not those of the description", where=member)
+            if file.metadata.num_rows > package.sizes[package.csv]:
+                raise VerificationError("it holds more rows than the CSV form has characters", where=member)
+        texts = [name for name, kind in zip(names, kinds.types, strict=True) if _is_text(kind)]
+        table = parquet.read_table(package.files[member], read_dictionary=texts, partitioning=None)
+    except _FAULTS:
+        raise VerificationError("the table cannot be read", where=member) from None
+    for name in texts:
+        column = table[name]
+        if sum(_length(chunk) for chunk in column.chunks) > package.sizes[package.csv]:
+            raise VerificationError("it holds longer texts than the CSV form", where=member)
+    unified = table.unify_dictionaries()
+    return pa.table([_combined(unified[name]) for name in names], names=names)
+
+
+def _plain(kind: pa.DataType) -> bool:
+    return _is_text(kind) or any(test(kind) for name, test in _TYPES.items() if name not in ("string", "any"))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
+
+
+def _length(chunk: pa.DictionaryArray) -> int:
+    lengths = pc.binary_length(chunk.dictionary).to_numpy(zero_copy_only=False).astype(np.int64)
+    used = chunk.indices.drop_null().to_numpy(zero_copy_only=False)
+    return int(lengths @ np.bincount(used, minlength=len(lengths))) if len(lengths) else 0
+
+
+def _combined(column: pa.ChunkedArray) -> pa.Array:
+    """The column as one array, texts as dictionaries of int32 and plain strings."""
+    whole = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if not _is_text(whole.type):
+        return whole
+    if not pa.types.is_dictionary(whole.type):
+        return whole.cast(pa.string()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(whole.indices.cast(pa.int32()), whole.dictionary.cast(pa.string()))
+
+
+def _csv(package: Package, like: pa.Table, fields: dict[str, Part]) -> pa.Table:
+    formats = {name: _format(fields[name]) for name in like.column_names}
+    kinds = {name: pa.string() if formats[name] else like[name].type for name in like.column_names}
+    options = csv.ConvertOptions(
+        column_types=kinds,
+        null_values=[""],
+        strings_can_be_null=True,
+        # A null alone in its row is written as "", which would be an empty text in a table of several columns.
+        quoted_strings_can_be_null=like.num_columns == 1,
+        true_values=["true"],
+        false_values=["false"],
+    )
+    breaks = any(_breaks_lines(like[name]) for name in like.column_names)
+    try:
+        table = csv.read_csv(
+            package.files[package.csv],
+            read_options=csv.ReadOptions(block_size=1 << 24),
+            parse_options=csv.ParseOptions(newlines_in_values=breaks),
+            convert_options=options,
+        )
+        if table.column_names != like.column_names:
+            raise VerificationError("its header is not that of the description", where=package.csv)
+        table = table.unify_dictionaries()
+        columns = [_combined(table[name]) for name in like.column_names]
+        read = [
+            _moments(column, formats[name], like[name].type)
+            for name, column in zip(like.column_names, columns, strict=True)
+        ]
+    except _FAULTS:
+        raise VerificationError("the table cannot be read as what the description says", where=package.csv) from None
+    return pa.table(read, names=like.column_names)
+
+
+def _format(field: Part) -> str | None:
+    """The format of the texts of a column of dates, None for ISO 8601 and all others."""
+    found = field.value.get("format")
+    return found if isinstance(found, str) and found.startswith("%") else None
+
+
+def _moments(column: pa.Array, form: str | None, kind: pa.DataType) -> pa.Array:
+    if form is None:
+        return column
+    parsed = pc.strptime(column.dictionary, format=form, unit="s").cast(kind)
+    return parsed.take(column.indices)
+
+
+def _breaks_lines(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_dictionary(column.type):
+        return False
+    return bool(pc.any(pc.match_substring_regex(column.chunk(0).dictionary, "[\r\n]")).as_py())
+
+
+def _same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
+    first, second = one.chunk(0), other.chunk(0)
+    if not pa.types.is_dictionary(first.type):
+        return bool(first.equals(second))
+    # The codes of the second dictionary in the first: -1 for a text that the first lacks, -2 for null.
+    places = pc.index_in(second.dictionary, value_set=first.dictionary).fill_null(-1)
+    mine = first.indices.fill_null(-2).to_numpy()
+    theirs = places.take(second.indices).fill_null(-2).to_numpy(zero_copy_only=False)
+    return bool(np.array_equal(mine, theirs))
+
+
+def _broken(column: pa.ChunkedArray, constraints: Any, field: Any) -> str | None:
+    """The first constraint that a column breaks; None when it breaks none."""
+    array = column.chunk(0)
+    if constraints.get("required") and array.null_count:
+        return "required"
+    if constraints.get("unique") and pc.count_distinct(array.drop_null()).as_py() != len(array) - array.null_count:
+        return "unique"
+    values = array.dictionary if pa.types.is_dictionary(array.type) else array
+    kind = values.type
+    if "enum" in constraints and not _within(values, constraints["enum"], kind):
+        return "enum"
+    for name, holds in (("minimum", pc.greater_equal), ("maximum", pc.less_equal)):
+        if name in constraints:
+            limit = _limit(constraints[name], kind, field.get("format"))
+            if limit is None or pc.all(holds(values, limit)).as_py() not in (True, None):
+                return name
+    return None
+
+
+def _within(values: pa.Array, listed: Any, kind: pa.DataType) -> bool:
+    try:
+        allowed = pa.array(listed).cast(kind)
+    except (*_FAULTS, TypeError):
+        return False
+    return pc.all(pc.is_in(values.drop_null(), value_set=allowed)).as_py() in (True, None)
+
+
+def _limit(value: Any, kind: pa.DataType, form: Any) -> pa.Scalar | None:
+    try:
+        if isinstance(value, str) and isinstance(form, str) and form.startswith("%"):
+            return pc.strptime(pa.scalar(value), format=form, unit="s").cast(kind)
+        return pa.scalar(value).cast(kind)
+    except (*_FAULTS, TypeError):
+        return None
+
+
+def _check_key(table: pa.Table, key: Any, where: str) -> None:
+    names = [key] if isinstance(key, str) else key
+    if not names:
+        return
+    if not isinstance(names, list) or not all(name in table.column_names for name in names):
+        raise VerificationError("the primary key names a column that is not there", where=where)
+    if len(table.group_by(names).aggregate([])) != table.num_rows:
+        raise VerificationError("two rows have the same primary key", where=where)

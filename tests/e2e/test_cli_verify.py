@@ -1,0 +1,102 @@
+"""``dpsynth verify`` as a partner runs it: codes, one line for what fails, and what is said to rest on whom."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dpsynth.cli.main import APPLICATION
+from release_examples import KEY, as_folder, as_zip, edited, honest_members
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an honest release ``r.zip``, a forged one ``forged`` and the key."""
+    folder = tmp_path_factory.mktemp("received")
+    honest = honest_members()
+    as_zip(honest, folder / "r.zip")
+    as_folder({**honest, "README.md": b"changed"}, folder / "forged")
+
+    def over(content):
+        for one in (content, content.get("dpsynth", {})):
+            if "override" in one:
+                one["override"] = True
+
+    both = edited(edited(honest, KEY, "report.json", over), KEY, "datapackage.json", over)
+    as_zip(both, folder / "override.zip")
+    KEY.save(folder / "k")
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(APPLICATION, ["verify", *map(str, arguments)])
+
+
+def test_an_honest_release_says_what_is_proved_and_what_rests_on_the_publisher(place):
+    result = run(place / "r.zip", "--key", place / "k.pub")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("VERIFIED\n")
+    proved, rests = result.output.partition("Rests on the publisher:")[::2]
+    assert "integrity" in proved
+    assert "arithmetic" in proved
+    for what in ("noise was drawn", "ledger is complete", "whose the key is"):
+        assert what in rests
+    assert KEY.public.id in proved
+
+
+def test_without_a_key_it_says_that_nobody_is_proved_to_have_signed(place):
+    result = run(place / "r.zip")
+    assert result.exit_code == 0
+    assert "proves nothing about who made this" in result.output
+
+
+def test_a_forged_release_ends_with_6_and_one_line(place):
+    result = run(place / "forged", "--key", place / "k.pub")
+    assert result.exit_code == 6
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: README.md: ")
+
+
+def test_json_lists_every_check_whatever_the_outcome(place):
+    good, bad = run(place / "r.zip", "--json"), run(place / "forged", "--json")
+    assert (good.exit_code, bad.exit_code) == (0, 6)
+    held, failed = json.loads(good.stdout), json.loads(bad.stdout)
+    assert (held["ok"], failed["ok"]) == (True, False)
+    names = [one["check"] for one in held["result"]["checks"]]
+    assert [one["check"] for one in failed["result"]["checks"]] == names
+    assert len(names) == len(set(names)) > 10
+    assert {one["outcome"] for one in held["result"]["checks"]} == {"holds"}
+    assert [one["outcome"] for one in failed["result"]["checks"]][:2] == ["holds", "fails"]
+    assert failed["result"]["failure"].startswith("README.md: ")
+    assert failed["result"]["proves"] == []
+    assert held["result"]["rests_on_the_publisher"]
+
+
+def test_an_override_is_said_first(place):
+    result = run(place / "override.zip", "--key", place / "k.pub")
+    assert result.exit_code == 0, result.stderr
+    assert result.output.splitlines()[1].startswith("Released under override")
+
+
+def test_bad_arguments_are_errors_of_their_own(place, tmp_path):
+    assert run(tmp_path / "absent.zip").exit_code == 3
+    assert run(place / "r.zip", "--key", tmp_path / "absent.pub").exit_code == 3
+    assert run(place / "r.zip", "--key", place / "k").exit_code == 3
+    assert run().exit_code == 2
+
+
+def test_it_neither_needs_nor_imports_what_touches_rows_or_draws_noise(place):
+    code = (
+        "import sys; from dpsynth.release.keys import PublicKey; from dpsynth.release.verifying import verify;"
+        f"assert verify({str(place / 'r.zip')!r}).ok;"
+        "bad = [m for m in sys.modules if m.split('.')[0] in {'opendp', 'scipy', 'networkx', 'sklearn'}"
+        " or m.startswith(('dpsynth.curator', 'dpsynth.audit', 'dpsynth.pipeline', 'dpsynth.synthesizers'))];"
+        "assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

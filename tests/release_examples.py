@@ -1,0 +1,232 @@
+"""A small signed release, member by member, and the ways to pack and to falsify it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import dpsynth
+from dpsynth.ledger import Ledger
+from dpsynth.models import Model
+from dpsynth.pipeline.report import report as reported
+from dpsynth.pipeline.sample import sample
+from dpsynth.release.keys import PrivateKey
+from dpsynth.release.layout import SIGNATURE, SUMS, sums_text, table_members
+from dpsynth.release.metadata import Described, croissant, datapackage
+from dpsynth.release.verifying import Outcome, Verified
+from dpsynth.schema import Schema
+
+NAME = "people"
+CSV, PARQUET = table_members(NAME)
+KEY = PrivateKey.create()
+SCHEMA = """\
+dpsynth: {version: 1, name: people, population: town, unit: row}
+fields:
+  - name: age
+    type: integer
+    constraints: {required: true, minimum: 0, maximum: 99}
+    dpsynth: {source: public, public_reason: ages, bins: {width: 10}, "null": 0}
+  - name: job
+    type: string
+    constraints: {enum: ["clerk", "cook, or \\"chef\\"", "two\\nlines", "=cmd()"]}
+    dpsynth: {source: public, public_reason: form}
+  - name: height
+    type: number
+    constraints: {minimum: 0, maximum: 2.5}
+    dpsynth: {source: public, public_reason: form, bins: {count: 8}}
+  - {name: born, type: date, constraints: {minimum: 1900-01-01, maximum: 2020-12-31},
+     dpsynth: {source: public, public_reason: form, bins: year}}
+  - {name: ok, type: boolean, dpsynth: {source: public, public_reason: form}}
+"""
+EVERY_TYPE = """\
+dpsynth: {version: 1, name: visits, population: town, unit: {column: who, max_rows: 2}}
+primaryKey: [id]
+fields:
+  - {name: id, type: integer, dpsynth: {role: direct-id, source: public, generate: sequence}}
+  - {name: who, type: string, dpsynth: {role: direct-id, source: public}}
+  - {name: born, type: date, format: "%d/%m/%Y", constraints: {minimum: 01/01/1900, maximum: 31/12/2020},
+     dpsynth: {source: public, public_reason: form, bins: year}}
+  - {name: seen, type: datetime, constraints: {minimum: "2020-01-01T00:00:00", maximum: "2021-01-01T00:00:00"},
+     dpsynth: {source: public, public_reason: form, bins: month, zone: Europe/Berlin}}
+  - {name: code, type: integer, constraints: {enum: [1, 5, 9]}, dpsynth: {source: public, public_reason: form}}
+  - {name: money, type: number, constraints: {minimum: -1, maximum: 5},
+     dpsynth: {source: public, public_reason: form, bins: {count: 4}, decimals: 2}}
+  - {name: flag, type: boolean, dpsynth: {source: public, public_reason: form}}
+"""
+
+
+def people(rows: int = 400) -> pd.DataFrame:
+    """Made-up rows that fit ``SCHEMA``."""
+    draw = np.random.default_rng(5)
+    return pd.DataFrame(
+        {
+            "age": draw.integers(0, 100, rows),
+            "job": draw.choice(["clerk", 'cook, or "chef"', "two\nlines", "=cmd()", ""], rows),
+            "height": draw.random(rows) * 2.5,
+            "born": [f"{year}-05-12" for year in draw.integers(1900, 2021, rows)],
+            "ok": draw.choice(["true", "false", ""], rows),
+        }
+    )
+
+
+def visits(rows: int = 400) -> pd.DataFrame:
+    """Made-up rows that fit ``EVERY_TYPE``."""
+    draw = np.random.default_rng(6)
+    return pd.DataFrame(
+        {
+            "who": [f"p{row // 2}" for row in range(rows)],
+            "born": [f"12/05/{year}" for year in draw.integers(1900, 2021, rows)],
+            "seen": [f"2020-{month:02d}-03T10:00:00" for month in draw.integers(1, 13, rows)],
+            "code": draw.choice([1, 5, 9], rows),
+            "money": draw.random(rows) * 6 - 1,
+            "flag": draw.choice(["true", "false", ""], rows),
+        }
+    )
+
+
+def made_model(folder: Path, *, table: pd.DataFrame | None = None, schema: str = SCHEMA, **settings: Any) -> Model:
+    """A model of ``people`` or of another table, paid from the ledger ``folder/l.db``."""
+    data = people() if table is None else table
+    return dpsynth.fit(data, Schema.loads(schema), ledger=folder / "l.db", **{"epsilon": 1, **settings})
+
+
+@functools.cache
+def honest_members() -> dict[str, bytes]:
+    """The members of a release, signed with ``KEY``; made once a process, and not to be changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        return signed(release_members(Path(folder), made_model(Path(folder), effort="fast")), KEY)
+
+
+def release_members(folder: Path, model: Model) -> dict[str, bytes]:
+    """The members of a release of a sample of the model, all but the sums and the signature."""
+    assert model.schema is not None
+    model.write(folder / "model.dps")
+    files = {}
+    for member in table_members(NAME):
+        path = folder / Path(member).name
+        sample(model, path, n=500, seed=7)
+        files[member] = path.read_bytes()
+    ledger = Ledger.open(folder / "l.db")
+    made = reported(model, synthetic=folder / f"{NAME}.parquet", ledger=ledger, edition="public")
+    report = made.to_dict()
+    facts = {
+        "model_digest": digest((folder / "model.dps").read_bytes()),
+        "guarantee": report["guarantee"],
+        "pool": report["pool"]["digest"],
+        "override": False,
+        "synthetic_rows": report["synthetic_rows"],
+    }
+    members = {
+        **files,
+        "model.dps": (folder / "model.dps").read_bytes(),
+        "README.md": b"# People\n",
+        "LICENSE": b"Ask.\n",
+        "report.html": made.to_html().encode(),
+        "report.json": as_json(report),
+        "ledger.jsonl": ("\n".join(ledger.extract(model_pool(ledger))) + "\n").encode(),
+    }
+    return described(members, model.schema, facts)
+
+
+def model_pool(ledger: Ledger) -> str:
+    """The one pool of a ledger."""
+    return ledger.pools()[0].name
+
+
+def described(members: Mapping[str, bytes], schema: Schema, facts: Mapping[str, Any]) -> dict[str, bytes]:
+    """The members with the descriptions of their tables."""
+    release = Described(
+        name=NAME,
+        title="People",
+        license={"name": "other"},
+        created="2026-01-01T00:00:00Z",
+        columns=tuple(one.name for one in schema.output),
+        tables={member: (digest(members[member]), len(members[member])) for member in table_members(NAME)},
+        facts=facts,
+    )
+    texts = {"datapackage.json": datapackage(schema, release), "croissant.json": croissant(schema, release)}
+    return {**members, **texts}
+
+
+def signed(members: Mapping[str, bytes], key: PrivateKey) -> dict[str, bytes]:
+    """The members with sums and signature, whatever they hold: a publisher may be dishonest."""
+    content = {name: data for name, data in members.items() if name not in (SUMS, SIGNATURE)}
+    sums = sums_text({name: digest(data) for name, data in content.items()})
+    return {**content, SUMS: sums, SIGNATURE: key.signature(sums)}
+
+
+def with_tables(members: Mapping[str, bytes], key: PrivateKey, **tables: bytes) -> dict[str, bytes]:
+    """A release whose tables (``csv``, ``parquet``) were replaced and whose descriptions and sums were made to fit."""
+    changed = {**members, **{f"data/{NAME}.{form}": data for form, data in tables.items()}}
+    package, other = json.loads(members["datapackage.json"]), json.loads(members["croissant.json"])
+    for one in package["resources"]:
+        one.update(bytes=len(changed[one["path"]]), hash=f"sha256:{digest(changed[one['path']])}")
+    for one in other["distribution"]:
+        one["sha256"] = digest(changed[one["contentUrl"]])
+    return signed({**changed, "datapackage.json": as_json(package), "croissant.json": as_json(other)}, key)
+
+
+def edited(
+    members: Mapping[str, bytes], key: PrivateKey, name: str, change: Callable[[Any], object]
+) -> dict[str, bytes]:
+    """A release one of whose JSON members was changed and whose sums were signed anew."""
+    content = json.loads(members[name])
+    change(content)
+    return signed({**members, name: as_json(content)}, key)
+
+
+def as_folder(members: Mapping[str, bytes], place: Path) -> Path:
+    """The members as files of a folder."""
+    for name, data in members.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(data)
+    return place
+
+
+def as_zip(members: Mapping[str, bytes], place: Path) -> Path:
+    """The members in a zip, in the order given."""
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return place
+
+
+def as_json(content: Any) -> bytes:
+    """JSON as bytes."""
+    return json.dumps(content).encode()
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def failed(found: Verified) -> str:
+    """The name of the check that failed; nothing after it was trusted."""
+    assert found.failure is not None
+    names = [one.name for one in found.checks]
+    (name,) = [one.name for one in found.checks if one.outcome is Outcome.FAILS]
+    after = [one.outcome for one in found.checks[names.index(name) + 1 :]]
+    assert set(after) <= {Outcome.NOT_CHECKED}
+    assert "\n" not in str(found.failure)
+    return name
+
+
+def set_at(*path: str | int, to: object) -> Callable[[Any], None]:
+    """A change that sets one place of a JSON value."""
+
+    def change(content: Any) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = to
+
+    return change
