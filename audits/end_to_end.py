@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5.0, help="CPU minutes in all")
     parser.add_argument("--methods", nargs="+", default=list(NAMES), choices=NAMES)
-    parser.add_argument("--epsilons", nargs="+", default=["1", "4", "10"], type=Fraction)
+    parser.add_argument("--epsilons", nargs="+", default=[Fraction(1), Fraction(4), Fraction(10)], type=Fraction)
     parser.add_argument("--output", type=Path, default=HERE / f"end-to-end-{datetime.now(UTC).date()}.json")
     options = parser.parse_args()
     seconds = 60 * options.minutes / (len(options.methods) * len(options.epsilons))
