@@ -146,7 +146,8 @@ def audited(library: str, method: str, epsilon: Fraction, *, trials: int, second
         with adapter(library, method, epsilon) as release:
             trials = _affordable(release, trials, seconds, crowd)
             rng = np.random.default_rng(1)
-            game = end_to_end(release, claim(epsilon), trials=trials, crowd=crowd, target=1, rng=rng)
+            promise, delta = claim(epsilon), float(DELTA)
+            game = end_to_end(release, promise, trials=trials, delta=delta, crowd=crowd, target=1, rng=rng)
     except RuntimeError as error:
         return {**record, "error": str(error)}
     return {**record, **game.to_dict(), "seconds": round(time.monotonic() - began, 1)}

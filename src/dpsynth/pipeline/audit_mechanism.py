@@ -155,7 +155,7 @@ def audit_mechanism(
     progress("guessing from synthetic tables", 0.8)
     rng = np.random.default_rng((seed, BLACK_BOX))
     release, claim = released_by(method, exact_epsilon, exact_delta), claim_of(exact_epsilon, exact_delta)
-    box = end_to_end(release, claim, trials=min(trials, BLACK_BOX), rng=rng)
+    box = end_to_end(release, claim, trials=min(trials, BLACK_BOX), delta=float(exact_delta), rng=rng)
     progress("done", 1.0)
     return MechanismAudit(
         method, exact_epsilon, exact_delta, governor, seed, replays_, losses, draws, pairs, room, ratio, box
