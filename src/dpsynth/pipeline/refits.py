@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.receipt import loss_from_record
 from dpsynth.privacy.unit import Unit
 from dpsynth.synthesizers import synthesizer
+from dpsynth.synthesizers.registry import settings_of
 
 POOL = "refits of an audit"
 
@@ -43,7 +45,7 @@ def refits_of(model: Model, unit: Unit) -> Callable[[CodedTable], Refit]:
     if unit.rows != 1:
         what = f"the fit protects {unit}: refits leave out one row"
         raise UsageError(what, where="--refits", hint="Leave --refits out.")
-    algorithm = synthesizer(model.method, **model.settings)
+    algorithm = synthesizer(model.method, **_given(model))
     loss = loss_from_record(facts["reservation"])
     epsilon, delta = Fraction(facts["epsilon"]), Fraction(facts["delta"])
 
@@ -66,6 +68,18 @@ def refits_of(model: Model, unit: Unit) -> Callable[[CodedTable], Refit]:
         return refit
 
     return over
+
+
+def _given(model: Model) -> dict[str, Any]:
+    """The settings that a model's method is made again with.
+
+    A model also states what its method chose by itself. Where ``auto`` took the path of another method, the rest are
+    settings of that method, some under the names of its own.
+    """
+    names = set(settings_of(model.method))
+    if model.settings.get("path", "mixture") != "mixture":
+        names &= {"workload", "effort", "max_model_size"}
+    return {name: value for name, value in model.settings.items() if name in names}
 
 
 class _Counts:
