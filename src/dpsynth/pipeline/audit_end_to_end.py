@@ -63,7 +63,7 @@ class EndToEnd:
 
     @property
     def epsilon_lower(self) -> float:
-        """The least epsilon at ``delta`` that the guesses leave possible, by one exact binomial, at the game's alpha."""
+        """The least epsilon at ``delta`` that the guesses leave possible, by one exact binomial at alpha."""
         return epsilon_lower_of_guesses(self.played.correct, self.played.trials, self.played.alpha, self.delta)
 
     @property
