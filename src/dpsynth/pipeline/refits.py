@@ -24,6 +24,7 @@ from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.receipt import loss_from_record
 from dpsynth.privacy.unit import Unit
 from dpsynth.synthesizers import synthesizer
+from dpsynth.synthesizers.registry import settings_of
 
 POOL = "refits of an audit"
 
@@ -43,7 +44,9 @@ def refits_of(model: Model, unit: Unit) -> Callable[[CodedTable], Refit]:
     if unit.rows != 1:
         what = f"the fit protects {unit}: refits leave out one row"
         raise UsageError(what, where="--refits", hint="Leave --refits out.")
-    algorithm = synthesizer(model.method, **model.settings)
+    # A model also states what its method chose by itself: that is no setting, and a refit chooses the same way.
+    given = {name: value for name, value in model.settings.items() if name in settings_of(model.method)}
+    algorithm = synthesizer(model.method, **given)
     loss = loss_from_record(facts["reservation"])
     epsilon, delta = Fraction(facts["epsilon"]), Fraction(facts["delta"])
 

@@ -81,7 +81,7 @@ def attacked(
     progress("inference", 0.4)
     found += inference(tables, some, targets.reference, rng, secrets)
     progress("linear reconstruction", 0.6)
-    found += reconstruction(tables, rng, secrets)
+    found += reconstruction(tables, rng, secrets, answers)
     found.append(unique_matches(tables, quasi))
     smoke = smoke_test(tables, rng, size.smoke)
     progress("done", 1.0)
