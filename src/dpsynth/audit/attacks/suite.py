@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,10 @@ class Attacked:
     membership: tuple[AttackResult, ...]
     observed: tuple[Observed, ...]
     smoke: tuple[InternalFigure, ...]
+
+    def with_more(self, observed: tuple[Observed, ...]) -> Attacked:
+        """The same with further estimates behind the others."""
+        return replace(self, observed=(*self.observed, *observed))
 
 
 def attacked(
