@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,9 +89,7 @@ def refits_of(model: Model, unit: Unit) -> Callable[[CodedTable], Refit]:
     if unit.rows != 1:
         what = f"the fit protects {unit}: refits leave out one row"
         raise UsageError(what, where="--refits", hint="Leave --refits out.")
-    # A model also states what its method chose by itself: that is no setting, and a refit chooses the same way.
-    given = {name: value for name, value in model.settings.items() if name in settings_of(model.method)}
-    algorithm = synthesizer(model.method, **given)
+    algorithm = synthesizer(model.method, **_given(model))
     loss = loss_from_record(facts["reservation"])
     epsilon, delta = Fraction(facts["epsilon"]), Fraction(facts["delta"])
 
@@ -113,6 +112,18 @@ def refits_of(model: Model, unit: Unit) -> Callable[[CodedTable], Refit]:
         return refit
 
     return over
+
+
+def _given(model: Model) -> dict[str, Any]:
+    """The settings that a model's method is made again with.
+
+    A model also states what its method chose by itself. Where ``auto`` took the path of another method, the rest are
+    settings of that method, some under the names of its own.
+    """
+    names = set(settings_of(model.method))
+    if model.settings.get("path", "mixture") != "mixture":
+        names &= {"workload", "effort", "max_model_size"}
+    return {name: value for name, value in model.settings.items() if name in names}
 
 
 class _Counts:
