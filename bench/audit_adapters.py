@@ -42,6 +42,8 @@ HERE = Path(__file__).resolve().parent
 DELTA = Fraction(1, 10**5)
 ROWS = 200
 """Rows that every library is asked for."""
+FEWEST = 20
+"""Guesses of a game, at least."""
 GAMES = {
     "dpsynth": "mst",
     "dpmm": "mst",
@@ -90,8 +92,11 @@ def adapter(library: str, method: str, epsilon: Fraction) -> Iterator[Release]:
             # Every release is a world of its own: dpsynth's runner would be refused a second fit of one population.
             (folder / "ledger.db").unlink(missing_ok=True)
             assert process.stdin is not None  # noqa: S101 (it is a pipe)
-            process.stdin.write(f"{folder / 'request.json'}\n")
-            process.stdin.flush()
+            try:
+                process.stdin.write(f"{folder / 'request.json'}\n")
+                process.stdin.flush()
+            except BrokenPipeError:
+                raise RuntimeError("the process ended") from None
             if (answer := answered()) != "done":
                 raise RuntimeError(answer or "the process ended")
             _decoded(folder / "out.csv", target)
@@ -114,18 +119,38 @@ def _coded(source: Path, target: Path) -> None:
 def _decoded(source: Path, target: Path) -> None:
     with source.open(encoding="utf-8") as file:
         cells = [row[name] for row in csv.DictReader(file) for name in COLUMNS]
-    target.write_text("\n".join("rare" if float(cell) == 1 else "common" for cell in cells) + "\n", encoding="utf-8")
+    target.write_text(
+        "\n".join("rare" if cell in ("1", "1.0") else "common" for cell in cells) + "\n", encoding="utf-8"
+    )
 
 
-def audited(library: str, method: str, epsilon: Fraction, trials: int, crowd: int) -> dict[str, Any]:
+def _affordable(release: Release, trials: int, seconds: float, crowd: int) -> int:
+    """How many guesses the time allows; ``RuntimeError`` when too few would say anything."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / "in.csv"
+        source.write_text(",".join(COLUMNS) + "\n" + "common,common,common\n" * crowd, encoding="utf-8")
+        release(source, Path(name) / "out.csv")
+        began = time.monotonic()
+        release(source, Path(name) / "out.csv")
+    each = time.monotonic() - began
+    possible = min(trials, int(seconds / (1.5 * each)))
+    if possible < FEWEST:
+        raise RuntimeError(f"too slow for a game: {each:.0f} seconds a release of {crowd} rows")
+    return possible
+
+
+def audited(library: str, method: str, epsilon: Fraction, *, trials: int, seconds: float, crowd: int) -> dict[str, Any]:
     """The game of one library, or the words in which it failed."""
     peer = environments.DPSYNTH if library == "dpsynth" else environments.PEERS[library]
     began = time.monotonic()
     record: dict[str, Any] = {"library": library, "method": method, "versions": environments.versions(peer)}
     try:
         with adapter(library, method, epsilon) as release:
+            trials = _affordable(release, trials, seconds, crowd)
             rng = np.random.default_rng(1)
-            game = end_to_end(release, claim(epsilon), trials=trials, crowd=crowd, target=1, rng=rng)
+            promise, delta = claim(epsilon), float(DELTA)
+            game = end_to_end(release, promise, trials=trials, delta=delta, crowd=crowd, target=1, rng=rng)
     except RuntimeError as error:
         return {**record, "error": str(error)}
     return {**record, **game.to_dict(), "seconds": round(time.monotonic() - began, 1)}
@@ -135,6 +160,7 @@ def main() -> None:
     """Play with every library that is installed; write the dated result; print one line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--seconds", type=float, default=300, help="for each library")
     parser.add_argument("--crowd", type=int, default=100)
     parser.add_argument("--epsilon", type=Fraction, default=Fraction(1))
     parser.add_argument("--libraries", nargs="+", choices=list(GAMES), default=list(GAMES))
@@ -146,12 +172,27 @@ def main() -> None:
         if environments.python(peer) is None:
             print(f"{library:16} skipped: not installed; python -m bench.peers setup {library}", flush=True)
             continue
-        games.append(audited(library, GAMES[library], options.epsilon, options.trials, options.crowd))
+        games.append(
+            audited(
+                library,
+                GAMES[library],
+                options.epsilon,
+                trials=options.trials,
+                seconds=options.seconds,
+                crowd=options.crowd,
+            )
+        )
         one = games[-1]
-        said = one.get("error") or f"{one['verdict']}  {one['correct'] / one['trials']:.3f} right"
+        said = one.get("error") or f"{one['verdict']}  {one['correct']} of {one['trials']} right"
         print(f"{library:16} {GAMES[library]:10} {said}", flush=True)
+        # After every game: the next library may take an hour, or this process with it.
+        _write(options, games)
+
+
+def _write(options: argparse.Namespace, games: list[dict[str, Any]]) -> None:
+    sizes = f"--epsilon {float(options.epsilon):g} --trials {options.trials} --seconds {options.seconds:g}"
     record = {
-        "command": f"python bench/audit_adapters.py --trials {options.trials} --epsilon {options.epsilon}",
+        "command": f"python bench/audit_adapters.py {sizes} --libraries {' '.join(options.libraries)}",
         "date": datetime.now(UTC).date().isoformat(),
         "epsilon": float(options.epsilon),
         "delta": float(DELTA),

@@ -8,7 +8,7 @@ def released(model: Model) -> None:
     model.save("m.dps")
 
 
-refit = InternalModel(())
-released(refit)  # type: ignore[arg-type]
-refit.save("m.dps")  # type: ignore[attr-defined]
-refit.sample(10)  # type: ignore[attr-defined]
+def leaves(refit: InternalModel) -> None:
+    released(refit)  # type: ignore[arg-type]
+    refit.save("m.dps")  # type: ignore[attr-defined]
+    refit.sample(10)  # type: ignore[attr-defined]

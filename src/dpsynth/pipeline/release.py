@@ -209,6 +209,7 @@ class _Case:
                 "pool": None if self.pool is None else facts["pool"]["digest"],
                 "override": self.terms.overridden,
                 "synthetic_rows": self.rows.rows,
+                "schema": dict(self.schema.document),
             },
         )
 

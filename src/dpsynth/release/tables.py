@@ -31,7 +31,7 @@ class ReleasedRows:
 
 
 def released_rows(path: str | os.PathLike[str], schema: Schema, name: str, labels: Sequence[str]) -> ReleasedRows:
-    """Both forms of the table at ``path``, as the model of this schema writes them; ``labels`` go into the Parquet form.
+    """Both forms of the table at ``path``, as a model of this schema writes them; ``labels`` go into the Parquet form.
 
     The same table gives the same bytes. Raises ``DataMismatchError`` for a table with other columns or other types than
     the schema says. Memory: the table, and both forms of it.

@@ -13,7 +13,7 @@ _WIDTH = 640
 def columns_svg(
     title: str, noisy: Sequence[float], low: Sequence[float], high: Sequence[float], made: Sequence[float] | None
 ) -> Svg:
-    """The interval of every cell as a bar, the noisy count as a tick, the synthetic count as a dot; up to the right."""
+    """Of every cell the synthetic count as a bar, the interval as a line upright, and the noisy count as a tick."""
     height, left, base = 150.0, 4.0, 142.0
     most = max([*high, *noisy, *(made or ()), 1.0])
     step = (_WIDTH - 2 * left) / max(len(noisy), 1)
@@ -22,18 +22,18 @@ def columns_svg(
         return _n(base - (base - 8) * min(max(count, 0.0), most) / most)
 
     wide = min(step * 0.7, 26.0)
-    bars, ticks, dots = [], [], []
+    bars, ticks, heights = [], [], []
     for place in range(len(noisy)):
         x = left + step * (place + 0.5)
         bars.append(f"M{_n(x)} {y(low[place])}V{y(high[place])}")
         ticks.append(f"M{_n(x - wide / 2)} {y(noisy[place])}h{_n(wide)}")
         if made is not None:
-            dots.append(f"M{_n(x)} {y(made[place])}h0")
+            heights.append(f"M{_n(x)} {_n(base)}V{y(made[place])}")
     drawn = [
         f'<path class="axis" d="M{_n(left)} {_n(base)}H{_WIDTH - 4}"/>',
-        f'<path class="band" stroke-width="{_n(wide)}" d="{"".join(bars)}"/>',
+        f'<path class="band" stroke-width="{_n(wide)}" d="{"".join(heights)}"/>' if heights else "",
+        f'<path class="interval" d="{"".join(bars)}"/>',
         f'<path class="tick" d="{"".join(ticks)}"/>',
-        f'<path class="dot" d="{"".join(dots)}"/>' if dots else "",
     ]
     return _document(title, height, drawn)
 

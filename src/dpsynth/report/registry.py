@@ -14,9 +14,8 @@ from dpsynth.report.sections import public_box
 
 def registry_entry(report: PublicReport) -> dict[str, Any]:
     """The entry as plain data."""
-    guarantee, pool = report.guarantee, report.pool
     facts = report.to_dict()
-    cap = None if pool is None else pool.to_dict()["cap"]
+    rows = report.synthetic_rows
     return {
         "tier": 3,
         "deployment": {
@@ -30,38 +29,48 @@ def registry_entry(report: PublicReport) -> dict[str, Any]:
             "publication_date": None,
         },
         "dp_variant": {
-            "variant_name": "approximate differential privacy" if guarantee else "none that dpsynth vouches for",
+            "variant_name": "approximate differential privacy" if report.guarantee else "none that dpsynth vouches for",
             "data_domain": [column["name"] for column in facts["columns"]],
             "unprotected_quantities": facts["not_protected"],
         },
-        "privacy_loss": {
-            "privacy_unit": guarantee.get("unit"),
-            "privacy_unit_details": guarantee.get("protects"),
-            "neighbors": guarantee.get("neighbors"),
-            "privacy_parameters": {"epsilon": guarantee.get("epsilon"), "delta": guarantee.get("delta")},
-            "parameters_details": {
-                "accounting": guarantee.get("governor"),
-                "pool_cap": None if cap is None else {"epsilon": cap["epsilon"], "delta": cap["delta"]},
-                "disclosures_without_dp": None if pool is None else pool.state.disclosures,
-                "meaning": list(public_box(report).sentences),
-            },
-        },
+        "privacy_loss": _privacy_loss(report),
         "deployment_model": {
             "model_name": "central",
             "actors": None,
             "release_type": "synthetic table",
-            "release_type_details": None if report.synthetic_rows is None else f"{report.synthetic_rows} rows",
+            "release_type_details": None if rows is None else f"{rows} rows",
             "access_type": None,
         },
-        "implementation": {
-            "preprocessing_and_hyperparameter_tuning": facts["preprocessing"],
-            "mechanisms": sorted({f"{one['question']}: {one['law']}" for one in facts["answers"]}),
-            "composition": guarantee.get("governor"),
-            "post_processing": f"model by {facts['method']}, synthetic rows drawn from it",
-            "justification": None,
-            "software": facts["software"],
-        },
+        "implementation": _implementation(report, facts),
         "administrative": {"evidence_sources": ["report.json"], "status": None, "registry_authors": None},
+    }
+
+
+def _privacy_loss(report: PublicReport) -> dict[str, Any]:
+    guarantee, pool = report.guarantee, report.pool
+    cap = None if pool is None else pool.to_dict()["cap"]
+    return {
+        "privacy_unit": guarantee.get("unit"),
+        "privacy_unit_details": guarantee.get("protects"),
+        "neighbors": guarantee.get("neighbors"),
+        "privacy_parameters": {"epsilon": guarantee.get("epsilon"), "delta": guarantee.get("delta")},
+        "parameters_details": {
+            "accounting": guarantee.get("governor"),
+            "pool_cap": None if cap is None else {"epsilon": cap["epsilon"], "delta": cap["delta"]},
+            "disclosures_without_dp": None if pool is None else pool.state.disclosures,
+            "meaning": list(public_box(report).sentences),
+        },
+    }
+
+
+def _implementation(report: PublicReport, facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "preprocessing_and_hyperparameter_tuning": facts["preprocessing"],
+        "mechanisms": sorted({f"{one['question']}: {one['law']}" for one in facts["answers"]}),
+        "composition": report.guarantee.get("governor"),
+        "post_processing": f"model by {facts['method']}, synthetic rows drawn from it",
+        "justification": None,
+        "software": facts["software"],
     }
 
 

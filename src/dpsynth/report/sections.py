@@ -228,7 +228,12 @@ def marginal_drawing(one: ReleasedMarginal) -> Drawing:
     only = f" The {CELLS} largest of {len(one.labels):,} cells." if len(one.labels) > CELLS else ""
     header = ("value", "noisy", "95 % interval", "synthetic")
     table = Table(f"Counts of {short(one.column, 60)}", header, rows, frozenset({1, 2, 3}), folded=True)
-    return Drawing(short(one.column, 60), svg, f"Bar: interval; line: noisy; dot: synthetic.{only}", table)
+    return Drawing(
+        short(one.column, 60),
+        svg,
+        f"Bar: synthetic count; upright line: 95 % interval; tick: noisy count.{only}",
+        table,
+    )
 
 
 def closing(report: PublicReport) -> tuple[Section, ...]:
