@@ -124,6 +124,7 @@ def release_members(folder: Path, model: Model) -> dict[str, bytes]:
     report = made.to_dict()
     facts = {
         "content": content,
+        "schema": model.schema.to_dict(),
         "model_digest": model_digest,
         "guarantee": report["guarantee"],
         "pool": report["pool"]["digest"],

@@ -84,7 +84,6 @@ def datapackage(schema: Schema, release: Described) -> bytes:
             "name": release.name,
             "report": REPORT_JSON,
             "ledger": LEDGER,
-            "schema": schema.to_dict(),
             **release.facts,
         },
     }
