@@ -37,7 +37,8 @@ def searched(release: Release, claim: Any, seconds: float, rng: np.random.Genera
         spent = time.process_time() - began
         each = spent / plays if plays else 0.05
         trials = max(FEWEST, int(seconds / len(CROWDS) / (1.5 * each)))
-        scores[crowd] = end_to_end(release, claim, trials=trials, crowd=crowd, rng=rng).played.correct / trials
+        game = end_to_end(release, claim, trials=trials, crowd=crowd, delta=float(DELTA), rng=rng)
+        scores[crowd] = game.played.correct / trials
         plays += trials + 2 * max(2, trials // 4)
     return max(scores, key=lambda crowd: scores[crowd]), (time.process_time() - began) / plays
 
@@ -48,7 +49,7 @@ def audited(method: str, epsilon: Fraction, seconds: float) -> dict[str, Any]:
     release, claim = released_by(method, epsilon, DELTA), claim_of(epsilon, DELTA)
     crowd, each = searched(release, claim, seconds / 5, rng)
     trials = max(FEWEST, int(0.8 * seconds / (1.5 * each)))
-    game = end_to_end(release, claim, trials=trials, crowd=crowd, rng=rng)
+    game = end_to_end(release, claim, trials=trials, crowd=crowd, delta=float(DELTA), rng=rng)
     return {"method": method, "epsilon": float(epsilon), "delta": float(DELTA), **game.to_dict()}
 
 

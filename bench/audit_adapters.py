@@ -92,8 +92,11 @@ def adapter(library: str, method: str, epsilon: Fraction) -> Iterator[Release]:
             # Every release is a world of its own: dpsynth's runner would be refused a second fit of one population.
             (folder / "ledger.db").unlink(missing_ok=True)
             assert process.stdin is not None  # noqa: S101 (it is a pipe)
-            process.stdin.write(f"{folder / 'request.json'}\n")
-            process.stdin.flush()
+            try:
+                process.stdin.write(f"{folder / 'request.json'}\n")
+                process.stdin.flush()
+            except BrokenPipeError:
+                raise RuntimeError("the process ended") from None
             if (answer := answered()) != "done":
                 raise RuntimeError(answer or "the process ended")
             _decoded(folder / "out.csv", target)
@@ -146,7 +149,8 @@ def audited(library: str, method: str, epsilon: Fraction, *, trials: int, second
         with adapter(library, method, epsilon) as release:
             trials = _affordable(release, trials, seconds, crowd)
             rng = np.random.default_rng(1)
-            game = end_to_end(release, claim(epsilon), trials=trials, crowd=crowd, target=1, rng=rng)
+            promise, delta = claim(epsilon), float(DELTA)
+            game = end_to_end(release, promise, trials=trials, delta=delta, crowd=crowd, target=1, rng=rng)
     except RuntimeError as error:
         return {**record, "error": str(error)}
     return {**record, **game.to_dict(), "seconds": round(time.monotonic() - began, 1)}
@@ -179,10 +183,16 @@ def main() -> None:
             )
         )
         one = games[-1]
-        said = one.get("error") or f"{one['verdict']}  {one['correct'] / one['trials']:.3f} right"
+        said = one.get("error") or f"{one['verdict']}  {one['correct']} of {one['trials']} right"
         print(f"{library:16} {GAMES[library]:10} {said}", flush=True)
+        # After every game: the next library may take an hour, or this process with it.
+        _write(options, games)
+
+
+def _write(options: argparse.Namespace, games: list[dict[str, Any]]) -> None:
+    sizes = f"--epsilon {float(options.epsilon):g} --trials {options.trials} --seconds {options.seconds:g}"
     record = {
-        "command": f"python bench/audit_adapters.py --trials {options.trials} --seconds {options.seconds:g}",
+        "command": f"python bench/audit_adapters.py {sizes} --libraries {' '.join(options.libraries)}",
         "date": datetime.now(UTC).date().isoformat(),
         "epsilon": float(options.epsilon),
         "delta": float(DELTA),

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from dpsynth.audit.exact_losses import ExactLoss
+from dpsynth.audit.replay import Deviation, Replayed
 from dpsynth.cli.main import APPLICATION
 from dpsynth.pipeline import audit_mechanism
 
@@ -22,10 +23,18 @@ def run(*words):
 @pytest.fixture
 def short(monkeypatch):
     """Fewer cases of what other tests run at full length, and replays of rows of one table alone."""
-    for name, kept in (("mechanism_cases", 2), ("room_cases", 1), ("exact_losses", 5), ("made_up_tables", 1)):
+    for name, kept in (
+        ("mechanism_cases", 2),
+        ("room_cases", 1),
+        ("exact_losses", 5),
+        ("made_up_tables", 1),
+        ("discovery_replays", 0),
+    ):
         whole = getattr(audit_mechanism, name)
         monkeypatch.setattr(
-            audit_mechanism, name, lambda *given, whole=whole, kept=kept: itertools.islice(whole(*given), kept)
+            audit_mechanism,
+            name,
+            lambda *given, whole=whole, kept=kept, **named: itertools.islice(whole(*given, **named), kept),
         )
     monkeypatch.setattr(audit_mechanism, "UNITS", audit_mechanism.UNITS[:1])
     monkeypatch.setattr(audit_mechanism, "BLACK_BOX", 8)
@@ -88,6 +97,16 @@ def test_a_violation_exits_with_5(tmp_path, monkeypatch):
     assert "T1 enumeration: independent does not keep its promise" in failed.stderr
     assert "FAIL: the promise is not kept." in failed.stderr
     assert json.loads(target.read_text(encoding="utf-8"))["verdicts"]["T1 enumeration"] == "FAIL"
+
+
+@pytest.mark.usefixtures("short")
+def test_a_discovery_that_depends_on_rows_fails_the_replays(monkeypatch):
+    seen = Replayed("ordinary", 13, 16, 1.0, (Deviation("ordinary", "added: nulls", "the question differs", 3),))
+    monkeypatch.setattr(audit_mechanism, "discovery_replays", lambda units, *, seed: [seen])
+    failed = run("--method", "independent", "--trials", "5")
+    assert failed.exit_code == 5
+    assert "T0 replay: independent does not keep its promise" in failed.stderr
+    assert "tables and 13 without a schema: same questions" in failed.stderr
 
 
 @pytest.mark.parametrize(

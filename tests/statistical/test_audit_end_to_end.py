@@ -16,8 +16,9 @@ from dpsynth.pipeline.audit_end_to_end import claim_of, end_to_end, released_by
 EPSILON, DELTA = Fraction(1), Fraction(1, 10**5)
 
 
-def game(release, trials=40):
-    return end_to_end(release, claim_of(EPSILON, DELTA), trials=trials, rng=np.random.default_rng(5))
+def game(release, trials=40, seed=5):
+    claim, rng = claim_of(EPSILON, DELTA), np.random.default_rng(seed)
+    return end_to_end(release, claim, trials=trials, delta=float(DELTA), rng=rng)
 
 
 def test_a_method_that_keeps_its_promise_is_not_refuted():
@@ -25,7 +26,9 @@ def test_a_method_that_keeps_its_promise_is_not_refuted():
     assert not found.played.refuted
     assert found.played.trials == 40
     assert found.played.mu_ceiling > 2
-    assert found.to_dict()["trained"] == 20
+    record = found.to_dict()
+    assert (record["trained"], record["epsilon_lower_delta"]) == (20, 1e-5)
+    assert 0 <= record["epsilon_lower"] < 1.5 < record["epsilon_ceiling"]
 
 
 def copied(source, target):
@@ -51,6 +54,7 @@ def test_broken_releases_are_refuted(release):
     found = game(release)
     assert found.played.refuted
     assert found.played.correct == 40
+    assert found.epsilon_lower == found.epsilon_ceiling > 2.5
     assert found.to_dict()["verdict"] == "FAIL"
 
 
@@ -59,7 +63,7 @@ def test_too_little_noise_is_refuted_at_enough_trials():
     miss it with probability below 1e-9.
     """
     release = noisy_counts(1.7)
-    assert end_to_end(release, claim_of(EPSILON, DELTA), trials=400, rng=np.random.default_rng(6)).played.refuted
+    assert game(release, trials=400, seed=6).played.refuted
 
 
 def noisy_counts(mu):

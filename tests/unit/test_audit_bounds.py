@@ -12,6 +12,7 @@ from dpsynth.audit.bounds import (
     ceiling,
     clopper_pearson,
     epsilon_lower,
+    epsilon_lower_of_guesses,
     epsilon_lower_of_ratios,
     mu_ceiling,
     mu_lower,
@@ -104,3 +105,14 @@ def test_too_few_ratios_are_said_to_be_too_few():
     assert order_of(1, 0.05, 0.06) is None
     assert order_of(400_000, 0.05, 1e-5) == 9
     assert epsilon_lower_of_ratios(np.full(10, -3.0), 0.05, 1e-5, rng) == 0
+
+
+def test_epsilon_of_guesses_is_what_the_best_test_of_randomized_response_shows():
+    """Randomized response is right with chance (e^ε + δ)/(1 + e^ε): the bound of so many guesses tends to ε."""
+    epsilon, delta, trials = 2.0, 0.01, 10**9
+    right = (math.exp(epsilon) + delta) / (1 + math.exp(epsilon))
+    assert epsilon_lower_of_guesses(round(right * trials), trials, 0.05, delta) == pytest.approx(epsilon, abs=1e-3)
+    assert epsilon_lower_of_guesses(round(right * 100), 100, 0.05, delta) < epsilon
+    assert epsilon_lower_of_guesses(50, 100, 0.05, 0.0) == epsilon_lower_of_guesses(0, 100, 0.05, 0.5) == 0
+    assert epsilon_lower_of_guesses(0, 0, 0.05, 0.0) == 0
+    assert 3.4 < epsilon_lower_of_guesses(100, 100, 0.05, 1e-5) < 3.6

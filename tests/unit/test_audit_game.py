@@ -194,6 +194,9 @@ def test_audits_of_every_kind_pass_and_say_what_they_could_have_seen():
         record = json.loads(json.dumps(audit.to_dict()))
         assert record["verdict"] == "PASS"
         assert record["trials"] == audit.setting.trials
+        assert record["delta"] == float(audit.setting.delta), "of the pool, whatever the bound on epsilon is at"
+    assert tree.to_dict()["epsilon_lower_delta"] == gaussian.to_dict()["epsilon_lower_delta"] == 9e-6
+    assert fit.to_dict()["epsilon_lower_delta"] is None
     assert tree.ratio > 0.85
     assert gaussian.ratio > 0.9
     assert fit.ratio is None

@@ -132,10 +132,16 @@ PROOF_PAGES = {
 
 # The audit's answers are about made-up tables it owns (design 3.10).
 BIRTHPLACES = {
-    "NoisyMarginal": {"curator/curator.py", "curator/measure.py", "privacy/answers.py", "audit/recorded.py"},
+    "NoisyMarginal": {
+        "curator/curator.py",
+        "curator/measure.py",
+        "privacy/answers.py",
+        "audit/recorded.py",
+        "audit/recorded_questions.py",
+    },
     "Selection": {"curator/curator.py", "curator/select.py", "privacy/answers.py", "audit/recorded.py"},
-    "Categories": {"curator/categories.py", "privacy/discoveries.py"},
-    "DistinctCount": {"curator/distinct.py", "privacy/discoveries.py"},
+    "Categories": {"curator/categories.py", "privacy/discoveries.py", "audit/recorded_questions.py"},
+    "DistinctCount": {"curator/distinct.py", "privacy/discoveries.py", "audit/recorded_questions.py"},
     "ClaimedMarginal": {"pipeline/marginal_table.py", "models/claims.py"},
     "Receipt": {
         "ledger/transaction.py",
@@ -143,6 +149,7 @@ BIRTHPLACES = {
         "privacy/answers.py",
         "privacy/receipt.py",
         "audit/recorded.py",
+        "audit/recorded_questions.py",
     },
 }
 READERS_OF_RECORDS = ("models/", "privacy/", "ledger/")

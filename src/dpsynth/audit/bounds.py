@@ -58,6 +58,18 @@ def epsilon_lower(false_positives: int, false_negatives: int, trials: int, alpha
     return max([0.0, *(math.log(seen / missed) for seen, missed in ways if seen > 0)])
 
 
+def epsilon_lower_of_guesses(correct: int, trials: int, alpha: float, delta: float) -> float:
+    """The least epsilon, at this delta, that guesses of a fair coin leave possible, at least 0.
+
+    The mean of FPR + e^epsilon · FNR ≥ 1 − delta and of the same the other way round: no guess is right more often than
+    (e^epsilon + delta) / (1 + e^epsilon). Infinite if that cannot be told from 1.
+    """
+    right = clopper_pearson(correct, trials, alpha, "lower")
+    if right >= 1:
+        return math.inf
+    return max(0.0, math.log((right - delta) / (1 - right))) if right > delta else 0.0
+
+
 def epsilon_lower_of_ratios(
     ratios: NDArray[np.float64], alpha: float, delta: float, rng: np.random.Generator
 ) -> float | None:

@@ -70,8 +70,8 @@ class Played:
     """The outcome of a game: figures of made-up tables, free to be published.
 
     ``accuracy_lower`` and ``mu_lower`` hold with probability 1 − alpha by one exact binomial, ``epsilon_lower``, at
-    ``delta``, by two order statistics with probability 1 − alpha (``None``: not asked for, or too few runs); the
-    ceiling is the ``mu_lower`` of guesses that are always right.
+    ``epsilon_lower_delta``, by two order statistics with probability 1 − alpha (``None``: not asked for, or too few
+    runs); the ceiling is the ``mu_lower`` of guesses that are always right.
     """
 
     claim: Claim
@@ -82,7 +82,7 @@ class Played:
     mu_lower: float
     mu_ceiling: float
     epsilon_lower: float | None
-    delta: float | None
+    epsilon_lower_delta: float | None
 
     @property
     def p_value(self) -> float:
@@ -122,7 +122,7 @@ def played(
         mu_lower=mu_lower(correct, trials, alpha),
         mu_ceiling=mu_ceiling(trials, alpha),
         epsilon_lower=None if delta is None else epsilon_either_way(held, other, alpha, delta, rng),
-        delta=delta,
+        epsilon_lower_delta=delta,
     )
 
 

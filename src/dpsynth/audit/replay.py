@@ -8,13 +8,13 @@ further, shows in one pair of runs, whatever the noise (Cebere et al., "Privacy 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from dpsynth.audit.recorded import Asked, Output, RecordedQueryable
+from dpsynth.audit.recorded import Output, RecordedQueryable
 from dpsynth.errors import DpsynthError
 from dpsynth.models import Model
 from dpsynth.privacy.reconciliation import reconcile
@@ -23,22 +23,52 @@ Fit = Callable[[RecordedQueryable], Model]
 """A mechanism under audit: a synthesizer's ``fit``."""
 Opened = Callable[[Sequence[Output] | None], RecordedQueryable]
 """A table ready to be asked, given frozen outputs or none."""
+Run = Callable[[Sequence[Any] | None], "Recording"]
+"""A whole run on one table, given frozen outputs or none."""
+
+
+class Primitive(Protocol):
+    """One primitive of a run, as ``recorded.Asked`` describes it."""
+
+    @property
+    def law(self) -> str:
+        """The law of the noise."""
+
+    @property
+    def question(self) -> tuple[object, ...]:
+        """All that was asked, hashable and public."""
+
+    @property
+    def sensitivity(self) -> int:
+        """How far a unit may move the exact input."""
+
+    @property
+    def scale(self) -> float:
+        """The scale of the noise."""
+
+    @property
+    def exact(self) -> Any:
+        """The exact input: numbers, or numbers by key."""
+
+    @property
+    def output(self) -> Any:
+        """What was answered."""
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One run: its transcript, a digest of everything that the model releases, and the type of an error that ended it.
+    """One run: its transcript, a digest of everything that it releases, and the type of an error that ended it.
 
-    ``reconciled``: whether the answers in the model cost exactly what was drawn, within the budget.
+    ``reconciled``: whether the released answers cost exactly what was drawn, within the budget.
     """
 
-    transcript: tuple[Asked, ...]
+    transcript: tuple[Primitive, ...]
     released: str
     error: str | None
     reconciled: bool
 
     @property
-    def outputs(self) -> tuple[Output, ...]:
+    def outputs(self) -> tuple[Any, ...]:
         """What a replay is given."""
         return tuple(asked.output for asked in self.transcript)
 
@@ -79,8 +109,11 @@ def digest_of(model: Model) -> str:
 def distance(before: Any, after: Any, *, largest: bool = False) -> float:
     """How far two exact inputs lie apart: L1 (which no L2 distance exceeds), or the ``largest`` difference of scores.
 
-    NaN and unequal shapes count as infinite.
+    Of numbers by key a missing one is 0. NaN and unequal shapes count as infinite.
     """
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        keys = before.keys() | after.keys()
+        before, after = ([held.get(key, 0) for key in keys] for held in (before, after))
     first, second = np.asarray(before), np.asarray(after)
     if first.shape != second.shape:
         return float("inf")
@@ -132,24 +165,33 @@ class Replayed:
 
 def replayed(fit: Fit, table: str, opened: Opened, neighbors: Sequence[tuple[str, Opened]]) -> Replayed:
     """The mechanism recorded on a table and replayed on each of its neighbors, named."""
-    first = recording(fit, opened(None))
+
+    def run(one: Opened) -> Run:
+        return lambda answers: recording(fit, one(answers))
+
+    return replayed_runs(table, run(opened), [(name, run(neighbor)) for name, neighbor in neighbors])
+
+
+def replayed_runs(table: str, run: Run, neighbors: Sequence[tuple[str, Run]]) -> Replayed:
+    """A run recorded on a table and replayed on each of its neighbors, named."""
+    first = run(None)
     found = [] if first.error is None else [Deviation(table, "", f"ends in {first.error}")]
     if first.error is None and not first.reconciled:
         found.append(Deviation(table, "", "the answers cost other than what was drawn"))
     largest = 0.0
     for name, neighbor in neighbors:
-        second = recording(fit, neighbor(first.outputs))
+        second = neighbor(first.outputs)
         found += compared(first, second, table, name)
         pairs = zip(first.transcript, second.transcript, strict=False)
         largest = max([largest, *(_moved(one, other) / one.sensitivity for one, other in pairs)])
     return Replayed(table, len(neighbors), len(first.transcript), largest, tuple(found))
 
 
-def _asked(asked: Asked) -> tuple[object, ...]:
+def _asked(asked: Primitive) -> tuple[object, ...]:
     return asked.law, asked.question, asked.sensitivity, asked.scale
 
 
-def _moved(one: Asked, other: Asked) -> float:
+def _moved(one: Primitive, other: Primitive) -> float:
     return distance(one.exact, other.exact, largest=isinstance(one.output, int))
 
 

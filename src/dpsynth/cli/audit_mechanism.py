@@ -89,13 +89,16 @@ def mechanism(
 
 def summary(audit: MechanismAudit) -> str:
     """The verdict in words, a line for each tier with what it looked at and what it could have seen."""
-    game, box, room = audit.ratio.played, audit.black_box.played, len(audit.room)
+    game, end, room = audit.ratio.played, audit.black_box, len(audit.room)
     neighbors = sum(one.neighbors for one in audit.replays)
+    discovered = sum(one.neighbors for one in audit.discoveries)
+    without = f" and {discovered} without a schema" if discovered else ""
     used = max(max(one.used.values()) for one in audit.losses)
+    box = end.played
     claimed = "no mu is claimed" if game.claim.mu is None else f"claimed {game.claim.mu:.3f}"
     words = {
-        "T0 replay": f"{neighbors} neighbors of {len(audit.replays)} tables: same questions, same model, inputs within "
-        "their sensitivity",
+        "T0 replay": f"{neighbors} neighbors of {len(audit.replays)} tables{without}: same questions, same model, "
+        "inputs within their sensitivity",
         "T1 enumeration": f"{len(audit.losses)} laws and charges: at most {used:.4f} of a charge is used",
         "T1 draws": f"{len(audit.draws)} noises follow their laws; {audit.sharp} of them would show a scale 10 % off "
         "with probability 0.99",
@@ -104,7 +107,8 @@ def summary(audit: MechanismAudit) -> str:
         f"{game.mu_ceiling:.2f}); {game.correct / game.trials:.1%} of these guessed right, "
         f"{game.claim.most_accurate:.1%} allowed in the long run",
         "T3 end to end": f"CSV to CSV, from the synthetic table alone: {box.correct / box.trials:.1%} of {box.trials} "
-        f"guessed right, {box.claim.most_accurate:.1%} allowed in the long run",
+        f"guessed right, {box.claim.most_accurate:.1%} allowed in the long run: epsilon at least "
+        f"{end.epsilon_lower:.2f} (could show up to {end.epsilon_ceiling:.2f})",
     }
     rows = [(tier, "PASS" if passed else "FAIL", words[tier]) for tier, passed in audit.verdicts.items()]
     verdict = "PASS: no violation was found." if audit.passed else "FAIL: the promise is not kept."

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.audit.attacks.results import best_cut
+from dpsynth.audit.bounds import epsilon_lower_of_guesses
 from dpsynth.audit.game import Claim, Played, played
 from dpsynth.ledger import Ledger
 from dpsynth.pipeline.fit import fit
@@ -49,16 +50,32 @@ Release = Callable[[Path, Path], object]
 
 @dataclass(frozen=True)
 class EndToEnd:
-    """The game on one made-up table: ``crowd`` rows of other persons, all alike; ``trained`` runs found the cut."""
+    """The game on one made-up table: ``crowd`` rows of other persons, all alike; ``trained`` runs found the cut.
+
+    ``delta``: at which ``epsilon_lower`` and its ceiling are told.
+    """
 
     crowd: int
     trained: int
     cut: float
+    delta: float
     played: Played
+
+    @property
+    def epsilon_lower(self) -> float:
+        """The least epsilon at ``delta`` that the guesses leave possible, by one exact binomial at alpha."""
+        return epsilon_lower_of_guesses(self.played.correct, self.played.trials, self.played.alpha, self.delta)
+
+    @property
+    def epsilon_ceiling(self) -> float:
+        """``epsilon_lower`` if every guess were right."""
+        return epsilon_lower_of_guesses(self.played.trials, self.played.trials, self.played.alpha, self.delta)
 
     def to_dict(self) -> dict[str, Any]:
         """The game as JSON-able data."""
-        return {"crowd": self.crowd, "trained": self.trained, "cut": self.cut, **self.played.to_dict()}
+        found = {"crowd": self.crowd, "trained": self.trained, "cut": self.cut, **self.played.to_dict()}
+        shown = {"epsilon_lower": self.epsilon_lower, "epsilon_ceiling": self.epsilon_ceiling}
+        return found | shown | {"epsilon_lower_delta": self.delta}
 
 
 def end_to_end(
@@ -66,6 +83,7 @@ def end_to_end(
     claim: Claim,
     *,
     trials: int,
+    delta: float,
     rng: np.random.Generator,
     crowd: int = 100,
     target: int = TARGET,
@@ -73,7 +91,8 @@ def end_to_end(
 ) -> EndToEnd:
     """``trials`` releases of a table with or without the target's rows, guessed by how many rare values a release has.
 
-    The cut comes from half as many releases before: the guesses are a test that was fixed. Cost: 1.5 × trials fits.
+    The cut comes from half as many releases before: the guesses are a test that was fixed. ``delta``: at which epsilon
+    is bounded. Cost: 1.5 × trials fits.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -92,7 +111,7 @@ def end_to_end(
             rng,
             alpha=alpha,
         )
-    return EndToEnd(crowd, 2 * trained, float(cut), game)
+    return EndToEnd(crowd, 2 * trained, float(cut), delta, game)
 
 
 def released_by(method: str, epsilon: Fraction, delta: Fraction) -> Release:

@@ -24,6 +24,7 @@ from dpsynth.audit.recorded import Output, RecordedQueryable
 from dpsynth.audit.replay import Fit, Opened, Replayed, replayed
 from dpsynth.errors import UsageError
 from dpsynth.evidence import Color
+from dpsynth.pipeline.audit_discovery import discovery_replays
 from dpsynth.pipeline.audit_end_to_end import EndToEnd, claim_of, end_to_end, released_by
 from dpsynth.pipeline.audit_primitives import RoomCase, mechanism_cases, repeats, room_cases
 from dpsynth.pipeline.ingest import source_of
@@ -35,7 +36,7 @@ from dpsynth.privacy.governor import Governor, governor_of
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
-from dpsynth.synthesizers import synthesizer
+from dpsynth.synthesizers import Synthesizer, synthesizer
 from dpsynth.tables import open_table
 
 UNITS = (Unit(), PERSON)
@@ -55,6 +56,8 @@ SEEN = 0.99
 class MechanismAudit:
     """The audit of one method at one (epsilon, delta): record and replay, the primitives, the likelihood ratio, and
     the black-box game from file to file.
+
+    ``discoveries``: the same replays of a discovery without a schema; none under pure epsilon, which cannot discover.
     """
 
     method: str
@@ -63,6 +66,7 @@ class MechanismAudit:
     governor: Governor
     seed: int
     replays: tuple[Replayed, ...]
+    discoveries: tuple[Replayed, ...]
     losses: tuple[ExactLoss, ...]
     draws: tuple[Case, ...]
     repeats: tuple[Repeated, ...]
@@ -74,7 +78,7 @@ class MechanismAudit:
     def verdicts(self) -> dict[str, bool]:
         """By tier, whether nothing was found."""
         return {
-            "T0 replay": all(one.passed for one in self.replays),
+            "T0 replay": all(one.passed for one in (*self.replays, *self.discoveries)),
             "T1 enumeration": all(one.passed for one in self.losses),
             "T1 draws": not rejected(list(self.draws)) and all(one.passed for one in self.repeats),
             "T1 room": all(one.passed for one in self.room),
@@ -112,6 +116,7 @@ class MechanismAudit:
                 "T2 and T3": 2 * game.FALSE_ALARM,
             },
             "replays": [asdict(one) for one in self.replays],
+            "discovery_replays": [asdict(one) for one in self.discoveries],
             "exact_losses": [asdict(one) for one in self.losses],
             "draws": [asdict(one) | {"p_value": one.p_value} for one in self.draws],
             "repeats": [asdict(one) for one in self.repeats],
@@ -135,31 +140,40 @@ def audit_mechanism(
 
     ``trials``: fits of the likelihood ratio; the black-box game plays at most ``BLACK_BOX``. ``seed``: of the audit's
     own generators; the room's noise has none. Raises ``UsageError`` for an unknown method, parameters out of range, or
-    pure epsilon with a method that needs a delta. Cost: about 55 CPU seconds and 10 ms for each trial.
+    pure epsilon with a method that needs a delta. Cost: about 65 CPU seconds and 10 ms for each trial.
     """
     exact_epsilon, exact_delta = privacy_parameters(epsilon, delta)
     if trials < 1 or seed < 0:
         raise UsageError("trials are at least 1 and a seed is at least 0")
-    algorithm, governor = synthesizer(method), governor_of(exact_delta)
-    if governor is Governor.PURE and not algorithm.without_delta:
-        raise UsageError(f"{method} needs a delta", where="--delta", hint="Leave --delta out.")
+    algorithm, governor = _governed(method, exact_delta)
     budget = budget_of(exact_epsilon, exact_delta, governor)
     setting = Setting(exact_epsilon, exact_delta, governor, trials, seed=seed)
     progress("replaying neighbors", 0.0)
     replays_ = tuple(replays(algorithm.fit, governor, budget, seed=seed))
+    discoveries = () if governor is Governor.PURE else tuple(discovery_replays(UNITS, seed=seed))
     progress("auditing the primitives", 0.2)
     losses, draws = tuple(exact_losses()), tuple(mechanism_cases(DRAWS, PICKS))
     pairs, room = tuple(repeats(DRAWS)), tuple(room_cases(ROOM_CELLS, ROOM_PICKS))
     progress("playing the likelihood-ratio game", 0.5)
     ratio = audit_fit(method, algorithm.fit, setting)
     progress("guessing from synthetic tables", 0.8)
-    rng = np.random.default_rng((seed, BLACK_BOX))
-    release, claim = released_by(method, exact_epsilon, exact_delta), claim_of(exact_epsilon, exact_delta)
-    box = end_to_end(release, claim, trials=min(trials, BLACK_BOX), rng=rng)
+    box = _black_box(method, exact_epsilon, exact_delta, min(trials, BLACK_BOX), seed)
     progress("done", 1.0)
-    return MechanismAudit(
-        method, exact_epsilon, exact_delta, governor, seed, replays_, losses, draws, pairs, room, ratio, box
-    )
+    found = replays_, discoveries, losses, draws, pairs, room, ratio, box
+    return MechanismAudit(method, exact_epsilon, exact_delta, governor, seed, *found)
+
+
+def _governed(method: str, delta: Fraction) -> tuple[Synthesizer, Governor]:
+    algorithm, governor = synthesizer(method), governor_of(delta)
+    if governor is Governor.PURE and not algorithm.without_delta:
+        raise UsageError(f"{method} needs a delta", where="--delta", hint="Leave --delta out.")
+    return algorithm, governor
+
+
+def _black_box(method: str, epsilon: Fraction, delta: Fraction, trials: int, seed: int) -> EndToEnd:
+    rng = np.random.default_rng((seed, BLACK_BOX))
+    release, claim = released_by(method, epsilon, delta), claim_of(epsilon, delta)
+    return end_to_end(release, claim, trials=trials, delta=float(delta), rng=rng)
 
 
 def replays(

@@ -45,6 +45,18 @@ def asked_columns(reader: TableReader, unit: Unit) -> tuple[str, ...]:
     return names
 
 
+def key_source(reader: TableReader, unit: Unit) -> KeySource:
+    """The exact counts of the texts of every column that discovery asks about; sensitive. Reads no row yet."""
+    return KeySource(reader, asked_columns(reader, unit), unit=unit, missing=MISSING)
+
+
+def partition_source(reader: TableReader, partitions: Partitions, unit: Unit) -> MarginalSource:
+    """The exact class counts of columns under public partitions; sensitive. Reads no row yet."""
+    if unit.column is None:
+        return StreamSource(reader, partitions)
+    return BoundedSource(reader, partitions, column=unit.column, max_rows=unit.max_rows, missing=MISSING)
+
+
 class TableQuestions:
     """Serves ``Discoverable`` over a table and a touched transaction: charge, read, noise, answer."""
 
@@ -64,7 +76,7 @@ class TableQuestions:
 
     def counts(self, partitions: Partitions, loss: PrivacyLoss) -> tuple[NoisyMarginal, ...]:
         """The noisy class counts of every column of the partitions, charged together at most ``loss``."""
-        curator = Curator(self._source(partitions), self._unit, self._transaction)
+        curator = Curator(partition_source(self._reader, partitions, self._unit), self._unit, self._transaction)
         return curator.measure([(name,) for name in partitions.domain], loss)
 
     def categories(self, columns: Sequence[str], loss: PrivacyLoss) -> tuple[Categories, ...]:
@@ -77,10 +89,4 @@ class TableQuestions:
 
     @cached_property
     def _keys(self) -> KeySource:
-        return KeySource(self._reader, self.names, unit=self._unit, missing=MISSING)
-
-    def _source(self, partitions: Partitions) -> MarginalSource:
-        if self._unit.column is None:
-            return StreamSource(self._reader, partitions)
-        column, most = self._unit.column, self._unit.max_rows
-        return BoundedSource(self._reader, partitions, column=column, max_rows=most, missing=MISSING)
+        return key_source(self._reader, self._unit)
