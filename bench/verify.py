@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import hashlib
 import json
 import os
 import platform
@@ -28,56 +27,16 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import dpsynth
-from dpsynth.ledger import Ledger
-from dpsynth.pipeline.report import report
+from dpsynth.pipeline.release import Terms, release
 from dpsynth.pipeline.sample import sample
 from dpsynth.release.keys import PrivateKey
 from dpsynth.release.layout import table_members
-from dpsynth.release.metadata import Described, croissant, datapackage
-from dpsynth.release.writing import signed, write
 from dpsynth.schema import Schema
 
 RESULTS = Path(__file__).resolve().parent / "results"
 LIMITS = {"folder_cpu_seconds": 10.0, "zip_cpu_seconds": 10.0}
 NAME = "adult"
 PLACES = {"folder": "r", "zip": "r.zip", "changed": "changed"}
-
-
-def release(folder: Path, rows: int) -> dict[str, bytes]:
-    """The members of a release of ``rows`` synthetic rows of Adult, without sums and signature."""
-    bundled = resources.files("dpsynth.demo_data")
-    schema = Schema.loads((bundled / "schema.yaml").read_text(encoding="utf-8"))
-    with resources.as_file(bundled / "adult.csv.gz") as table:
-        model = dpsynth.fit(table, schema, epsilon=1, ledger=folder / "l.db")
-    model.write(folder / "model.dps")
-    members = {"model.dps": (folder / "model.dps").read_bytes(), "README.md": b"# Adult\n", "LICENSE": b"CC0\n"}
-    for member in table_members(NAME):
-        sample(model, folder / Path(member).name, n=rows, seed=1)
-        members[member] = (folder / Path(member).name).read_bytes()
-    ledger = Ledger.open(folder / "l.db")
-    made = report(model, synthetic=folder / f"{NAME}.parquet", ledger=ledger, edition="public")
-    facts = made.to_dict()
-    members["report.json"] = json.dumps(facts).encode()
-    members["report.html"] = made.to_html().encode()
-    members["ledger.jsonl"] = ("\n".join(ledger.extract(facts["pool"]["name"])) + "\n").encode()
-    described = Described(
-        name=NAME,
-        title="Adult",
-        license={"name": "CC0-1.0"},
-        created="2026-01-01T00:00:00Z",
-        columns=tuple(one.name for one in schema.output),
-        tables={one: (hashlib.sha256(members[one]).hexdigest(), len(members[one])) for one in table_members(NAME)},
-        facts={
-            "model_digest": hashlib.sha256(members["model.dps"]).hexdigest(),
-            "guarantee": facts["guarantee"],
-            "pool": facts["pool"]["digest"],
-            "override": False,
-            "synthetic_rows": rows,
-        },
-    )
-    members["datapackage.json"] = datapackage(schema, described)
-    members["croissant.json"] = croissant(schema, described)
-    return members
 
 
 def process(arguments: Sequence[str], wanted: int) -> dict[str, float]:
@@ -100,18 +59,30 @@ def process(arguments: Sequence[str], wanted: int) -> dict[str, float]:
 
 def build(folder: Path, rows: int) -> dict[str, int]:
     """A release as folder, as zip and as a folder with one changed byte, and its key; the sizes of its members."""
-    key = PrivateKey.create()
-    key.save(folder / "k")
-    members = signed(release(folder, rows), key)
+    bundled = resources.files("dpsynth.demo_data")
+    schema = Schema.loads((bundled / "schema.yaml").read_text(encoding="utf-8"))
+    with resources.as_file(bundled / "adult.csv.gz") as table:
+        model = dpsynth.fit(table, schema, epsilon=1, ledger=folder / "l.db")
+    model.write(folder / "model.dps")
+    sample(model, folder / "s.parquet", n=rows, seed=1)
+    PrivateKey.create().save(folder / "k")
     for name in PLACES.values():
-        write(members, folder / name, force=False)
-    csv = table_members(NAME)[0]
-    with (folder / PLACES["changed"] / csv).open("r+b") as file:
-        file.seek(len(members[csv]) // 2)
+        release(
+            folder / "s.parquet",
+            model=folder / "model.dps",
+            key=folder / "k",
+            output=folder / name,
+            ledger=folder / "l.db",
+            terms=Terms(name=NAME, override="a benchmark", with_model=True),
+        )
+    csv = folder / PLACES["changed"] / table_members(NAME)[0]
+    with csv.open("r+b") as file:
+        file.seek(csv.stat().st_size // 2)
         byte = file.read(1)[0]
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte ^ 1]))
-    return {name: len(data) for name, data in sorted(members.items())}
+    place = folder / PLACES["folder"]
+    return {one.relative_to(place).as_posix(): one.stat().st_size for one in sorted(place.rglob("*")) if one.is_file()}
 
 
 def measured(folder: Path, rows: int, runs: int) -> dict[str, object]:

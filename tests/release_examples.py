@@ -20,7 +20,7 @@ from dpsynth.models import Model
 from dpsynth.pipeline.report import report as reported
 from dpsynth.pipeline.sample import sample
 from dpsynth.release.keys import PrivateKey
-from dpsynth.release.layout import SIGNATURE, SUMS, sums_text, table_members
+from dpsynth.release.layout import SIGNATURE, SUMS, content_digest, sums_text, table_members
 from dpsynth.release.metadata import Described, croissant, datapackage
 from dpsynth.release.verifying import Outcome, Verified
 from dpsynth.schema import Schema
@@ -116,10 +116,15 @@ def release_members(folder: Path, model: Model) -> dict[str, bytes]:
         sample(model, path, n=500, seed=7)
         files[member] = path.read_bytes()
     ledger = Ledger.open(folder / "l.db")
+    model_digest = digest((folder / "model.dps").read_bytes())
+    tables = {member: digest(files[member]) for member in files}
+    content = content_digest(tables, model_digest, override=False)
+    ledger.record(model_pool(ledger), "RELEASE", {"content": content, "override": False})
     made = reported(model, synthetic=folder / f"{NAME}.parquet", ledger=ledger, edition="public")
     report = made.to_dict()
     facts = {
-        "model_digest": digest((folder / "model.dps").read_bytes()),
+        "content": content,
+        "model_digest": model_digest,
         "guarantee": report["guarantee"],
         "pool": report["pool"]["digest"],
         "override": False,
@@ -172,6 +177,9 @@ def with_tables(members: Mapping[str, bytes], key: PrivateKey, **tables: bytes) 
         one.update(bytes=len(changed[one["path"]]), hash=f"sha256:{digest(changed[one['path']])}")
     for one in other["distribution"]:
         one["sha256"] = digest(changed[one["contentUrl"]])
+    block = package["dpsynth"]
+    tables = {member: digest(changed[member]) for member in table_members(NAME)}
+    block["content"] = content_digest(tables, block["model_digest"], override=block["override"])
     return signed({**changed, "datapackage.json": as_json(package), "croissant.json": as_json(other)}, key)
 
 

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dpsynth.cli.main import APPLICATION
-from release_examples import KEY, as_folder, as_zip, edited, honest_members
+from dpsynth.pipeline.sample import sample
+from release_examples import EVERY_TYPE, KEY, as_folder, as_zip, honest_members, made_model, visits
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +23,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     as_zip(honest, folder / "r.zip")
     as_folder({**honest, "README.md": b"changed"}, folder / "forged")
 
-    def over(content):
-        for one in (content, content.get("dpsynth", {})):
-            if "override" in one:
-                one["override"] = True
-
-    both = edited(edited(honest, KEY, "report.json", over), KEY, "datapackage.json", over)
-    as_zip(both, folder / "override.zip")
     KEY.save(folder / "k")
     return folder
 
@@ -78,10 +72,23 @@ def test_json_lists_every_check_whatever_the_outcome(place):
     assert held["result"]["rests_on_the_publisher"]
 
 
-def test_an_override_is_said_first(place):
-    result = run(place / "override.zip", "--key", place / "k.pub")
-    assert result.exit_code == 0, result.stderr
-    assert result.output.splitlines()[1].startswith("Released under override")
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_what_the_release_command_writes_verifies_and_an_override_is_said_first(place, tmp_path, form):
+    other = {"table": visits(), "schema": EVERY_TYPE, "delta": 0} if form == "csv" else {}
+    model = made_model(tmp_path, method="direct", workload="all-2way", **other)
+    model.write(tmp_path / "m.dps")
+    table = tmp_path / f"s.{form}"
+    sample(model, table, n=300, seed=1)
+    for target, more in ((tmp_path / "o.zip", ()), (tmp_path / "o", ("--with-model",))):
+        arguments = ["release", str(table), "--model", str(tmp_path / "m.dps"), "--key", str(place / "k")]
+        wishes = ["--ledger", str(tmp_path / "l.db"), "--override", "tests", "-o", str(target), *more]
+        made = CliRunner().invoke(APPLICATION, [*arguments, *wishes])
+        assert made.exit_code == 0, made.output
+        result = run(target, "--key", place / "k.pub")
+        assert result.exit_code == 0, result.stderr
+        assert result.output.splitlines()[1].startswith("Released under override")
+        held = json.loads(run(target, "--json").stdout)["result"]
+        assert {one["outcome"] for one in held["checks"] if one["check"] != "model"} == {"holds"}
 
 
 def test_bad_arguments_are_errors_of_their_own(place, tmp_path):

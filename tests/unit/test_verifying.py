@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
+from dpsynth.ledger import Ledger
 from dpsynth.release.keys import PrivateKey, PublicKey
-from dpsynth.release.layout import SIGNATURE, SUMS
+from dpsynth.release.layout import SIGNATURE, SUMS, content_digest
 from dpsynth.release.verifying import Outcome, Verified, verify
 from release_examples import (
     CSV,
@@ -151,10 +152,35 @@ def test_a_dishonest_publisher_who_changes_both_forms_and_signs_is_found_by_the_
     assert failed(found_in(with_tables(honest, KEY, parquet=as_parquet(table), csv=as_csv(table)), tmp_path)) == check
 
 
-def test_the_same_rows_written_by_another_program_hold(honest, tmp_path):
-    table = tables_of(honest)
+@pytest.mark.parametrize("how", ["not at all", "swapped"])
+def test_files_made_after_the_release_was_recorded_are_found_by_the_ledger(honest, tmp_path, how):
+    """The same rows in other files, or in another order: every figure agrees, but the ledger knows other files."""
+    table = tables_of(honest) if how == "not at all" else changed_rows(tables_of(honest), how)
     found = found_in(with_tables(honest, KEY, parquet=as_parquet(table), csv=as_csv(table)), tmp_path)
-    assert found.ok, found.failure
+    assert failed(found) == "release"
+
+
+def test_a_release_that_was_withdrawn_or_that_hides_an_override_is_found(honest, tmp_path):
+    def over(content):
+        for one in (content, content.get("dpsynth", {})):
+            if "override" in one:
+                one["override"] = True
+            if "content" in one:
+                tables = {member: digest(honest[member]) for member in (CSV, PARQUET)}
+                one["content"] = content_digest(tables, one["model_digest"], override=True)
+
+    hidden = edited(edited(honest, KEY, "report.json", over), KEY, "datapackage.json", over)
+    assert failed(found_in(hidden, tmp_path)) == "release"
+    made = made_model(tmp_path, method="direct", workload="all-2way")
+    members = release_members(tmp_path, made)
+    assert found_in(signed(members, KEY), tmp_path).ok
+    ledger = Ledger.open(tmp_path / "l.db")
+    content = json.loads(members["datapackage.json"])["dpsynth"]["content"]
+    ledger.record(ledger.pools()[0].name, "RELEASE", {"withdraws": content})
+    later = {**members, "ledger.jsonl": ("\n".join(ledger.extract(ledger.pools()[0].name)) + "\n").encode()}
+    found = found_in(signed(later, KEY), tmp_path)
+    assert failed(found) == "release"
+    assert "withdrawn" in str(found.failure)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +231,9 @@ def test_a_ledger_line_cut_from_the_middle_or_the_end_is_found(honest, tmp_path)
 
 def test_a_model_that_is_not_the_reports_is_found(honest, tmp_path):
     def over(content):
+        tables = {member: digest(honest[member]) for member in (CSV, PARQUET)}
         content["dpsynth"]["model_digest"] = digest(b"no model")
+        content["dpsynth"]["content"] = content_digest(tables, digest(b"no model"), override=False)
 
     other = edited({**honest, "model.dps": b"no model"}, KEY, "datapackage.json", over)
     assert failed(found_in(signed({**honest, "model.dps": b"no model"}, KEY), tmp_path)) == "data package"
@@ -302,6 +330,7 @@ def test_an_edited_guarantee_is_found_by_arithmetic_though_both_documents_state_
         ("datapackage.json", ("resources", 0, "schema", "fields", 0, "constraints", "pattern"), "x", "rows"),
         ("datapackage.json", ("resources", 0, "schema", "primaryKey"), ["job"], "rows"),
         ("datapackage.json", ("dpsynth", "pool"), "0" * 64, "pool"),
+        ("datapackage.json", ("dpsynth", "content"), "0" * 64, "statements"),
         ("datapackage.json", ("dpsynth", "schema"), {"fields": 3}, "synthetic figures"),
         ("croissant.json", ("distribution", 0, "sha256"), "0" * 64, "croissant"),
         ("croissant.json", ("distribution", 0, "contentUrl"), "https://example.com/x", "croissant"),

@@ -158,8 +158,7 @@ class _Case:
     def content(self) -> str:
         """What the ledger knows this release by: the tables, the model and whether the gate was passed over."""
         tables = {member: layout.digest(content) for member, content in self.rows.members.items()}
-        said = {"tables": tables, "model": self.digest, "override": self.terms.overridden}
-        return layout.digest(json.dumps(said, sort_keys=True).encode())
+        return layout.content_digest(tables, self.digest, override=self.terms.overridden)
 
     @property
     def notes(self) -> tuple[str, ...]:

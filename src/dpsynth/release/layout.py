@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 
@@ -47,6 +48,12 @@ def is_member(member: str) -> bool:
 def digest(content: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(content).hexdigest()
+
+
+def content_digest(tables: Mapping[str, str], model: str, *, override: bool) -> str:
+    """What the ledger knows a release by: digests of its tables and its model, and if the gate was passed over."""
+    said = {"tables": dict(tables), "model": model, "override": override}
+    return digest(json.dumps(said, sort_keys=True).encode())
 
 
 def sums_text(digests: Mapping[str, str]) -> bytes:

@@ -227,6 +227,18 @@ def check_pool(accounts: Accounts, report: Part, described: Part) -> str:
     )
 
 
+def check_release(accounts: Accounts, content: str, *, override: bool) -> str:
+    """In words that the ledger recorded the release of this content; ``VerificationError`` otherwise, and for a content
+    that the ledger says was withdrawn.
+    """
+    events = [event.data for event in accounts.events if event.kind == "RELEASE"]
+    if not any(one.get("content") == content and one.get("override") is override for one in events):
+        raise VerificationError("no RELEASE event is of this content", where=LEDGER)
+    if any(one.get("withdraws") == content for one in events):
+        raise VerificationError("a RELEASE event says that this release was withdrawn", where=LEDGER)
+    return f"the ledger recorded the release of this content, {content[:16]}"
+
+
 def _equal(stated: Any, recorded: Any, what: str, where: str) -> None:
     if stated != recorded:
         raise VerificationError(f"{what} is stated otherwise than the ledger recorded", where=where)

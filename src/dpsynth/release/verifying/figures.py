@@ -8,13 +8,20 @@ import numpy as np
 import pyarrow as pa
 
 from dpsynth.errors import DpsynthError, VerificationError
-from dpsynth.release.layout import REPORT_JSON
+from dpsynth.release.layout import REPORT_JSON, content_digest
 from dpsynth.release.verifying.documents import Part
+from dpsynth.release.verifying.opening import Package
 from dpsynth.release.verifying.outcome import Unchecked
 from dpsynth.schema import Schema
 
 
-def check_statements(table: pa.Table, report: Part, described: Part) -> str:
+def content_of(package: Package, block: Part) -> str:
+    """What the ledger knows the content of this package by."""
+    tables = {name: package.digests[name] for name in (package.csv, package.parquet)}
+    return content_digest(tables, block.text("model_digest"), override=block.truth("override"))
+
+
+def check_statements(package: Package, table: pa.Table, report: Part, described: Part) -> str:
     """In words that report and description state the same release, and the rows that are there; ``VerificationError``
     otherwise.
     """
@@ -25,6 +32,8 @@ def check_statements(table: pa.Table, report: Part, described: Part) -> str:
         raise VerificationError("it says otherwise than the report whether there was an override", where=block.where)
     if report.value.get("guarantee") != block.value.get("guarantee"):
         raise VerificationError("it states another guarantee than the report", where=block.where)
+    if block.text("content") != content_of(package, block):
+        raise VerificationError("its digest of the content is not that of these tables", where=block.where)
     for one in (report, block):
         if one.whole("synthetic_rows") != table.num_rows:
             raise VerificationError("it states another number of rows than the table has", where=one.where)

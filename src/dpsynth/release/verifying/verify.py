@@ -99,7 +99,7 @@ def _rows(found: _Found) -> str:
 
 def _statements(found: _Found) -> str:
     found.report = parsed(found.package, REPORT_JSON)
-    words = figures.check_statements(found.table, found.report, found.described)
+    words = figures.check_statements(found.package, found.table, found.report, found.described)
     found.facts["override"] = found.report.truth("override")
     return words
 
@@ -143,12 +143,20 @@ def _answers(found: _Found) -> str | Unchecked:
     return accounts.check_answers(found.books, found.report, found.report.text("transaction"))
 
 
+def _release(found: _Found) -> str | Unchecked:
+    if found.books is None:
+        return _nothing(found)
+    content = found.described.part("dpsynth").text("content")
+    found.facts["content"] = content
+    return accounts.check_release(found.books, content, override=found.report.truth("override"))
+
+
 def _nothing(found: _Found) -> Unchecked:
     if found.claimed:
         raise VerificationError("a stated guarantee needs the ledger that it was drawn from", where=LEDGER)
-    if not found.report.truth("override"):
-        raise VerificationError("a release without a guarantee must say that it was overridden", where=REPORT_JSON)
-    return Unchecked("the release states no guarantee of dpsynth: it was released under override")
+    if found.report.value.get("claim"):
+        return Unchecked("the guarantee is the claim of whoever measured: dpsynth neither checked it nor paid for it")
+    raise VerificationError("it states neither a guarantee nor whose claim it rests on", where=REPORT_JSON)
 
 
 _CHECKS: dict[str, Callable[[_Found], str | Unchecked]] = {
@@ -165,5 +173,6 @@ _CHECKS: dict[str, Callable[[_Found], str | Unchecked]] = {
     "guarantee": _guarantee,
     "answers": _answers,
     "model": _model,
+    "release": _release,
 }
 """The checks after the opening of the package, in their order."""
