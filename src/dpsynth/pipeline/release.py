@@ -172,8 +172,9 @@ class _Case:
         return tuple(said)
 
     def report(self) -> Report:
-        """The public report as it is now, on the rows as they are released: a line break in a cell of CSV would be a row
-        to whoever reads it line by line.
+        """The public report as it is now, on the rows as they are released.
+
+        They are read from the typed form: a line break in a cell of CSV would be a row to whoever reads line by line.
         """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "rows.parquet")
