@@ -1,6 +1,6 @@
 """``dpsynth audit mechanism`` for every synthesizer that there is, one dated result: python audits/mechanisms.py
 
-About 50 CPU seconds for each synthesizer. Reading: audits/README.md and docs/reference/audit-mechanism.md.
+About 70 CPU seconds for each synthesizer. Reading: audits/README.md and docs/reference/audit-mechanism.md.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def main() -> None:
         audits.append(measured(method, options.epsilon, options.trials))
         tiers = "  ".join(f"{tier} {verdict}" for tier, verdict in audits[-1]["verdicts"].items())
         print(f"{method:12} {audits[-1]['verdict']}  {tiers}  {audits[-1]['cpu_seconds']} CPU s", flush=True)
+    sizes = f"--epsilon {options.epsilon} --trials {options.trials}"
     record = {
-        "command": f"python audits/mechanisms.py --epsilon {options.epsilon} --trials {options.trials}",
+        "command": f"python audits/mechanisms.py {sizes} --methods {' '.join(options.methods)}",
         "date": datetime.now(UTC).date().isoformat(),
         "audits": audits,
     }

@@ -17,7 +17,19 @@ from dpsynth.pipeline.run_state import RunState, digest_of, files_of, policy_dig
 
 PUBLIC = {
     *("audit", "extract", "file", "files", "gate", "holdout", "key", "key_file", "license", "marginals", "model"),
-    *("package", "path", "pkg", "policy", "private_key", "public_key", "release", "schema", "synthetic", "workload"),
+    *(
+        "package",
+        "path",
+        "pkg",
+        "policy",
+        "private_key",
+        "public",
+        "public_key",
+        "release",
+        "schema",
+        "synthetic",
+        "workload",
+    ),
 }
 """Parameters whose files may be told by their content."""
 

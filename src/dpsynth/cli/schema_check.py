@@ -43,7 +43,16 @@ def check(output: Output, *, schema: str, data: str | None, delimiter: str | Non
     unused = [] if data is None else _compare(loaded, data, delimiter)
     if unused:
         output.note(f"Not in the schema, so never read: {', '.join(unused)}.")
-    return Answer({**_record(loaded, unused), "masks": list(steps)}, _words(loaded, data, steps))
+    from dpsynth.schema.formulas import formula_columns
+
+    formulas = formula_columns(loaded)
+    if formulas:
+        output.note(
+            f"Categories of {', '.join(formulas)} begin with = + - or @: they stay as they are, and a spreadsheet "
+            "program may take them for formulas."
+        )
+    result = {**_record(loaded, unused), "masks": list(steps), "formulas": list(formulas)}
+    return Answer(result, _words(loaded, data, steps))
 
 
 def _count(problems: list[str]) -> str:

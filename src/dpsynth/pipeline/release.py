@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +22,24 @@ from dpsynth.ledger import Event, Ledger, PoolState
 from dpsynth.models import Model, load
 from dpsynth.pipeline.candidates import pool_of
 from dpsynth.pipeline.label_chain import chain_of
-from dpsynth.pipeline.report import report
-from dpsynth.pipeline.reported import check_audit, model_digest, read_audit
+from dpsynth.pipeline.report import public_report
+from dpsynth.pipeline.reported import (
+    candidates_of,
+    check_audit,
+    model_digest,
+    paid_from,
+    read_audit,
+    released_table,
+)
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.release import layout, writing
-from dpsynth.release.datasheet import datasheet, formula_columns
+from dpsynth.release.datasheet import datasheet
 from dpsynth.release.keys import PrivateKey
 from dpsynth.release.metadata import Described, croissant, datapackage
 from dpsynth.release.tables import ReleasedRows, released_rows
 from dpsynth.report.report import Report
 from dpsynth.schema import Schema
+from dpsynth.schema.formulas import formula_columns
 from dpsynth.tables import check_output, verify_sidecar
 
 RESERVED = "All rights reserved. What the recipient may do with these data is agreed with the publisher.\n"
@@ -116,7 +125,6 @@ def release(
 class _Case:
     """What belongs together and may leave."""
 
-    synthetic: str | os.PathLike[str]
     path: str
     model: Model
     schema: Schema
@@ -125,6 +133,7 @@ class _Case:
     book: Ledger
     pool: PoolState | None
     rows: ReleasedRows
+    labels: tuple[str, ...]
     name: str
     license: tuple[Mapping[str, str], bytes]
     terms: Terms
@@ -143,9 +152,7 @@ class _Case:
         )
         pool = pool_of(book, model.provenance) if model.dp else None
         rows = released_rows(synthetic, schema, name, labels)
-        return _Case(
-            synthetic, path, model, schema, digest, audit, book, pool, rows, name, _license(terms.license), terms
-        )
+        return _Case(path, model, schema, digest, audit, book, pool, rows, labels, name, _license(terms.license), terms)
 
     @property
     def content(self) -> str:
@@ -165,15 +172,25 @@ class _Case:
         return tuple(said)
 
     def report(self) -> Report:
-        """The public report as it is now."""
-        return report(
-            self.path,
-            synthetic=self.synthetic,
-            audit=None if self.audit is None else os.fspath(self.audit),
-            ledger=self.book,
-            edition="public",
+        """The public report as it is now, on the rows as they are released.
+
+        They are read from the typed form: a line break in a cell of CSV would be a row to whoever reads line by line.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "rows.parquet")
+            path.write_bytes(self.rows.members[layout.table_members(self.name)[1]])
+            table, _ = released_table(path, self.model)
+        found = None if self.audit is None else read_audit(os.fspath(self.audit))
+        known = set(self.model.provenance.get("labels", ()))
+        facts = public_report(
+            self.model,
+            paid_from(self.book, self.model),
+            table,
+            tuple(label for label in self.labels if label not in known),
+            candidates=candidates_of(found),
             override=self.terms.overridden,
         )
+        return Report(facts)
 
     def members(self, key_id: str) -> dict[str, bytes]:
         """All members but the sums and the signature."""

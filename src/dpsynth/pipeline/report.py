@@ -68,7 +68,7 @@ def report(
         check_audit(found, digest, synthetic)
     paid = paid_from(ledger, made)
     table, labels = (None, ()) if synthetic is None else released_table(synthetic, made, delimiter=delimiter)
-    public = _public(made, paid, table, labels, candidates=candidates_of(found), override=override)
+    public = public_report(made, paid, table, labels, candidates=candidates_of(found), override=override)
     if edition == "public":
         return Report(public)
     utility = None if real is None else utility_of(real, synthetic, made, table, schema=schema, delimiter=delimiter)
@@ -76,7 +76,7 @@ def report(
     return Report(InternalReport(public, found, utility, moments(paid.events), digests))
 
 
-def _public(
+def public_report(
     model: Model,
     paid: Paid,
     table: CodedTable | None,
@@ -85,6 +85,7 @@ def _public(
     candidates: int | None,
     override: bool,
 ) -> PublicReport:
+    """The public edition on a model, what paid for it, and the coded rows of its table with their labels."""
     return PublicReport(
         model=model,
         pool=paid.pool,

@@ -10,19 +10,9 @@ from dpsynth.report.markdown import escaped
 from dpsynth.report.meaning import NOT_PROTECTED, sentence
 from dpsynth.schema import Schema
 from dpsynth.schema.codecs import CategoryCodec
+from dpsynth.schema.formulas import formula_columns
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Texts that begin so are run as formulas by spreadsheet programs."""
 OVERRIDE = "RELEASED UNDER OVERRIDE: somebody decided to hand this table out whatever the gate said."
-
-
-def formula_columns(schema: Schema) -> tuple[str, ...]:
-    """Columns with a public category that a spreadsheet program would take for a formula."""
-    return tuple(
-        field.name
-        for field in schema.output
-        if isinstance(field.codec, CategoryCodec) and any(text.startswith(FORMULA) for text in field.codec.labels)
-    )
 
 
 def datasheet(

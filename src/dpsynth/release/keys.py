@@ -99,6 +99,8 @@ class PrivateKey:
         """
         where = os.fspath(path)
         content = _read(path)
+        if not content.lstrip().startswith(b"-----BEGIN "):
+            raise FileFormatError("this is not a private key", where=where, hint="dpsynth key create makes one.")
         if os.name == "posix" and stat.S_IMODE(Path(path).stat().st_mode) & 0o077:
             what = "others may read the private key, so it may be theirs by now"
             raise UsageError(what, where=where, hint=f"If it is still yours alone: chmod 600 {where}")

@@ -93,30 +93,6 @@ def datapackage(schema: Schema, release: Described) -> bytes:
 def croissant(schema: Schema, release: Described) -> bytes:
     """The content of ``croissant.json``: Croissant 1.0 (MLCommons), with one record set over the CSV."""
     csv, _ = table_members(release.name)
-    types = {field["name"]: field.get("type", "any") for field in table_schema(schema, release.columns)["fields"]}
-    files = [
-        {
-            "@type": "cr:FileObject",
-            "@id": member,
-            "name": member,
-            "contentUrl": member,
-            "encodingFormat": "text/csv" if member == csv else "application/vnd.apache.parquet",
-            "sha256": digest,
-            "contentSize": f"{size} B",
-        }
-        for member, (digest, size) in sorted(release.tables.items())
-    ]
-    fields = [
-        {
-            "@type": "cr:Field",
-            "@id": f"rows/{number}",
-            "name": f"rows/{number}",
-            "description": name,
-            "dataType": _CROISSANT_TYPES.get(types[name], "sc:Text"),
-            "source": {"fileObject": {"@id": csv}, "extract": {"column": name}},
-        }
-        for number, name in enumerate(release.columns)
-    ]
     return _written(
         {
             "@context": _CONTEXT,
@@ -128,10 +104,42 @@ def croissant(schema: Schema, release: Described) -> bytes:
             "url": DATAPACKAGE,
             "version": "1.0.0",
             "datePublished": release.created,
-            "distribution": files,
-            "recordSet": [{"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": fields}],
+            "distribution": _files(release, csv),
+            "recordSet": [
+                {"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": _fields(schema, release, csv)}
+            ],
         }
     )
+
+
+def _files(release: Described, csv: str) -> list[dict[str, str]]:
+    return [
+        {
+            "@type": "cr:FileObject",
+            "@id": member,
+            "name": member,
+            "contentUrl": member,
+            "encodingFormat": "text/csv" if member == csv else "application/vnd.apache.parquet",
+            "sha256": digest,
+            "contentSize": f"{size} B",
+        }
+        for member, (digest, size) in sorted(release.tables.items())
+    ]
+
+
+def _fields(schema: Schema, release: Described, csv: str) -> list[dict[str, Any]]:
+    types = {field["name"]: field.get("type", "any") for field in table_schema(schema, release.columns)["fields"]}
+    return [
+        {
+            "@type": "cr:Field",
+            "@id": f"rows/{number}",
+            "name": f"rows/{number}",
+            "description": name,
+            "dataType": _CROISSANT_TYPES.get(types[name], "sc:Text"),
+            "source": {"fileObject": {"@id": csv}, "extract": {"column": name}},
+        }
+        for number, name in enumerate(release.columns)
+    ]
 
 
 def _sized(table: tuple[str, int]) -> dict[str, Any]:

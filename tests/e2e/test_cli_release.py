@@ -1,0 +1,280 @@
+"""``dpsynth release`` and ``key``: what leaves, what never does, what refuses, and that packages can be made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import dpsynth
+from dpsynth.cli.main import APPLICATION
+from dpsynth.cli.release import PASSPHRASE
+from dpsynth.ledger import Ledger
+from dpsynth.pipeline.sample import sample
+from dpsynth.release.keys import PrivateKey, PublicKey
+from release_examples import SCHEMA, people
+
+MARKER = "zanzibar-secret"
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(APPLICATION, [str(word) for word in words])
+
+
+def audit_of(table: str, model: str, verdict: str = "PASS") -> dict:
+    """An audit of these files as the report reads it, full of a marker: nothing of it may leave."""
+    digest = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in
+              (("synthetic", table), ("model", model))}  # fmt: skip
+    figure = {"name": "advantage", "value": 0.123456, "interval": {"low": 0.1, "high": 0.2, "level": 0.9}}
+    finding = {
+        "risk": "membership", "attack": MARKER, "group": MARKER, "threat_model": MARKER, "figure": figure,
+        "threshold": 0.3, "verdict": verdict, "ceiling": 0.9, "words": MARKER, "trials": {"members": 987654},
+        "needed": None, "facts": {}, "citation": MARKER, "demand": "pass",
+    }  # fmt: skip
+    return {
+        "audit_version": 1, "kind": "release", "color": "internal", "notice": MARKER, "verdict": verdict,
+        "gate": {"name": "ours", "title": MARKER, "version": "1", "about": MARKER, "candidates": 3, "alpha": 0.05,
+                 "sha256": "0" * 64, "rules": [], "risks": [], "checklist": []},
+        "tables": {"real": MARKER, "synthetic": MARKER}, "claim": {}, "rules": [], "findings": [finding],
+        "reported": [], "smoke_test": [], "roc": [], "checklist": [], "samples": {"fitted": 1, "held_out": 1,
+        "synthetic": 1}, "holdout": None, "attempt": {"candidate": 1, "of": 3}, "seed": 0,
+        "digests": {**digest, "real": MARKER, "holdout": MARKER, "gate": MARKER}, "environment": {}, "notes": [MARKER],
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, its table, an audit that passes and one that fails, a key."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "s.yaml").write_text(SCHEMA, encoding="utf-8")
+    people().to_csv(folder / f"{MARKER}.csv", index=False)
+    words = ["fit", folder / f"{MARKER}.csv", "-s", folder / "s.yaml", "--epsilon", 1, "--method", "independent"]
+    ledger = ("--ledger", folder / "l.db")
+    assert run(*words, "--purpose", MARKER, "-o", folder / "m.dps", *ledger).exit_code == 0
+    assert run("sample", folder / "m.dps", "-n", 300, "--seed", 1, "-o", folder / "t.csv").exit_code == 0
+    assert run("sample", folder / "m.dps", "-n", 300, "--seed", 1, "-o", folder / "t.parquet").exit_code == 0
+    for name, verdict in (("a.json", "PASS"), ("f.json", "INCONCLUSIVE")):
+        found = audit_of(str(folder / "t.csv"), str(folder / "m.dps"), verdict)
+        (folder / name).write_text(json.dumps(found), encoding="utf-8")
+    PrivateKey.create().save(folder / "k")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DPSYNTH_LEDGER", str(tmp_path / "l.db"))
+    return tmp_path
+
+
+def release(*more: object, table: str = "t.csv", audit: str | None = "a.json", out: str = "r.zip", key="k") -> Result:
+    audited = () if audit is None else ("--audit", audit)
+    return run("release", table, "--model", "m.dps", *audited, "--key", key, "-o", out, *more)
+
+
+def refused(result: Result, code: int, *words: str) -> None:
+    assert result.exit_code == code, result.output
+    assert all(word in result.stderr for word in words), result.stderr
+    assert "Traceback" not in result.output
+    assert not Path("r.zip").exists()
+
+
+def members(path: str = "r.zip") -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+# --- what leaves -------------------------------------------------------------------------------------------------
+
+
+def test_a_release_verifies_with_the_zip_and_the_public_key_alone(tmp_path):
+    found = release("--recipient", "City", "--license", "CC-BY-4.0", "--title", "Made-up people")
+    assert found.exit_code == 0, found.output
+    assert "recorded in the ledger" in found.stdout
+    assert "begin with = + - or @" in found.stderr
+    partner = tmp_path / "partner"
+    partner.mkdir()
+    shutil.copy("r.zip", partner)
+    shutil.copy("k.pub", partner)
+    checked = run("verify", partner / "r.zip", "--key", partner / "k.pub", "--json")
+    assert checked.exit_code == 0, checked.output
+    checks = {one["check"]: one["outcome"] for one in json.loads(checked.stdout)["result"]["checks"]}
+    assert {name for name, outcome in checks.items() if outcome != "holds"} == {"model"}
+
+
+@pytest.mark.parametrize("out", ["r.zip", "r"])
+def test_other_tools_find_nothing_wrong(out):
+    assert release(out=out).exit_code == 0
+    place = Path("open")
+    if out == "r":
+        shutil.copytree(out, place)
+    else:
+        with zipfile.ZipFile(out) as archive:
+            archive.extractall(place)
+    if shutil.which("sha256sum"):
+        summed = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=place, capture_output=True, text=True)
+        assert summed.returncode == 0, summed.stdout
+    if out == "r":
+        return
+    script = "from frictionless import validate; import sys; sys.exit(not validate('datapackage.json').valid)"
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=place).returncode == 0
+    script = "import mlcroissant, sys; sys.exit(bool(mlcroissant.Dataset('croissant.json').metadata.ctx.issues.errors))"
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=place).returncode == 0
+
+
+def test_the_same_inputs_give_the_same_bytes_and_one_event():
+    assert release("--recipient", "City").exit_code == 0
+    again = release("--recipient", "City", out="again.zip")
+    assert "the ledger knew this release already" in again.stdout
+    assert Path("r.zip").read_bytes() == Path("again.zip").read_bytes()
+    assert release("--recipient", "Town", out="town.zip").exit_code == 0
+    events = Ledger.open().events(releases=True)
+    assert [one.secret("recipient") for one in events] == ["City", "Town"]
+    assert Ledger.open().verify().problems == ()
+
+
+def test_both_forms_of_a_table_give_the_same_rows():
+    assert release().exit_code == 0
+    audit = audit_of("t.parquet", "m.dps")
+    Path("p.json").write_text(json.dumps(audit), encoding="utf-8")
+    assert release(table="t.parquet", audit="p.json", out="p.zip").exit_code == 0
+    first, second = members(), members("p.zip")
+    assert first["data/people.csv"] == second["data/people.csv"] == Path("t.csv").read_bytes()
+    assert first["data/people.parquet"] == second["data/people.parquet"]
+
+
+def test_nothing_internal_is_in_a_package():
+    assert release("--recipient", MARKER, "--with-model", out="r.zip").exit_code == 0
+    assert release("--override", MARKER, audit="f.json", out="o.zip").exit_code == 0
+    assert "ledger.jsonl" in members()
+    user = {os.environ.get("USER", ""), str(Path.cwd()), os.uname().nodename} - {""}
+    for path in ("r.zip", "o.zip"):
+        for name, content in members(path).items():
+            assert MARKER.encode() not in content, name
+            assert b"0.123456" not in content, name
+            assert b"INCONCLUSIVE" not in content, name
+            assert not [one for one in user if len(one) > 4 and one.encode() in content], name
+    real = hashlib.sha256(Path(f"{MARKER}.csv").read_bytes()).hexdigest().encode()
+    assert not [name for name, content in members().items() if real in content]
+
+
+def test_an_override_is_on_the_first_page_and_its_reason_in_the_ledger():
+    assert "RELEASED UNDER OVERRIDE" in release("--override", "the board", audit=None).stdout
+    found = members()
+    assert b"RELEASED UNDER OVERRIDE" in found["README.md"].split(b"##")[0]
+    assert json.loads(found["report.json"])["override"] is True
+    assert b"override" in found["report.html"][:20_000].lower()
+    shown = run("ledger", "show", "--releases")
+    assert "override: the board" in shown.stdout
+
+
+def test_what_was_given_to_whom_and_withdrawn():
+    digest = json.loads(release("--recipient", "City", "--json").stdout)["result"]["digest"]
+    assert run("sample", "m.dps", "-n", 200, "--seed", 2, "-o", "n.csv").exit_code == 0
+    Path("n.json").write_text(json.dumps(audit_of("n.csv", "m.dps")), encoding="utf-8")
+    newer = release("--withdraws", digest[:8], table="n.csv", audit="n.json", out="n.zip")
+    assert newer.exit_code == 0, newer.output
+    listed = json.loads(run("ledger", "show", "--releases", "--json").stdout)["result"]["releases"]
+    assert [(one["recipient"], bool(one["withdrawn"])) for one in listed] == [("City", True), (None, False)]
+    unknown = release("--withdraws", "00000000", out="x.zip")
+    assert (unknown.exit_code, "no one release" in unknown.stderr) == (2, True)
+
+
+# --- what refuses ------------------------------------------------------------------------------------------------
+
+
+def test_gates():
+    refused(release(audit=None), 5, "not audited")
+    refused(release(audit="f.json"), 5, "INCONCLUSIVE")
+    refused(release("--override", " "), 2, "needs a reason")
+    Path("other.json").write_text(json.dumps(audit_of("t.parquet", "m.dps")), encoding="utf-8")
+    refused(release(audit="other.json"), 3, "another synthetic table")
+    refused(release("--override", "because", audit="other.json"), 3)
+    assert not Ledger.open().events(releases=True)
+
+
+def test_tables_and_models_that_nobody_vouches_for(tmp_path):
+    shutil.copy("t.csv", "bare.csv")
+    refused(release("--override", "x", table="bare.csv", audit=None), 3, "it may be anything")
+    Path("t.csv").write_text(Path("t.csv").read_text() + "1,clerk,1.5,1950-05-12,true\n")
+    refused(release("--override", "x", audit=None), 3, "not the one its sidecar describes")
+    memory = dpsynth.fit(
+        people(), dpsynth.Schema.loads(SCHEMA), epsilon=1, ledger=Ledger.in_memory(), method="independent"
+    )
+    memory.save("m.dps", force=True)
+    assert run("sample", "m.dps", "-n", 10, "-o", "e.csv").exit_code == 0
+    refused(release("--override", "x", table="e.csv", audit=None), 9, "ended with its process")
+    shutil.copy(tmp_path / "l.db", "elsewhere.db")
+
+
+def test_a_ledger_of_another_population():
+    refused(release("--ledger", "other.db"), 8, "another population")
+
+
+def test_keys(monkeypatch):
+    refused(release(key="nowhere"), 3)
+    Path("k").chmod(0o644)
+    refused(release(), 2, "chmod 600")
+    Path("t.key").write_text("no key")
+    Path("t.key").chmod(0o600)
+    refused(release(key="t.key"), 3, "not a private key")
+    monkeypatch.setenv(PASSPHRASE, "open sesame")
+    assert run("key", "create", "-o", "locked").exit_code == 0
+    assert b"ENCRYPTED" in Path("locked").read_bytes()
+    assert Path("locked").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv(PASSPHRASE, "wrong")
+    refused(release(key="locked"), 2, "does not open")
+    monkeypatch.delenv(PASSPHRASE)
+    refused(release(key="locked"), 2, "locked")
+    monkeypatch.setenv(PASSPHRASE, "open sesame")
+    assert release(key="locked").exit_code == 0
+    assert run("key", "create", "-o", "locked").exit_code == 2
+    shown = run("key", "show", "locked")
+    assert PublicKey.load("locked.pub").text in shown.stdout
+    assert run("key", "show", "locked.pub").stdout == shown.stdout
+
+
+def test_a_key_that_nobody_is_there_to_lock(monkeypatch):
+    monkeypatch.delenv(PASSPHRASE, raising=False)
+    found = run("key", "create", "-o", "new")
+    assert (found.exit_code, Path("new").exists()) == (2, False)
+    assert run("key", "create", "--no-passphrase", "-o", "new").exit_code == 0
+    assert run("key", "show", "t.csv").exit_code == 3
+
+
+def test_outputs_are_kept():
+    Path("r").mkdir()
+    Path("r/mine.txt").write_text("mine")
+    assert release(out="r").exit_code == 2
+    assert release("--force", out="r").exit_code == 2
+    assert Path("r/mine.txt").read_text() == "mine"
+    assert release(out="-").exit_code == 2
+    assert release(out="p").exit_code == 0
+    assert release(out="p").exit_code == 2
+    assert release("--force", out="p").exit_code == 0
+    assert not list(Path().glob(".*.part*"))
+    refused(release("--name", "Bad Name"), 2, "lower case")
+    refused(release("--license", "no such license"), 2, "SPDX")
+
+
+def test_an_empty_table_is_said():
+    sample("m.dps", "e.csv", n=0)
+    found = release("--override", "a test", table="e.csv", audit=None)
+    assert found.exit_code == 0, found.output
+    assert "The table is empty" in found.stderr
+    assert run("verify", "r.zip", "--key", "k.pub").exit_code == 0
+
+
+def test_schema_check_names_categories_that_look_like_formulas():
+    found = run("schema", "check", "s.yaml")
+    assert found.exit_code == 0
+    assert "Categories of job begin with" in found.stderr
