@@ -20,6 +20,7 @@ from dpsynth.cli.main import APPLICATION
 from dpsynth.errors import UsageError
 from dpsynth.ledger import Ledger
 from dpsynth.metrics import CodedTable
+from dpsynth.pipeline.audit_release import audit_release
 from dpsynth.pipeline.refits import refits_of
 from dpsynth.privacy.unit import Unit
 
@@ -100,13 +101,46 @@ def test_an_enormous_epsilon_fails_by_refits_without_any_holdout():
     assert json.loads(Path("a.json").read_text())["samples"]["refits"] == 60
 
 
-def test_the_pool_is_not_charged_and_nothing_is_left_behind():
+def test_the_pool_is_not_charged_and_nothing_is_left_behind_but_a_private_note():
     before = Ledger.open("l.db").pool("one")
     files = set(Path().iterdir())
-    audit("one", "--refits", "3")
+    said = audit("one", "--refits", "3")
+    assert "The first of 9 refits took" in said.stderr
+    assert "The refits speak of the method" in said.stdout
     after = Ledger.open("l.db").pool("one")
     assert (after.charged, after.live) == (before.charged, before.live)
     assert set(Path().iterdir()) - files <= {Path("a.json")}
+    noted = [event.secret("refits") for event in Ledger.open("l.db").events("one") if event.kind == "AUDIT"]
+    assert noted[-1] == 3
+    audit("one")
+    assert [e.secret("refits") for e in Ledger.open("l.db").events("one") if e.kind == "AUDIT"] == [*noted, None]
+    assert "refits" not in "".join(Ledger.open("l.db").extract("one"))
+
+
+def test_progress_never_goes_back():
+    seen = []
+    audit_release(
+        "people.csv", "one.csv", "one.dps", gate="ours.yaml", refits=2, progress=lambda _stage, done: seen.append(done)
+    )
+    assert seen == sorted(seen)
+    assert 0 <= seen[0] <= seen[-1] <= 1
+
+
+@pytest.mark.parametrize("governor", ["gdp", "zcdp"])
+def test_a_model_paid_as_a_share_of_a_pool_is_refitted_from_its_file(governor, tmp_path):
+    ledger = Ledger.in_memory()
+    ledger.create("p", epsilon=Fraction(3), delta=Fraction(1, 10**9), governor=governor)
+    dpsynth.fit("people.csv", "s.yaml", share="1/3", ledger=ledger, pool="p").save(tmp_path / "m.dps")
+    model = dpsynth.load(tmp_path / "m.dps")
+    fitted = coded(model)
+    record = CodedTable(model.domain, {name: column[:1] for name, column in fitted.columns.items()})
+    made = refits_of(model, Unit())(fitted)(record, False)
+    assert made.answers[0].scale == model.answers[0].scale
+
+
+def coded(model) -> CodedTable:
+    columns = {name: pd.factorize(column, sort=True)[0] for name, column in people().items()}
+    return CodedTable(model.domain, {name: columns[name].astype(np.int64) for name in model.domain})
 
 
 def test_the_game_stays_within_the_claim_and_sees_a_broken_one():
@@ -114,8 +148,7 @@ def test_the_game_stays_within_the_claim_and_sees_a_broken_one():
     out exact counts is found in every round.
     """
     model = dpsynth.load("one.dps")
-    columns = {name: pd.factorize(column, sort=True)[0] for name, column in people().items()}
-    fitted = CodedTable(model.domain, {name: columns[name].astype(np.int64) for name in model.domain})
+    fitted = coded(model)
     refit = refits_of(model, Unit())(fitted)
     rng = np.random.default_rng(3)
     bound = claimed_advantage(1, 1e-9)
@@ -142,8 +175,7 @@ def test_refits_of_every_method_have_the_scales_of_the_fit(method):
     """What a model states as its settings is more than its settings: every method is made again from its own model."""
     schema = dpsynth.Schema.load("s.yaml")
     model = dpsynth.fit(people(), schema, epsilon=1, method=method, ledger=Ledger.in_memory())
-    columns = {name: pd.factorize(column, sort=True)[0] for name, column in people().items()}
-    fitted = CodedTable(model.domain, {name: columns[name].astype(np.int64) for name in model.domain})
+    fitted = coded(model)
     record = CodedTable(model.domain, {name: codes[:1] for name, codes in fitted.columns.items()})
     first = [(one.clique, one.scale) for one in model.answers[:1]]
     again = refits_of(model, Unit())(fitted)(record, False).answers
@@ -151,8 +183,11 @@ def test_refits_of_every_method_have_the_scales_of_the_fit(method):
 
 
 def test_a_refit_cannot_leave_memory():
+    for way in (copy.copy, copy.deepcopy):
+        with pytest.raises(UsageError, match="lives in memory"):
+            way(InternalModel(()))
     with pytest.raises(UsageError, match="lives in memory"):
-        copy.copy(InternalModel(()))
+        InternalModel(()).__reduce_ex__(4)  # what pickle calls
     assert not hasattr(InternalModel(()), "__dict__")
 
 
@@ -162,6 +197,9 @@ def test_no_pool_is_without_a_cap(epsilon):
         Ledger.in_memory().create("p", epsilon=Fraction(epsilon), delta=Fraction(1, 10**9))
     with pytest.raises((UsageError, ValueError, OverflowError)):
         Ledger.in_memory().create("p", epsilon=float("inf"), delta=Fraction(1, 10**9))
+    for asked in ({}, {"epsilon": float("inf")}, {"epsilon": 10_001}, {"share": 1}, {"epsilon": 1, "delta": 1}):
+        with pytest.raises(UsageError):
+            dpsynth.fit("people.csv", "s.yaml", ledger=Ledger.in_memory(), method="independent", **asked)
 
 
 def test_what_cannot_be_refitted_is_refused():

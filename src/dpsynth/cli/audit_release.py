@@ -86,8 +86,9 @@ def release(
     if wishes["holdout"] is None and wishes["model"] is not None:
         beside = Path(f"{wishes['model']}.holdout.json")
         wishes["holdout"] = str(beside) if beside.is_file() else None
-    with progress(output, over_rows=True) as report:
-        audit = audit_release(real, synthetic, progress=report, **wishes)
+    # How long refits take tells no more than the audit itself, which is internal.
+    with progress(output, over_rows=not wishes["refits"]) as report:
+        audit = audit_release(real, synthetic, announce=output.note, progress=report, **wishes)
     result = audit.to_dict()
     _write(audit, result, target, drawings, force=force)
     words = summary(audit)

@@ -10,13 +10,13 @@ import hashlib
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dpsynth.audit.attacks.refits import Refit, left_out
+from dpsynth.audit.attacks.refits import Refit
 from dpsynth.audit.attacks.suite import Attacked, Sizes, attacked
 from dpsynth.audit.attacks.tables import AttackedTables
 from dpsynth.audit.attacks.uniqueness import equivalence_classes
@@ -35,7 +35,7 @@ from dpsynth.pipeline.holdout import Holdout, check_same_table, read_holdout, ta
 from dpsynth.pipeline.manifest import versions
 from dpsynth.pipeline.plan import load_schema, unit_of
 from dpsynth.pipeline.progress import Progress, silent
-from dpsynth.pipeline.refits import refits_of
+from dpsynth.pipeline.refits import Games, refits_of
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.unit import Unit
@@ -45,6 +45,11 @@ from dpsynth.tables import read_sidecar
 ADVANTAGE = "advantage"
 FEWEST, MOST = 500, 5_000
 """How many vulnerable records are attacked, whatever a threshold asks for."""
+
+_GAMES = (
+    "The refits speak of the method on this table and of the records that were played for, not of the one release: "
+    "other records may stand out more, and what was selected is not part of the guess."
+)
 
 
 def audit_release(
@@ -59,6 +64,7 @@ def audit_release(
     seed: int = 0,
     refits: int = 0,
     delimiter: str | None = None,
+    announce: Callable[[str], object] = lambda _: None,
     progress: Progress = silent,
 ) -> ReleaseAudit:
     """What attackers find out about the rows of ``real`` from ``synthetic``, and whether a gate lets it pass.
@@ -66,51 +72,45 @@ def audit_release(
     ``holdout``: the key file of the fit, which tells again who was held out: the control group of every rate. Without
     it the figures are INCONCLUSIVE and say so. ``gate``: a name or a file. ``schema``: by default the model's.
     ``ledger``: where the model's pool counts the attempts. ``seed`` repeats the audit's own choices.
-    ``refits``: so many fits of the model's kind for each of a few records, with and without it, none of which is kept.
+    ``refits``: so many fits of the model's kind for each of a few records, with and without it, none of which is kept;
+    ``announce`` is told after the first one how long all will take.
 
     Raises ``UsageError``, ``SchemaError``, ``DataMismatchError`` for what does not fit together, ``GateError`` for
     one candidate too many. Cost on 48,842 rows of 15 columns: ``bench/audit_attacks.py``.
     """
     rules = load_gate(gate)
-    made = load(model) if isinstance(model, str | Path) else model
-    case = _Case(made, _schema(schema, made), None if holdout is None else read_holdout(holdout))
-    notes = case.checked(real)
-    refit = case.refits(refits, rules)
+    made, case = _case(model, schema, holdout)
+    notes, games = case.checked(real), Games(case.refits(refits, rules), refits)
     tables = AuditedTables(real, synthetic, case.schema, case.unit, holdout=case.holdout, delimiter=delimiter)
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
-    pool = None if made is None else pool_of(book, made.provenance)
     digests = _digests(real, synthetic, model, holdout, rules)
     progress("reading the tables", 0.0)
     released = tables.synthetic()
-    attempt = None if pool is None else attempt_of(book, pool, rules, _candidate(digests, made, released))
+    pool, attempt = _brought(book, rules, made, _candidate(digests, made, released), refits)
     facts = case.facts(synthetic, tables.columns, released, pool)
     rows = AttackedTables(tables.fitted(), tables.held_out(), released)
     return _judged(
         rules,
         facts,
         Guarantee(facts.dp, facts.epsilon, facts.delta, case.protects),
-        lambda claim: _with_refits(
-            _attack(rules, claim, case, rows, tables.undeclared, seed=seed, progress=progress),
-            rows.fitted,
-            refit,
-            rounds=refits,
-            seed=seed,
-            progress=progress,
-        ),
-        samples={
-            "fitted": rows.fitted.rows,
-            "held_out": rows.held_out.rows,
-            "synthetic": released.rows,
-            "refits": refits,
-        },
+        _attacks(rules, case, tables, rows, games, seed=seed, announce=announce, progress=progress),
+        samples={**rows.samples, "refits": refits},
         holdout=case.holdout_record(real),
         counting=counted(rules, book, attempt, dp=facts.dp),
         attempt=attempt,
         digests=digests,
         seed=seed,
         names=tables.names,
-        notes=(*notes, *_notes(rules, rows, pool, made)),
+        notes=(*notes, *_notes(rules, rows, pool, made, refits)),
     )
+
+
+def _brought(
+    book: Ledger, gate: Gate, model: Model | None, candidate: str, refits: int
+) -> tuple[PoolState | None, dict[str, int] | None]:
+    """The pool that paid for the model, and the number of this attempt in it; ``None`` where nobody knows the pool."""
+    pool = None if model is None else pool_of(book, model.provenance)
+    return pool, None if pool is None else attempt_of(book, pool, gate, candidate, refits)
 
 
 def _judged(
@@ -220,6 +220,13 @@ class _Case:
         }
 
 
+def _case(
+    model: Model | str | Path | None, schema: Schema | str | Path | None, holdout: str | Path | None
+) -> tuple[Model | None, _Case]:
+    made = load(model) if isinstance(model, str | Path) else model
+    return made, _Case(made, _schema(schema, made), None if holdout is None else read_holdout(holdout))
+
+
 def _schema(schema: Schema | str | Path | None, model: Model | None) -> Schema:
     carried = None if model is None else model.schema
     if schema is None and carried is None:
@@ -250,6 +257,28 @@ def _dp(model: Model | None, synthetic: Any) -> bool | str | None:
     return model.claim.stamp if model.claim else model.dp
 
 
+def _attacks(
+    gate: Gate,
+    case: _Case,
+    opened: AuditedTables,
+    tables: AttackedTables,
+    games: Games,
+    *,
+    seed: int,
+    announce: Callable[[str], object],
+    progress: Progress,
+) -> Callable[[Guarantee], Attacked]:
+    """From the claim to what all attacks found, the leave-one-out games among them."""
+    end = 0.3 if games.rounds else 1.0
+
+    def attack(claim: Guarantee) -> Attacked:
+        part = _part(progress, 0.1, end)
+        found = _attack(gate, claim, case, tables, opened.undeclared, seed=seed, progress=part)
+        return found.with_more(games.played(tables.fitted, seed, announce, _part(progress, end, 1.0)))
+
+    return attack
+
+
 def _attack(
     gate: Gate,
     claim: Guarantee,
@@ -273,24 +302,13 @@ def _attack(
         quasi=quasi or None,
         undeclared=undeclared(),
         sizes=Sizes(vulnerable=_records_for(smallest, gate.document.alpha)),
-        progress=lambda stage, done: progress(stage, 0.1 + 0.9 * done),
+        progress=progress,
     )
 
 
-def _with_refits(
-    found: Attacked,
-    fitted: CodedTable,
-    refit: Callable[[CodedTable], Refit] | None,
-    *,
-    rounds: int,
-    seed: int,
-    progress: Progress,
-) -> Attacked:
-    """What was found, and the leave-one-out games beside it."""
-    if refit is None:
-        return found
-    games = left_out(fitted, refit(fitted), rounds, np.random.default_rng((seed, rounds)), progress)
-    return replace(found, observed=(*found.observed, *games))
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    """The progress of what takes this part of all work."""
+    return lambda stage, done: progress(stage, start + (end - start) * done)
 
 
 def _records_for(limit: float, alpha: float) -> int:
@@ -321,7 +339,7 @@ def _candidate(digests: Mapping[str, str | None], model: Model | None, released:
     return hashlib.sha256(f"{table}\0{fit}".encode()).hexdigest()
 
 
-def _notes(gate: Gate, tables: AttackedTables, pool: PoolState | None, model: Model | None) -> list[str]:
+def _notes(gate: Gate, tables: AttackedTables, pool: PoolState | None, model: Model | None, refits: int) -> list[str]:
     """What the audit cannot say."""
     said = []
     if not gate.document.risks:
@@ -335,6 +353,8 @@ def _notes(gate: Gate, tables: AttackedTables, pool: PoolState | None, model: Mo
         said.append("No model was given: nobody knows which fit the table comes from, and attempts were not counted.")
     elif pool is None:
         said.append("The ledger does not know the model's pool: attempts were not counted.")
+    if refits:
+        said.append(_GAMES)
     said.append(
         "One table of one fit was attacked, by the attackers that are named. Another draw of the same model, or an "
         "attacker nobody thought of, may do better: only the guarantee speaks of all of them."

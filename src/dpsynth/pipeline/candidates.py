@@ -26,14 +26,16 @@ def pool_of(ledger: Ledger, provenance: Mapping[str, Any]) -> PoolState | None:
     return next((pool for pool in pools if hashlib.sha256(pool.pool_id.encode()).hexdigest() == digest), None)
 
 
-def attempt_of(ledger: Ledger, pool: PoolState, gate: Gate, candidate: str) -> dict[str, int]:
+def attempt_of(ledger: Ledger, pool: PoolState, gate: Gate, candidate: str, refits: int = 0) -> dict[str, int]:
     """The number of this candidate among those of the pool since its last release, and how many there may be.
 
     The attempt is on record first, so two at once count as two. How many there may be is what the gate of the first
     attempt said. Raises ``GateError`` (5) beyond; a candidate that was brought before may be brought again.
+    ``refits`` that are made without a charge are noted beside it, if there are any.
     """
     allowed = gate.document.candidates
     private = {"candidate": candidate, "gate": gate.name, "gate_sha256": gate.sha256, "candidates": allowed}
+    private |= {"refits": refits} if refits else {}
     ledger.record(pool.name, "AUDIT", {}, private=private)
     events = ledger.events(pool.name)
     start = max((place + 1 for place, event in enumerate(events) if event.kind == "RELEASE"), default=0)

@@ -6,14 +6,18 @@ memory, with the reservation of the released fit as its cap: no refit can ask mo
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.audit.attacks.refits import InternalModel, Refit
+from dpsynth.audit.attacks.refits import PLAYED, InternalModel, Refit, left_out
+from dpsynth.audit.judging import Observed
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.sources import CountCache
 from dpsynth.domain import Clique, Domain
@@ -21,6 +25,7 @@ from dpsynth.errors import UsageError
 from dpsynth.ledger import Ledger
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model
+from dpsynth.pipeline.progress import Progress
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.receipt import loss_from_record
 from dpsynth.privacy.unit import Unit
@@ -28,6 +33,45 @@ from dpsynth.synthesizers import synthesizer
 from dpsynth.synthesizers.registry import settings_of
 
 POOL = "refits of an audit"
+
+
+@dataclass(frozen=True, eq=False)
+class Games:
+    """The leave-one-out games of an audit: ``rounds`` for each record, with ``refits`` over the fitted rows, if any."""
+
+    refits: Callable[[CodedTable], Refit] | None
+    rounds: int
+
+    def played(
+        self, fitted: CodedTable, seed: int, announce: Callable[[str], object], progress: Progress
+    ) -> tuple[Observed, ...]:
+        """What they found; after the first refit ``announce`` is told in words what all of them will take."""
+        if self.refits is None:
+            return ()
+        refit = _timed(self.refits(fitted), self.rounds * min(PLAYED, fitted.rows), announce)
+        return left_out(fitted, refit, self.rounds, np.random.default_rng((seed, self.rounds)), progress)
+
+
+def _timed(refit: Refit, fits: int, announce: Callable[[str], object]) -> Refit:
+    told: list[float] = []
+
+    def timed(record: CodedTable, present: bool) -> InternalModel:  # noqa: FBT001 (as in ``Refit``)
+        if told:
+            return refit(record, present)
+        start = time.monotonic()
+        made = refit(record, present)
+        told.append(time.monotonic() - start)
+        announce(f"The first of {fits:,} refits took {told[0]:,.2g} s: all take about {_duration(told[0] * fits)}.")
+        return made
+
+    return timed
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{math.ceil(seconds):,} s"
 
 
 def refits_of(model: Model, unit: Unit) -> Callable[[CodedTable], Refit]:

@@ -34,7 +34,7 @@ def log_likelihood_ratios(
     """
     total = np.zeros(rows.rows)
     for answer in answers:
-        counts, cells = _counted(fitted, answer), _cells(rows, answer)
+        counts, cells = _counted(fitted, answer), cells_of(rows, answer)
         noise = answer.values.ravel() - counts
         # A member's answers were drawn around the count with it, so without it the noise would be one more.
         given, otherwise = (noise, noise + 1) if members else (noise - 1, noise)
@@ -44,11 +44,11 @@ def log_likelihood_ratios(
 
 
 def _counted(table: CodedTable, answer: NoisyMarginal) -> NDArray[np.int64]:
-    return np.bincount(_cells(table, answer), minlength=answer.values.size).astype(np.int64, copy=False)
+    return np.bincount(cells_of(table, answer), minlength=answer.values.size).astype(np.int64, copy=False)
 
 
-def _cells(table: CodedTable, answer: NoisyMarginal) -> NDArray[np.int64]:
-    """The cell of an answer that every row falls into."""
+def cells_of(table: CodedTable, answer: NoisyMarginal) -> NDArray[np.int64]:
+    """The cell of an answer that every row falls into, int64, in C order; ``DomainError`` if it does not fit."""
     buckets = {name: np.array(mapped, dtype=np.int64) for name, mapped in answer.coarsening}
     table.domain.check_clique(answer.clique)
     fits = (len(buckets.get(name, range(table.domain[name]))) == table.domain[name] for name in answer.clique)

@@ -25,7 +25,8 @@ from dpsynth.privacy.answers import NoisyMarginal
 ATTACK = "leave-one-out refits"
 THREAT_MODEL = "knows every other row, and sees every noisy marginal of a fit like this one"
 VULNERABLE, RANDOM = 2, 1
-"""How many records are played for: those that stand out most, and at random."""
+PLAYED = VULNERABLE + RANDOM
+"""How many records are played for, where there are as many: those that stand out most, and at random."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +58,7 @@ def left_out(
     A positive ratio guesses that the record was fitted, so nothing is learned from the rounds that are counted. Each
     estimate has an exact bound; together, the games of several records are at least as concentrated as coins of their
     mean probability (Hoeffding, "On the distribution of the number of successes in independent trials", 1956).
-    Cost: (``VULNERABLE`` + ``RANDOM``) × rounds fits. Nothing without rows.
+    Cost: ``PLAYED`` × rounds fits. Nothing without rows.
     """
     if not fitted.rows:
         return ()
@@ -65,7 +66,7 @@ def left_out(
     right = np.zeros(len(records), dtype=np.int64)
     for number, record in enumerate(records):
         for done in range(rounds):
-            progress("refitting without one record", (number * rounds + done) / (len(records) * rounds))
+            progress("refitting with and without one record", (number * rounds + done) / (len(records) * rounds))
             right[number] += _guessed(taken(fitted, np.array([record])), fitted, refit, present=bool(rng.integers(2)))
     return tuple(_observed(names, right, rounds))
 

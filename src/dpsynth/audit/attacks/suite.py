@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +46,10 @@ class Attacked:
     observed: tuple[Observed, ...]
     smoke: tuple[InternalFigure, ...]
 
+    def with_more(self, observed: tuple[Observed, ...]) -> Attacked:
+        """The same with further estimates behind the others."""
+        return replace(self, observed=(*self.observed, *observed))
+
 
 def attacked(
     tables: AttackedTables,
@@ -81,7 +85,7 @@ def attacked(
     progress("inference", 0.4)
     found += inference(tables, some, targets.reference, rng, secrets)
     progress("linear reconstruction", 0.6)
-    found += reconstruction(tables, rng, secrets)
+    found += reconstruction(tables, rng, secrets, answers)
     found.append(unique_matches(tables, quasi))
     smoke = smoke_test(tables, rng, size.smoke)
     progress("done", 1.0)

@@ -41,6 +41,11 @@ class AttackedTables:
         if not self.fitted.domain == self.held_out.domain == self.synthetic.domain:
             raise DataMismatchError("the real, the held-out and the synthetic table are coded differently")
 
+    @property
+    def samples(self) -> dict[str, int]:
+        """The rows of every table."""
+        return {"fitted": self.fitted.rows, "held_out": self.held_out.rows, "synthetic": self.synthetic.rows}
+
 
 @dataclass(frozen=True, eq=False)
 class Targets:
