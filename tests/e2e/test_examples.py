@@ -1,6 +1,7 @@
 """The examples run as they stand, on the bundled data."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,31 @@ def test_the_journey_on_the_command_line(root: Path, tmp_path: Path, environment
     assert "budget" in said
     assert {path.name for path in (tmp_path / "adult").iterdir()} >= MADE
     assert not (tmp_path / "adult/second.dps").exists()
+
+
+def test_the_example_release_is_rebuilt_and_verifies_with_zip_and_key_alone(
+    root: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """The gate asks for an advantage of at most 0.9, which 180 controls bound but with probability below 1e-9."""
+    made, received = tmp_path / "made", tmp_path / "received"
+    shutil.copytree(root / "examples/release", made)
+    received.mkdir()
+    ours = environment | {"DPSYNTH_LEDGER": str(tmp_path / "ledger.db")}
+    run(made, ours, "dpsynth", "key", "create", "--no-passphrase", "-o", "release.key")
+    assert "All 7 stages are done." in run(made, ours, "dpsynth", "run", "pipeline.yaml")
+    for name in ("people.zip", "release.key.pub"):
+        shutil.copy(made / name, received)
+    said = run(
+        received, environment | {"HOME": str(received)}, "dpsynth", "verify", "people.zip", "--key", "release.key.pub"
+    )
+    assert said.startswith("VERIFIED")
+    assert {path.name for path in received.iterdir()} == {"people.zip", "release.key.pub"}
+
+
+def test_the_pipeline_of_adult_is_one_that_runs(root: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    """Checked whole, and priced; the run itself audits all of Adult, which takes a minute."""
+    run(tmp_path, environment, "dpsynth", "demo", "--files-only", "-o", "adult")
+    shutil.copy(root / "examples/adult/pipeline.yaml", tmp_path / "adult")
+    ours = environment | {"DPSYNTH_LEDGER": str(tmp_path / "ledger.db")}
+    run(tmp_path / "adult", ours, "dpsynth", "key", "create", "--no-passphrase", "-o", "release.key")
+    assert "Nothing was run or spent" in run(tmp_path / "adult", ours, "dpsynth", "run", "pipeline.yaml", "--plan")
