@@ -20,6 +20,7 @@ from dpsynth.cli.release import PASSPHRASE
 from dpsynth.ledger import Ledger
 from dpsynth.pipeline.sample import sample
 from dpsynth.release.keys import PrivateKey, PublicKey
+from dpsynth.release.metadata import table_schema
 from release_examples import SCHEMA, people
 
 MARKER = "zanzibar-secret"
@@ -272,6 +273,14 @@ def test_an_empty_table_is_said():
     assert found.exit_code == 0, found.output
     assert "The table is empty" in found.stderr
     assert run("verify", "r.zip", "--key", "k.pub").exit_code == 0
+
+
+def test_booleans_are_described_as_they_are_written():
+    schema = dpsynth.Schema.loads(
+        "dpsynth: {version: 1, name: p}\nfields:\n  - {name: ok, type: boolean, trueValues: [yes], falseValues: [no], "
+        "dpsynth: {source: public}}\n"
+    )
+    assert table_schema(schema, ["ok"])["fields"] == [{"name": "ok", "type": "boolean"}]
 
 
 def test_schema_check_names_categories_that_look_like_formulas():

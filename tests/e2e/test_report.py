@@ -275,3 +275,15 @@ def test_the_command_writes_every_form(made: Path, tmp_path: Path) -> None:
     assert entry["privacy_loss"]["privacy_parameters"] == {"epsilon": "1", "delta": "1e-9"}
     shown = run(*base, "--edition", "public", "--format", "json", "-o", "-")
     assert json.loads(shown.stdout) == json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+
+
+def test_a_pdf_without_its_extra_says_what_to_install(monkeypatch):
+    import sys
+
+    from dpsynth.errors import UsageError
+    from dpsynth.report.report import Report
+
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    with pytest.raises(UsageError, match="weasyprint") as refused:
+        Report.to_pdf(object.__new__(Report))
+    assert "print the HTML page" in refused.value.hint

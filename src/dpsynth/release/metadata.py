@@ -45,7 +45,9 @@ class Described:
 def table_schema(schema: Schema, columns: Sequence[str]) -> dict[str, Any]:
     """The Table Schema of the released columns, in their order: types, enums and bounds of the public schema."""
     exported: dict[str, Any] = json.loads(export_schema(schema, "frictionless").text)
-    fields = {field["name"]: field for field in exported["fields"]}
+    # The real table may spell booleans otherwise; the released one says true and false.
+    told = [{key: one[key] for key in one if key not in ("trueValues", "falseValues")} for one in exported["fields"]]
+    fields = {field["name"]: field for field in told}
     return {**exported, "fields": [fields.get(name, {"name": name, "type": "any"}) for name in columns]}
 
 
