@@ -105,7 +105,7 @@ def test_the_pool_is_not_charged_and_nothing_is_left_behind_but_a_private_note()
     before = Ledger.open("l.db").pool("one")
     files = set(Path().iterdir())
     said = audit("one", "--refits", "3")
-    assert "The first of 9 refits took" in said.stderr
+    assert "s: all 9 take about" in said.stderr
     assert "The refits speak of the method" in said.stdout
     after = Ledger.open("l.db").pool("one")
     assert (after.charged, after.live) == (before.charged, before.live)

@@ -73,7 +73,7 @@ def audit_release(
     it the figures are INCONCLUSIVE and say so. ``gate``: a name or a file. ``schema``: by default the model's.
     ``ledger``: where the model's pool counts the attempts. ``seed`` repeats the audit's own choices.
     ``refits``: so many fits of the model's kind for each of a few records, with and without it, none of which is kept;
-    ``announce`` is told after the first one how long all will take.
+    ``announce`` is told after two of them how long all will take.
 
     Raises ``UsageError``, ``SchemaError``, ``DataMismatchError`` for what does not fit together, ``GateError`` for
     one candidate too many. Cost on 48,842 rows of 15 columns: ``bench/audit_attacks.py``.
