@@ -32,6 +32,18 @@ PAGES = [f"{names}-{edition}" for names in ("plain", "hostile") for edition in (
 A4_POINTS = (595, 842)
 
 
+def schema_of(names: tuple[str, str, str], choices: tuple[list[str], ...]) -> str:
+    """The schema of two columns of categories and one of numbers, as YAML."""
+    fields: list[dict[str, Any]] = [
+        {"name": name, "type": "string", "constraints": {"enum": of}, "dpsynth": {"source": "public"}}
+        for name, of in zip(names, choices, strict=False)
+    ]
+    bins = {"source": "public", "bins": {"width": 10}}
+    fields.append({"name": names[2], "type": "integer", "constraints": {"minimum": 0, "maximum": 79}, "dpsynth": bins})
+    described = {"dpsynth": {"version": 1, "name": "people", "unit": "row"}, "fields": fields}
+    return yaml.safe_dump(described, allow_unicode=True)
+
+
 def written(folder: Path, names: tuple[str, str, str]) -> None:
     """Both editions of the report of 300 made-up rows, in ``folder``."""
     draw = np.random.default_rng(1)
@@ -39,21 +51,14 @@ def written(folder: Path, names: tuple[str, str, str]) -> None:
     table = pd.DataFrame({name: draw.choice(of, 300) for name, of in zip(names, choices, strict=False)})
     table[names[2]] = draw.integers(0, 80, 300)
     table.to_csv(folder / "people.csv", index=False)
-    fields: list[dict[str, Any]] = [
-        {"name": name, "type": "string", "constraints": {"enum": of}, "dpsynth": {"source": "public"}}
-        for name, of in zip(names, choices, strict=False)
-    ]
-    ages = {"source": "public", "bins": {"width": 10}}
-    fields.append({"name": names[2], "type": "integer", "constraints": {"minimum": 0, "maximum": 79}, "dpsynth": ages})
-    schema = {"dpsynth": {"version": 1, "name": "people", "unit": "row"}, "fields": fields}
-    (folder / "s.yaml").write_text(yaml.safe_dump(schema, allow_unicode=True), encoding="utf-8")
+    (folder / "s.yaml").write_text(schema_of(names, choices), encoding="utf-8")
     people, ledger = str(folder / "people.csv"), Ledger.open(folder / "l.db")
     ledger.create("people", epsilon=2, delta="1e-9", actor="me", purpose="a test")
     model = dpsynth.fit(people, str(folder / "s.yaml"), epsilon=1, method="independent", ledger=ledger)
     rows = folder / "synthetic.csv"
     model.sample(300, seed=1).to_csv(rows, index=False)
-    of = {"synthetic": str(rows), "ledger": ledger}
-    internal, public = report(model, real=people, **of), report(model, edition="public", **of)
+    made = {"synthetic": str(rows), "ledger": ledger}
+    internal, public = report(model, real=people, **made), report(model, edition="public", **made)
     (folder / "internal.html").write_text(internal.to_html(), encoding="utf-8")
     (folder / "public.html").write_text(public.to_html(), encoding="utf-8")
 

@@ -79,7 +79,10 @@ class PublicPool:
             "currency": state.governor.symbol,
             "cap": {"epsilon": exact(state.epsilon), "delta": exact(state.delta), "loss": loss_record(state.cap)},
             "cap_amount": float(state.governor.amount(state.cap)),
-            "charged": {"epsilon": f"{_UP.plus(state.spent_epsilon):f}", "loss": loss_record(state.charged)},
+            "charged": {
+                "epsilon": f"{_UP.plus(state.spent_epsilon).normalize():f}",
+                "loss": loss_record(state.charged),
+            },
             "charged_is_a_guarantee": False,
             "raised_after_outputs": state.raised_late,
             "disclosures": state.disclosures,

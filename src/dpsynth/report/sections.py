@@ -129,7 +129,8 @@ def budget(report: PublicReport) -> Section:
     reserved = float(governor.amount(report.pool.state.reserved))
     parts = [*stages, *((("other fits of the pool", others),) if others > cap * 1e-9 else ())]
     parts += [("reserved, not yet drawn", reserved)] if reserved else []
-    left = max(cap - sum(amount for _, amount in parts), 0.0)
+    left = cap - sum(amount for _, amount in parts)
+    left = left if left > cap * 1e-9 else 0.0
     rows = [(name, f"{amount:.4g}", f"{100 * amount / cap:.1f} %") for name, amount in [*parts, ("left", left)]]
     table = Table("Budget by stage", ("stage", symbol, "of the cap"), tuple(rows), frozenset({1, 2}))
     stated = pool["cap"]
