@@ -21,6 +21,7 @@ import dpsynth
 from dpsynth.ledger import Ledger
 from dpsynth.models import Model
 from dpsynth.pipeline.report import report
+from dpsynth.pipeline.sample import sample
 
 RESULTS = Path(__file__).resolve().parent / "results"
 WIDE = 200
@@ -36,7 +37,7 @@ def timed(model: Model, ledger: Ledger, **what: Any) -> dict[str, float]:
 def both(model: Model, ledger: Ledger, folder: Path, real: str) -> dict[str, Any]:
     """Both editions, the internal one with the real rows."""
     table = str(folder / "synthetic.csv")
-    model.sample(seed=2).to_csv(table, index=False)
+    sample(model, table, seed=2)
     return {
         "public": timed(model, ledger, synthetic=table, edition="public"),
         "internal": timed(model, ledger, synthetic=table, real=real),

@@ -27,6 +27,12 @@ from dpsynth.ledger import Ledger
 from dpsynth.models import Model
 from dpsynth.pipeline.report import report
 from dpsynth.pipeline.reported import model_digest
+from dpsynth.privacy.answers import NoisyMarginal
+from dpsynth.privacy.loss import PrivacyLoss
+from dpsynth.privacy.receipt import Receipt
+from dpsynth.report.drawing import short
+from dpsynth.report.marginals import ReleasedMarginal, mean_error
+from dpsynth.tables import write_sidecar
 from model_examples import random_field
 from reading import ROOT
 
@@ -227,6 +233,42 @@ def test_what_does_not_belong_together_is_refused(made: Path, tmp_path: Path) ->
         report(Model(random_field((2, 3), seed=1)), edition="public")
 
 
+def test_counts_of_a_table_that_nobody_drew_are_never_public(made: Path, tmp_path: Path) -> None:
+    copy_of_it = tmp_path / "bare.csv"
+    copy_of_it.write_bytes((made / "syn.csv").read_bytes())
+    for table in (made / "people.csv", pd.read_csv(made / "people.csv"), copy_of_it):
+        with pytest.raises(DataMismatchError, match="it may be anything"):
+            made_report(made, "public", audit=None, synthetic=table)
+    audited = made_report(made, "internal", synthetic=copy_of_it).to_dict()["decision"]
+    assert (audited["allowed"], len(audited["gates"])) == (False, 1)
+    assert "drawn from a model" in audited["gates"][0]
+    write_sidecar(copy_of_it, ["POST sample", "NON-DP edited by hand"], model_digest(copy_of_it))
+    with pytest.raises(NoGuaranteeError, match="no guarantee holds"):
+        made_report(made, "public", synthetic=copy_of_it)
+
+
+def test_names_cannot_turn_the_text_around_them() -> None:
+    steering = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+    assert short("a\u2069\u202eb", 9) == "\u2068a\ufffd\ufffdb\u2069"
+    assert short("".join(map(chr, steering)), 9) == f"\u2068{chr(0xFFFD) * 9}\u2069"
+    assert short("\u05d0\u200f", 9) == "\u2068\u05d0\u200f\u2069"
+
+
+def test_distances_stand_beside_what_noise_alone_makes() -> None:
+    share = {"column": "a", "labels": ("x", "y"), "low": (0.0, 0.0), "high": (9.0, 9.0), "synthetic": None}
+    assert ReleasedMarginal(noisy=(60, 40), draw=1, error=5.0, **share).noise == pytest.approx(0.05)
+    assert ReleasedMarginal(noisy=(60, -40), draw=1, error=1e9, **share).noise == 1.0
+    assert ReleasedMarginal(noisy=(0, -1), draw=1, error=5.0, **share).noise is None
+    assert ReleasedMarginal(noisy=(60, 40), draw=None, **share).noise is None
+    receipt = Receipt("t", 1, "0" * 64, PrivacyLoss())
+    # A million draws of each law: the mean of |X| lies within 0.5 % of its limit but for one run in 10^6 or fewer.
+    draws = np.random.default_rng(1)
+    drawn = {"gaussian": draws.normal(0, 7, 10**6), "laplace": draws.laplace(0, 7, 10**6)}
+    for law, noise in drawn.items():
+        made_of = NoisyMarginal(("a",), np.zeros(2, dtype=np.int64), 7.0, 1, receipt, "exact", law=law)
+        assert mean_error(made_of) == pytest.approx(np.abs(noise).mean(), rel=0.005)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -256,6 +298,7 @@ def test_files_that_are_no_audit(made: Path, tmp_path: Path) -> None:
 
 def test_an_empty_synthetic_table_is_reported(made: Path, tmp_path: Path) -> None:
     pd.read_csv(made / "syn.csv").iloc[:0].to_csv(tmp_path / "empty.csv", index=False)
+    write_sidecar(tmp_path / "empty.csv", ["POST sample"], model_digest(tmp_path / "empty.csv"))
     for edition in ("public", "internal"):
         real = made / "people.csv" if edition == "internal" else None
         found = made_report(made, edition, audit=None, synthetic=tmp_path / "empty.csv", real=real)

@@ -18,6 +18,7 @@ import yaml
 import dpsynth
 from dpsynth.ledger import Ledger
 from dpsynth.pipeline.report import report
+from dpsynth.pipeline.sample import sample
 
 CHROMIUM = Path("/usr/bin/chromium")
 DRIVERS = ("playwright", "axe_core_python")
@@ -56,7 +57,7 @@ def written(folder: Path, names: tuple[str, str, str]) -> None:
     ledger.create("people", epsilon=2, delta="1e-9", actor="me", purpose="a test")
     model = dpsynth.fit(people, str(folder / "s.yaml"), epsilon=1, method="independent", ledger=ledger)
     rows = folder / "synthetic.csv"
-    model.sample(300, seed=1).to_csv(rows, index=False)
+    sample(model, rows, n=300, seed=1)
     made = {"synthetic": str(rows), "ledger": ledger}
     internal, public = report(model, real=people, **made), report(model, edition="public", **made)
     (folder / "internal.html").write_text(internal.to_html(), encoding="utf-8")
@@ -126,6 +127,12 @@ def test_page_prints_on_a4(browser: Any, pages: dict[str, str], page: str) -> No
         tab = context.new_page()
         tab.goto(pages[page])
         printed = tab.pdf(format="A4")
+        tab.emulate_media(media="print")
+        mark = "el => [el, '::after'].map((_, n) => getComputedStyle(el, n ? '::after' : null).position)"
+        assert tab.locator(".watermark").evaluate_all(f"all => all.map({mark})") == (
+            # What stands on every page lets the text below show through; the line itself takes its own room.
+            [["static", "fixed"]] if "internal" in page else []
+        )
     assert printed.startswith(b"%PDF-")
     width, height = A4_POINTS
     box = printed.split(b"/MediaBox [", 1)[1].split(b"]", 1)[0].split()

@@ -16,22 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dpsynth.errors import DataMismatchError, GateError, NoGuaranteeError, UsageError
+from dpsynth.errors import GateError, NoGuaranteeError, UsageError
 from dpsynth.evidence import Verdict
 from dpsynth.ledger import Event, Ledger, PoolState
 from dpsynth.models import Model, load
 from dpsynth.pipeline.candidates import pool_of
-from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.pipeline.report import public_report
 from dpsynth.pipeline.reported import (
     candidates_of,
     check_audit,
+    drawn_labels,
     model_digest,
     paid_from,
     read_audit,
     released_table,
 )
-from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.release import layout, writing
 from dpsynth.release.datasheet import datasheet
 from dpsynth.release.keys import PrivateKey
@@ -40,7 +39,7 @@ from dpsynth.release.tables import ReleasedRows, released_rows
 from dpsynth.report.report import Report
 from dpsynth.schema import Schema
 from dpsynth.schema.formulas import formula_columns
-from dpsynth.tables import check_output, verify_sidecar
+from dpsynth.tables import check_output
 
 RESERVED = "All rights reserved. What the recipient may do with these data is agreed with the publisher.\n"
 _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}", re.ASCII)
@@ -145,7 +144,7 @@ class _Case:
         model = load(path)
         schema = _promised(model)
         digest = model_digest(path)
-        labels = _labels(synthetic)
+        labels = drawn_labels(synthetic)
         _gate(audit, digest, synthetic, terms)
         name = layout.checked_name(
             re.sub(r"[^a-z0-9._-]+", "-", schema.name.lower()) if terms.name is None else terms.name
@@ -280,20 +279,6 @@ def _promised(model: Model) -> Schema:
     if model.schema is None:
         raise UsageError("the model carries no schema, which a package needs to describe its columns", where="--model")
     return model.schema
-
-
-def _labels(synthetic: str | os.PathLike[str]) -> tuple[str, ...]:
-    """The label chain of a table that was drawn from a model; refused for any other."""
-    verify_sidecar(synthetic)
-    chain = chain_of(synthetic)
-    labels = [Label.parse(text, os.fspath(synthetic)) for text in chain or ()]
-    if any(label.kind is LabelKind.NON_DP or "dp: false" in label.step for label in labels):
-        raise NoGuaranteeError("its labels say that no guarantee holds for this table", where=os.fspath(synthetic))
-    if not any(label.kind is LabelKind.POST for label in labels):
-        hint = "Give the file that 'dpsynth sample' wrote, with its sidecar beside it."
-        what = "nothing says that this table was drawn from a model: it may be anything"
-        raise DataMismatchError(what, where=os.fspath(synthetic), hint=hint)
-    return chain or ()
 
 
 def _gate(audit: Any, model: str, synthetic: Any, terms: Terms) -> None:

@@ -8,6 +8,7 @@ from html import escape
 from dpsynth.report.document import Svg
 
 _WIDTH = 640
+_STEERING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 
 
 def columns_svg(
@@ -120,8 +121,12 @@ def heat_svg(title: str, names: Sequence[str], values: dict[tuple[str, str], flo
 
 
 def short(text: str, longest: int) -> str:
-    """The text, cut to so many characters, kept apart from the direction of what stands around it."""
-    cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    """The text, cut to so many characters, kept apart from the direction of what stands around it.
+
+    Characters that embed, override or isolate a direction are shown as U+FFFD: one of them could end the isolation.
+    """
+    plain = text.translate(_STEERING)
+    cut = plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
     return f"\u2068{cut}\u2069"
 
 

@@ -83,13 +83,16 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class InternalReport:
-    """What stays inside: ``history`` says who, when and why; ``audit`` and ``utility`` what the real rows say."""
+    """What stays inside: ``history`` says who, when and why; ``audit`` and ``utility`` what the real rows say.
+    ``drawn``: whether the labels of the table say that it was drawn from a model.
+    """
 
     public: PublicReport
     audit: AuditFacts | None
     utility: Utility | None
     history: tuple[Moment, ...]
     digests: Mapping[str, str | None]
+    drawn: bool
 
     @property
     def decision(self) -> Decision:
@@ -107,6 +110,8 @@ class InternalReport:
             found.append("guarantee: dpsynth vouches for none of this model")
         if any(label.kind is LabelKind.NON_DP or "dp: false" in label.step for label in labels):
             found.append("guarantee: a step of the preprocessing has no finite stability (dp: false)")
+        if not self.drawn:
+            found.append("table: nothing says that it was drawn from a model")
         if report.model.dp and (report.pool is None or report.pool.state.ephemeral):
             found.append("ledger: the record of what was spent ended with its process")
         return found

@@ -135,8 +135,8 @@ def _risks(risks: tuple[Risk, ...]) -> Drawing:
     header = ("verdict", "risk", "attack", "records", "measure", "value", "bounds", "accepted", "ceiling")
     table = Table("Risks with their bounds", header, tuple(map(_risk_row, risks)), frozenset({5, 6, 7, 8}))
     says = (
-        "Bar: one-sided lower to upper bound, 0 to 1; black: the estimate; red: what is accepted. Ceiling: the largest "
-        "lower bound that this sample could have shown."
+        "Bar: one-sided lower to upper bound, 0 to 1; short line: the estimate; long line: what is accepted. "
+        "Ceiling: the largest lower bound that this sample could have shown."
     )
     return Drawing("Risks", risks_svg("Risks with their bounds", bars[:40]), says, table)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,8 @@ class ReleasedMarginal:
 
     ``noisy``: the most exact answer on this column alone where it was measured (``draw``: that of its receipt), else
     the model's estimate (``draw`` is ``None``). ``low``, ``high``: where the true count lies with chance 0.95, of each
-    cell alone. ``synthetic``: counts of the released table, ``None`` without one.
+    cell alone. ``synthetic``: counts of the released table, ``None`` without one. ``error``: how far the noise of the
+    answer lies from 0 in a cell on average, rows; ``None`` for an estimate.
     """
 
     column: str
@@ -31,6 +33,17 @@ class ReleasedMarginal:
     high: tuple[float, ...]
     synthetic: tuple[int, ...] | None
     draw: int | None
+    error: float | None = None
+
+    @property
+    def noise(self) -> float | None:
+        """About the distance that the noise of the answer alone makes: half its mean absolute sum over all cells, as a
+        share of the noisy number of rows, at most 1; ``None`` for an estimate, or without rows.
+        """
+        rows = float(np.maximum(self.noisy, 0.0).sum())
+        if self.error is None or not rows > 0:
+            return None
+        return min(self.error * len(self.noisy) / (2 * rows), 1.0)
 
     @property
     def distance(self) -> float | None:
@@ -78,6 +91,7 @@ def released_marginal(model: Model, column: str, synthetic: NDArray[np.int64] | 
         high=_numbers(found.upper),
         synthetic=None if synthetic is None else tuple(int(count) for count in synthetic.tolist()),
         draw=None if answer is None else answer.receipt.draw,
+        error=None if answer is None else mean_error(answer),
     )
 
 
@@ -86,6 +100,11 @@ def _measured(answers: Sequence[object], column: str) -> NoisyMarginal | None:
         one for one in answers if isinstance(one, NoisyMarginal) and one.clique == (column,) and not one.coarsening
     ]
     return min(alone, key=lambda one: one.deviation, default=None)
+
+
+def mean_error(answer: NoisyMarginal) -> float:
+    """E|X| of the noise, by its continuous limit: σ √(2/π) of a Gaussian, σ / √2 of a Laplace distribution."""
+    return answer.deviation * math.sqrt(2 / math.pi if answer.law == "gaussian" else 1 / 2)
 
 
 def _numbers(values: NDArray[np.generic]) -> tuple[float, ...]:

@@ -189,6 +189,7 @@ def released_utility(report: PublicReport) -> Section:
             f"{len(one.labels):,}",
             "measured" if one.draw is not None else "model",
             "" if one.distance is None else f"{one.distance:.4f}",
+            "" if one.noise is None else f"{one.noise:.4f}",
             "" if one.outside is None else f"{one.outside:,}",
         )
         for one in ranked
@@ -196,10 +197,11 @@ def released_utility(report: PublicReport) -> Section:
     says = (
         "Noisy counts of the real table and their 95 % intervals against the counts of the synthetic table. The "
         "intervals are about the rows that entered the fit, each cell for itself: one in twenty may be missed. A "
-        "synthetic table of another size than the noisy count lies outside by its size alone."
+        "synthetic table of another size than the noisy count lies outside by its size alone. A distance near "
+        "that of the noise alone is what the noise explains."
     )
-    header = ("column", "cells", "noisy counts", "distance", "cells outside")
-    blocks: list[Block] = [Paragraph(says), Table("Columns, worst first", header, rows, frozenset({1, 3, 4}))]
+    header = ("column", "cells", "noisy counts", "distance", "noise alone", "cells outside")
+    blocks: list[Block] = [Paragraph(says), Table("Columns, worst first", header, rows, frozenset({1, 3, 4, 5}))]
     blocks += [marginal_drawing(one) for one in drawn]
     return Section("Utility: released counts against synthetic counts", tuple(blocks))
 
