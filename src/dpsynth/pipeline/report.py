@@ -11,12 +11,12 @@ from dpsynth.ledger import Ledger
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model, load
 from dpsynth.pipeline.holdout import table_digest
+from dpsynth.pipeline.origin import check_origin, model_digest
 from dpsynth.pipeline.report_utility import utility_of
 from dpsynth.pipeline.reported import (
     Paid,
     candidates_of,
     check_audit,
-    model_digest,
     moments,
     paid_from,
     read_audit,
@@ -66,6 +66,7 @@ def report(
     found = None if audit is None else read_audit(audit)
     if found is not None:
         check_audit(found, digest, synthetic)
+    check_origin(synthetic, digest)
     paid = paid_from(ledger, made)
     table, labels = (None, ()) if synthetic is None else released_table(synthetic, made, delimiter=delimiter)
     public = public_report(made, paid, table, labels, candidates=candidates_of(found), override=override)

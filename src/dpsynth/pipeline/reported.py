@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,16 +113,6 @@ def check_audit(audit: AuditFacts, model: str, synthetic: Any) -> None:
     if made is not None and digests.get("synthetic") != made:
         hint = "Audit the table that is to be released."
         raise DataMismatchError("the audit is of another synthetic table", where="--audit", hint=hint)
-
-
-def model_digest(model: Model | str | Path) -> str:
-    """The SHA-256 of the model file; of a model in memory, that of the file that it would be."""
-    if isinstance(model, Model):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "model.dps")
-            model.write(path)
-            return model_digest(path)
-    return str(table_digest(model))
 
 
 def candidates_of(audit: AuditFacts | None) -> int | None:
