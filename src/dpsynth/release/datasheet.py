@@ -24,8 +24,8 @@ def datasheet(
     lines = [f"# {escaped(title)}", ""]
     lines += [f"**{OVERRIDE}**", ""] if report["override"] else []
     lines += [
-        f"{report['synthetic_rows']:,} synthetic rows, drawn from a model: none was taken from the table that it was made",
-        "of, though one may equal a row of it by chance.",
+        f"{report['synthetic_rows']:,} synthetic rows, drawn from a model. None was taken from the table behind it;",
+        "one may equal a row of that table by chance.",
         "",
     ]
     lines += _promise(guarantee, report["claim"])

@@ -51,7 +51,7 @@ def _text(path: str) -> bytes:
             content = file.read(_LONGEST + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         hint = f"Identifiers: {', '.join(KNOWN)}. For any other, give a file with its text."
-        what = "a license is one of the known identifiers, or a file that is there"
+        what = "a license is one of the known SPDX identifiers, or a file that is there"
         raise UsageError(what, where="--license", hint=hint) from None
     except OSError as error:
         raise reading_error(error, "--license") from None

@@ -55,7 +55,7 @@ def datapackage(schema: Schema, release: Described) -> bytes:
     """The content of ``datapackage.json``: one described table as CSV, and the same rows as a Parquet file."""
     table = table_schema(schema, release.columns)
     csv, parquet = table_members(release.name)
-    package = {
+    package: dict[str, Any] = {
         "$schema": PROFILE,
         "name": release.name,
         "title": release.title,

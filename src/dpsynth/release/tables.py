@@ -36,8 +36,8 @@ class ReleasedRows:
 def released_rows(path: str | os.PathLike[str], schema: Schema, name: str, labels: Sequence[str]) -> ReleasedRows:
     """Both forms of the table at ``path``, as a model of this schema writes them; ``labels`` go into the Parquet form.
 
-    The same table gives the same bytes. Raises ``DataMismatchError`` for a table with other columns, types or values than
-    the description of the package will say: ``verify`` would refuse it. Memory: the table, and both forms of it.
+    The same table gives the same bytes. Raises ``DataMismatchError`` for a table with other columns, types or values
+    than the description of the package will say: ``verify`` would refuse it. Memory: the table, and both forms of it.
     """
     table = _typed(path, schema)
     _check_values(table, schema, os.fspath(path))
