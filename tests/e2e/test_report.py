@@ -25,8 +25,8 @@ from dpsynth.cli.main import APPLICATION
 from dpsynth.errors import DataMismatchError, FileFormatError, LedgerError, NoGuaranteeError, UsageError
 from dpsynth.ledger import Ledger
 from dpsynth.models import Model
+from dpsynth.pipeline.origin import drawing, model_digest
 from dpsynth.pipeline.report import report
-from dpsynth.pipeline.reported import model_digest
 from dpsynth.privacy.answers import NoisyMarginal
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import Receipt
@@ -242,7 +242,11 @@ def test_counts_of_a_table_that_nobody_drew_are_never_public(made: Path, tmp_pat
     audited = made_report(made, "internal", synthetic=copy_of_it).to_dict()["decision"]
     assert (audited["allowed"], len(audited["gates"])) == (False, 1)
     assert "drawn from a model" in audited["gates"][0]
-    write_sidecar(copy_of_it, ["POST sample", "NON-DP edited by hand"], model_digest(copy_of_it))
+    write_sidecar(copy_of_it, [f"POST {drawing('0' * 64)}"], model_digest(copy_of_it))
+    for edition in ("public", "internal"):
+        with pytest.raises(DataMismatchError, match="from another model"):
+            made_report(made, edition, synthetic=copy_of_it)
+    write_sidecar(copy_of_it, ["NON-DP edited by hand"], model_digest(copy_of_it))
     with pytest.raises(NoGuaranteeError, match="no guarantee holds"):
         made_report(made, "public", synthetic=copy_of_it)
 
@@ -298,7 +302,9 @@ def test_files_that_are_no_audit(made: Path, tmp_path: Path) -> None:
 
 def test_an_empty_synthetic_table_is_reported(made: Path, tmp_path: Path) -> None:
     pd.read_csv(made / "syn.csv").iloc[:0].to_csv(tmp_path / "empty.csv", index=False)
-    write_sidecar(tmp_path / "empty.csv", ["POST sample"], model_digest(tmp_path / "empty.csv"))
+    write_sidecar(
+        tmp_path / "empty.csv", [f"POST {drawing(model_digest(made / 'm.dps'))}"], model_digest(tmp_path / "empty.csv")
+    )
     for edition in ("public", "internal"):
         real = made / "people.csv" if edition == "internal" else None
         found = made_report(made, edition, audit=None, synthetic=tmp_path / "empty.csv", real=real)

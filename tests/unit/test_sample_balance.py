@@ -15,6 +15,7 @@ from dpsynth.cli.main import APPLICATION
 from dpsynth.errors import UsageError
 from dpsynth.models import Model
 from dpsynth.models.balancing import balanced
+from dpsynth.pipeline.origin import drawing, model_digest
 from dpsynth.pipeline.sample import sample
 from dpsynth.schema import Schema
 from model_examples import counts, people, random_field, random_mixture, random_network
@@ -109,7 +110,8 @@ def test_the_file_says_that_it_is_balanced(tmp_path: Path):
     outcome = sample(people(), path, n=40, seed=0, balance="sex")
     assert outcome.left_out == ()
     assert "balanced by 'sex'" in pq.read_schema(path).metadata[b"dpsynth"].decode()
-    assert json.loads(Path(f"{path}.dpsynth.json").read_text())["labels"] == ["POST sample balanced by 'sex'"]
+    (label,) = json.loads(Path(f"{path}.dpsynth.json").read_text())["labels"]
+    assert label == f"POST {drawing(model_digest(people()))} balanced by 'sex'"
 
 
 def test_the_command_balances_and_says_what_it_left_out(tmp_path: Path):

@@ -11,6 +11,11 @@ import click
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
 
+_KNOWN = {
+    True: "recorded in the ledger",
+    False: "the ledger knew this release already",
+    None: "no ledger records it",
+}
 PASSPHRASE = "DPSYNTH_KEY_PASSPHRASE"  # noqa: S105 (the name of a variable)
 
 
@@ -42,7 +47,11 @@ PASSPHRASE = "DPSYNTH_KEY_PASSPHRASE"  # noqa: S105 (the name of a variable)
     help="Hand the table out without a PASS. The package says so on its first page; the reason stays in the ledger.",
 )
 @click.option("--with-model", is_flag=True, help="Put the model in as well: the recipient can draw more rows.")
-@click.option("--license", metavar="ID|FILE", help="An SPDX identifier or a file. Default: all rights reserved.")
+@click.option(
+    "--license",
+    metavar="ID|FILE",
+    help="An SPDX identifier, such as CC-BY-4.0, or a file. Default: all rights reserved.",
+)
 @click.option("--name", metavar="NAME", help="Of the files in the package. Default: the schema's name.")
 @click.option("--title", metavar="TEXT", help="What the table is, in a line.")
 @options.ledger
@@ -73,7 +82,7 @@ def release(
     for note in made.notes:
         output.note(note)
     over = " RELEASED UNDER OVERRIDE: the package says so." if made.override else ""
-    known = "recorded in the ledger" if made.recorded else "the ledger knew this release already"
+    known = _KNOWN[made.recorded]
     text = f"Wrote {made.path}: {made.rows:,} rows, signed by {made.key_id}.{over}\nDigest {made.digest}; {known}."
     return Answer(asdict(made), text)
 

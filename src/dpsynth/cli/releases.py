@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 def release_records(events: Sequence[Event]) -> list[dict[str, Any]]:
     """One record for each release, oldest first; ``withdrawn``: when another took its place, None while it stands."""
-    withdrawn = {one.data["withdraws"]: one.time for one in events if "withdraws" in one.data}
     return [
         {
             "pool": one.pool,
@@ -23,11 +22,16 @@ def release_records(events: Sequence[Event]) -> list[dict[str, Any]]:
             "override": one.data.get("override"),
             "reason": one.secret("reason"),
             "by": one.secret("actor"),
-            "withdrawn": withdrawn.get(one.data.get("content")),
+            "withdrawn": _withdrawn(one, events[place + 1 :]),
         }
-        for one in events
+        for place, one in enumerate(events)
         if "withdraws" not in one.data
     ]
+
+
+def _withdrawn(release: Event, later: Sequence[Event]) -> str | None:
+    content = release.data.get("content")
+    return next((one.time for one in later if one.pool == release.pool and one.data.get("withdraws") == content), None)
 
 
 def release_words(events: Sequence[Event]) -> str:

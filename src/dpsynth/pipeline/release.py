@@ -21,12 +21,11 @@ from dpsynth.evidence import Verdict
 from dpsynth.ledger import Event, Ledger, PoolState
 from dpsynth.models import Model, load
 from dpsynth.pipeline.candidates import pool_of
+from dpsynth.pipeline.origin import drawn_labels, model_digest
 from dpsynth.pipeline.report import public_report
 from dpsynth.pipeline.reported import (
     candidates_of,
     check_audit,
-    drawn_labels,
-    model_digest,
     paid_from,
     read_audit,
     released_table,
@@ -34,6 +33,7 @@ from dpsynth.pipeline.reported import (
 from dpsynth.release import layout, writing
 from dpsynth.release.datasheet import datasheet
 from dpsynth.release.keys import PrivateKey
+from dpsynth.release.licenses import License
 from dpsynth.release.metadata import Described, croissant, datapackage
 from dpsynth.release.tables import ReleasedRows, released_rows
 from dpsynth.report.report import Report
@@ -41,9 +41,7 @@ from dpsynth.schema import Schema
 from dpsynth.schema.formulas import formula_columns
 from dpsynth.tables import check_output
 
-RESERVED = "All rights reserved. What the recipient may do with these data is agreed with the publisher.\n"
-_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,60}", re.ASCII)
-_SHORTEST, _LONGEST = 8, 1 << 20
+_SHORTEST = 8
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,8 @@ class Terms:
 class Released:
     """What was handed out: where, the digest that the ledger knows it by, the signer, and what the giver should know.
 
-    ``recorded``: whether the ledger got a new event; the same release again is the same event.
+    ``recorded``: whether the ledger got a new event; the same release again is the same event. None when there is no
+    ledger to record it in: somebody else measured what the model is made of.
     """
 
     path: str
@@ -81,7 +80,7 @@ class Released:
     key_id: str
     rows: int
     override: bool
-    recorded: bool
+    recorded: bool | None
     notes: tuple[str, ...]
 
 
@@ -134,7 +133,7 @@ class _Case:
     rows: ReleasedRows
     labels: tuple[str, ...]
     name: str
-    license: tuple[Mapping[str, str], bytes]
+    license: License
     terms: Terms
 
     @staticmethod
@@ -144,14 +143,17 @@ class _Case:
         model = load(path)
         schema = _promised(model)
         digest = model_digest(path)
-        labels = drawn_labels(synthetic)
+        labels = drawn_labels(synthetic, digest)
         _gate(audit, digest, synthetic, terms)
         name = layout.checked_name(
             re.sub(r"[^a-z0-9._-]+", "-", schema.name.lower()) if terms.name is None else terms.name
         )
         pool = pool_of(book, model.provenance) if model.dp else None
+        if not model.dp:
+            _check_unrecorded(terms)
+        license_ = License.of(terms.license)
         rows = released_rows(synthetic, schema, name, labels)
-        return _Case(path, model, schema, digest, audit, book, pool, rows, labels, name, _license(terms.license), terms)
+        return _Case(path, model, schema, digest, audit, book, pool, rows, labels, name, license_, terms)
 
     @property
     def content(self) -> str:
@@ -166,6 +168,8 @@ class _Case:
             said.append("The table is empty: the package holds no row.")
         if columns := formula_columns(self.schema):
             said.append(f"Categories of {', '.join(columns)} begin with = + - or @: the README warns of spreadsheets.")
+        if self.pool is None:
+            said.append("No ledger paid for the model: neither this release nor why it was made is recorded anywhere.")
         if self.terms.license is None:
             said.append("No license was named: all rights are reserved. Name one with --license.")
         return tuple(said)
@@ -198,7 +202,7 @@ class _Case:
         title = self.terms.title or f"Synthetic rows of {self.schema.name}"
         found = {
             **self.rows.members,
-            layout.LICENSE: self.license[1],
+            layout.LICENSE: self.license.text,
             layout.REPORT_HTML: made.to_html().encode("utf-8", "backslashreplace"),
             layout.REPORT_JSON: (json.dumps(facts, indent=1) + "\n").encode(),
             layout.LEDGER: self._ledger(),
@@ -214,7 +218,7 @@ class _Case:
         return Described(
             name=self.name,
             title=title,
-            license=self.license[0],
+            license=self.license.entry,
             created=self._created(),
             columns=self.rows.columns,
             tables={name: (layout.digest(content), len(content)) for name, content in self.rows.members.items()},
@@ -229,12 +233,13 @@ class _Case:
             },
         )
 
-    def _created(self) -> str:
-        """When the fit was reserved: the last moment of the model that is public."""
+    def _created(self) -> str | None:
+        """When the fit was reserved: the last moment of the model that is public; None if no ledger paid for it."""
         events = () if self.pool is None else self.book.events(self.pool.name)
         mine = self.model.provenance.get("transaction")
-        times = [one.body["time"] for one in events if one.kind == "RESERVE" and one.transaction == mine]
-        return str(times[0]) if times else "1980-01-01T00:00:00Z"
+        return next(
+            (str(one.body["time"]) for one in events if one.kind == "RESERVE" and one.transaction == mine), None
+        )
 
     def _ledger(self) -> bytes:
         if self.pool is None:
@@ -242,22 +247,27 @@ class _Case:
         return ("\n".join(self.book.extract(self.pool.name)) + "\n").encode("ascii")
 
 
-def record(book: Ledger, pool: PoolState | None, content: str, terms: Terms) -> bool:
-    """Put the release on record, and what it withdraws; False if it is there already. Nothing without a pool."""
+def record(book: Ledger, pool: PoolState | None, content: str, terms: Terms) -> bool | None:
+    """Put the release on record, and what it withdraws; False if it is there already, None without a pool."""
     if pool is None:
-        return False
+        return None
     events = book.events(pool.name, releases=True)
-    _withdraw(book, pool, events, terms)
+    _withdraw(book, pool, content, events, terms)
     private = {"recipient": terms.recipient, "reason": terms.override}
-    for event in events:
-        same = event.data.get("content") == content and event.secret("recipient") == terms.recipient
-        if same and event.data.get("override") == terms.overridden:
+    for event in _standing(events, content):
+        if event.secret("recipient") == terms.recipient and event.data.get("override") == terms.overridden:
             return False
     book.record(pool.name, "RELEASE", {"content": content, "override": terms.overridden}, private=private)
     return True
 
 
-def _withdraw(book: Ledger, pool: PoolState, events: tuple[Event, ...], terms: Terms) -> None:
+def _standing(events: tuple[Event, ...], content: str) -> tuple[Event, ...]:
+    """The releases of this content that were not withdrawn since."""
+    ends = [place for place, one in enumerate(events) if one.data.get("withdraws") == content]
+    return tuple(one for one in events[max(ends, default=-1) + 1 :] if one.data.get("content") == content)
+
+
+def _withdraw(book: Ledger, pool: PoolState, content: str, events: tuple[Event, ...], terms: Terms) -> None:
     if terms.withdraws is None:
         return
     known = [str(one.data["content"]) for one in events if "content" in one.data]
@@ -265,8 +275,17 @@ def _withdraw(book: Ledger, pool: PoolState, events: tuple[Event, ...], terms: T
     if len(found) != 1 or len(terms.withdraws) < _SHORTEST:
         hint = "'dpsynth ledger show --releases' lists them; eight digits are enough."
         raise UsageError("no one release of this pool has this digest", where="--withdraws", hint=hint)
-    if not any(one.data.get("withdraws") == found[0] for one in events):
+    if found[0] == content:
+        raise UsageError("a release cannot take its own place", where="--withdraws")
+    if _standing(events, found[0]):
         book.record(pool.name, "RELEASE", {"withdraws": found[0]}, private={"reason": terms.override})
+
+
+def _check_unrecorded(terms: Terms) -> None:
+    """``UsageError`` for what only a ledger can keep, of a model that none paid for."""
+    for option, given in (("--recipient", terms.recipient), ("--withdraws", terms.withdraws)):
+        if given is not None:
+            raise UsageError("no ledger paid for the model, so there is none to keep this", where=option)
 
 
 def _promised(model: Model) -> Schema:
@@ -294,22 +313,6 @@ def _gate(audit: Any, model: str, synthetic: Any, terms: Terms) -> None:
     if found is None:
         raise GateError("the table was not audited, so no gate is open", where="--audit", hint=hint)
     raise GateError(f"the audit says {found.verdict} under the gate {found.gate}", where="--audit", hint=hint)
-
-
-def _license(wanted: str | None) -> tuple[Mapping[str, str], bytes]:
-    """The entry of the Data Package, and the text of LICENSE."""
-    if wanted is None:
-        return {"name": "other", "title": "All rights reserved"}, RESERVED.encode()
-    if Path(wanted).is_file():
-        content = Path(wanted).read_bytes()
-        if len(content) > _LONGEST:
-            raise UsageError("the file is too long for a license", where="--license")
-        return {"name": "other", "title": "See LICENSE", "path": layout.LICENSE}, content
-    if not _SPDX.fullmatch(wanted):
-        hint = "Examples: --license CC-BY-4.0, --license terms.txt."
-        raise UsageError("a license is an SPDX identifier or a file that is there", where="--license", hint=hint)
-    text = f"Licensed under {wanted}: https://spdx.org/licenses/{wanted}.html\n"
-    return {"name": wanted, "path": f"https://spdx.org/licenses/{wanted}.html"}, text.encode()
 
 
 def _check_target(output: str | os.PathLike[str], *, force: bool) -> None:

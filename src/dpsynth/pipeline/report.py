@@ -11,15 +11,12 @@ from dpsynth.ledger import Ledger
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model, load
 from dpsynth.pipeline.holdout import table_digest
-from dpsynth.pipeline.label_chain import chain_of
+from dpsynth.pipeline.origin import check_origin, drawn_labels, model_digest
 from dpsynth.pipeline.report_utility import utility_of
 from dpsynth.pipeline.reported import (
     Paid,
     candidates_of,
     check_audit,
-    drawn_labels,
-    is_drawn,
-    model_digest,
     moments,
     paid_from,
     read_audit,
@@ -49,12 +46,12 @@ def report(
     """The report on a model, and on the table drawn from it, in one edition.
 
     ``internal`` shows the audit, who and when, and, with ``real``, distances from the real rows. ``public`` takes no
-    real rows, a table only from a file whose sidecar says that it was drawn from a model (its exact counts are shown),
-    and of the audit only how many candidates there could be. ``schema``: to read the real table by; the model's by
-    default. ``override``: the table leaves whatever the gate said, and the report says that.
+    real rows, a table only from a file whose sidecar says that it was drawn from the model (its exact counts are
+    shown), and of the audit only how many candidates there could be. ``schema``: to read the real table by; the model's
+    by default. ``override``: the table leaves whatever the gate said, and the report says that.
 
     Raises ``UsageError`` (2) for real rows in a public edition or without a synthetic table, ``DataMismatchError`` (3)
-    for an audit or a table of another model and for a public edition of a table that nothing says was drawn from one,
+    for an audit or a table of another model and for a public edition of a table that nothing says was drawn from this,
     ``LedgerError`` (8) for a ledger of another population, and
     ``NoGuaranteeError`` (9) for a public edition of a model without a guarantee or a claim, or of a table of which
     its labels say that none holds.
@@ -72,8 +69,9 @@ def report(
     found = None if audit is None else read_audit(audit)
     if found is not None:
         check_audit(found, digest, synthetic)
+    drawn = synthetic is None or check_origin(synthetic, digest)
     if edition == "public" and synthetic is not None:
-        drawn_labels(synthetic)
+        drawn_labels(synthetic, digest)
     paid = paid_from(ledger, made)
     table, labels = (None, ()) if synthetic is None else released_table(synthetic, made, delimiter=delimiter)
     public = public_report(made, paid, table, labels, candidates=candidates_of(found), override=override)
@@ -81,7 +79,6 @@ def report(
         return Report(public)
     utility = None if real is None else utility_of(real, synthetic, made, table, schema=schema, delimiter=delimiter)
     digests = {"model": digest, "synthetic table": None if synthetic is None else table_digest(synthetic)}
-    drawn = synthetic is None or is_drawn(chain_of(synthetic) or ())
     return Report(InternalReport(public, found, utility, moments(paid.events), digests, drawn))
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dpsynth.errors import DataMismatchError, FileFormatError, LedgerError, NoGuaranteeError, UsageError
+from dpsynth.errors import DataMismatchError, FileFormatError, LedgerError, UsageError
 from dpsynth.ledger import Event, Ledger
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model
@@ -18,7 +17,6 @@ from dpsynth.pipeline.audited import coded
 from dpsynth.pipeline.candidates import pool_of
 from dpsynth.pipeline.holdout import table_digest
 from dpsynth.pipeline.label_chain import chain_of
-from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.report.audit_facts import AuditFacts, audit_facts
 from dpsynth.report.internal import Moment
 from dpsynth.report.pool import PublicPool, public_pool
@@ -64,29 +62,6 @@ def paid_from(ledger: Ledger | str | Path | None, model: Model) -> Paid:
         and event.data["question"].get("question") not in _IN_ANSWERS
     )
     return Paid(public_pool(state, events, transaction), events, questions)
-
-
-def drawn_labels(synthetic: Any) -> tuple[str, ...]:
-    """The label chain of a table that was drawn from a model: the only one whose exact counts may be printed.
-
-    ``NoGuaranteeError`` (9) when a label says that no guarantee holds; ``DataMismatchError`` (3) when nothing says that
-    the table was drawn from a model: then it may be the real one.
-    """
-    where = os.fspath(synthetic) if isinstance(synthetic, str | os.PathLike) else "<frame>"
-    chain = chain_of(synthetic) or ()
-    labels = [Label.parse(text, where) for text in chain]
-    if any(label.kind is LabelKind.NON_DP or "dp: false" in label.step for label in labels):
-        raise NoGuaranteeError("its labels say that no guarantee holds for this table", where=where)
-    if not is_drawn(chain):
-        hint = "Give the file that 'dpsynth sample' wrote, with its sidecar beside it."
-        what = "nothing says that this table was drawn from a model: it may be anything"
-        raise DataMismatchError(what, where=where, hint=hint)
-    return chain
-
-
-def is_drawn(chain: Sequence[str]) -> bool:
-    """Whether a label says that the rows were drawn from a model."""
-    return any(Label.parse(text, "the label chain").kind is LabelKind.POST for text in chain)
 
 
 def released_table(synthetic: Any, model: Model, *, delimiter: str | None = None) -> tuple[CodedTable, tuple[str, ...]]:
@@ -138,16 +113,6 @@ def check_audit(audit: AuditFacts, model: str, synthetic: Any) -> None:
     if made is not None and digests.get("synthetic") != made:
         hint = "Audit the table that is to be released."
         raise DataMismatchError("the audit is of another synthetic table", where="--audit", hint=hint)
-
-
-def model_digest(model: Model | str | Path) -> str:
-    """The SHA-256 of the model file; of a model in memory, that of the file that it would be."""
-    if isinstance(model, Model):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "model.dps")
-            model.write(path)
-            return model_digest(path)
-    return str(table_digest(model))
 
 
 def candidates_of(audit: AuditFacts | None) -> int | None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from dpsynth.models import Model, load
 from dpsynth.models.distribution import Method
 from dpsynth.models.regeneration import invented
+from dpsynth.pipeline.origin import drawing, model_digest
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.schema.restoring import as_text
@@ -44,11 +45,10 @@ def sample(
 ) -> SampleOutcome:
     """Write ``n`` synthetic rows (default: the noisy total) to ``output``, with a sidecar that carries their label.
 
-    The label of rows names whose claim they stand under, when the tables were somebody else's, and says ``dp: false``
-    for a model that states no guarantee; it names the columns whose values are invented, and the one that a sample is
-    balanced by. Raises ``UsageError`` for a
-    negative ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if the output exists,
-    ``FileFormatError`` for a hostile model file.
+    The label of rows names the model by its digest and whose claim they stand under, when the tables were somebody
+    else's, and says ``dp: false`` for a model that states no guarantee; it names the columns whose values are invented,
+    and the one that a sample is balanced by. Raises ``UsageError`` for a negative ``n``, an unknown column or an
+    impossible condition, ``OutputExistsError`` if the output exists, ``FileFormatError`` for a hostile model file.
     """
     loaded = model if isinstance(model, Model) else load(model)
     rows = loaded.default_rows if n is None else n
@@ -60,18 +60,18 @@ def sample(
         fields = loaded.schema.output
         batches = (as_text(fields, batch) for batch in batches)
     stamp = loaded.claim.stamp if loaded.claim else "" if loaded.dp else "false"
-    drawing = "sample" if balance is None else f"sample balanced by {balance!r}"
-    step = f"{drawing}, dp: {stamp}" if stamp else drawing
-    said = f"{drawing} of a model, dp: {stamp}" if stamp else f"{drawing} of a differentially private model"
+    how = "" if balance is None else f" balanced by {balance!r}"
+    kind = f"a model, dp: {stamp}" if stamp else "a differentially private model"
     written = write_table(
         batches,
         loaded.arrow_schema,
         str(output),
         force=force,
-        metadata={"dpsynth": f"{LabelKind.POST} {said}{made_up}"},
+        metadata={"dpsynth": f"{LabelKind.POST} sample{how} of {kind}{made_up}"},
     )
     if str(output) != "-":
-        write_sidecar(output, [str(Label(LabelKind.POST, step + made_up))], written.sha256)
+        step = f"{drawing(model_digest(model))}{how}{f', dp: {stamp}' if stamp else ''}{made_up}"
+        write_sidecar(output, [str(Label(LabelKind.POST, step))], written.sha256)
     return SampleOutcome(written, rows, seed, left_out)
 
 

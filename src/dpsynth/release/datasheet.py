@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dpsynth.release.layout import LICENSE, MODEL, REPORT_HTML, SUMS, table_members
+from dpsynth.release.layout import LEDGER, LICENSE, MODEL, REPORT_HTML, SUMS, table_members
 from dpsynth.report.markdown import escaped
 from dpsynth.report.meaning import NOT_PROTECTED, sentence
 from dpsynth.schema import Schema
@@ -24,15 +24,17 @@ def datasheet(
     lines = [f"# {escaped(title)}", ""]
     lines += [f"**{OVERRIDE}**", ""] if report["override"] else []
     lines += [
-        f"{report['synthetic_rows']:,} synthetic rows. None of them is a person's; they were drawn from a model.",
+        f"{report['synthetic_rows']:,} synthetic rows, drawn from a model. None was taken from the table behind it;",
+        "one may equal a row of that table by chance.",
         "",
     ]
-    lines += _promise(guarantee)
+    lines += _promise(guarantee, report["claim"])
     lines += ["## What is here", "", "| file | what |", "|---|---|"]
     lines += [f"| `{csv}`, `{parquet}` | the same rows, as text and with types |"]
     lines += [f"| `{REPORT_HTML}` | the report: guarantee, budget, utility, limits; a page that needs no network |"]
     lines += ["| `report.json`, `datapackage.json`, `croissant.json` | the same facts for programs |"]
-    lines += ["| `ledger.jsonl` | what the population's budget was spent on, hash-chained |"]
+    spent = "what the population's budget was spent on, hash-chained"
+    lines += [f"| `{LEDGER}` | {spent if guarantee else 'empty: no ledger of dpsynth paid for the model'} |"]
     lines += [f"| `{MODEL}` | the model itself: `dpsynth sample` draws more rows |"] if MODEL in members else []
     lines += [f"| `{LICENSE}` | what you may do with it |", ""]
     lines += [
@@ -54,9 +56,9 @@ def datasheet(
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
 
-def _promise(guarantee: Mapping[str, Any]) -> list[str]:
+def _promise(guarantee: Mapping[str, Any], claim: Mapping[str, Any] | None) -> list[str]:
     if not guarantee:
-        return ["## No guarantee of dpsynth", "", "The model was made of tables whose owner vouches for them.", ""]
+        return ["## No guarantee of dpsynth", "", *_claimed(claim or {}), ""]
     epsilon, delta = str(guarantee["epsilon"]), str(guarantee["delta"])
     return [
         "## What is guaranteed",
@@ -68,6 +70,15 @@ def _promise(guarantee: Mapping[str, Any]) -> list[str]:
         "",
         *(f"- {escaped(text)}" for text in NOT_PROTECTED),
         "",
+    ]
+
+
+def _claimed(claim: Mapping[str, Any]) -> list[str]:
+    owner, words = claim.get("owner"), claim.get("text")
+    whose = "its owner" if owner is None else escaped(str(owner))
+    return [
+        f"The model was made of tables that {whose} vouches for; dpsynth neither checked nor paid for what they state"
+        + ("." if words is None else f", in their words: {escaped(str(words))}")
     ]
 
 

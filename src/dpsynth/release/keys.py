@@ -28,6 +28,7 @@ ALGORITHM = "ed25519"
 _PREFIX = "dpsynth-ed25519"
 _FORMAT, _VERSION = "dpsynth-signature", 1
 _RAW, _LONGEST = 32, 1 << 14
+_LONGEST_SECRET = 1023
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,16 @@ class PrivateKey:
         return PrivateKey(_private(content, passphrase, where))
 
     def save(self, path: str | os.PathLike[str], passphrase: str | None = None) -> None:
-        """Write the key (PEM, PKCS 8, mode 0600) and its public half beside it, ``PATH.pub``; never over another."""
+        """Write the key (PEM, PKCS 8, mode 0600) and its public half beside it, ``PATH.pub``; never over another.
+
+        Raises ``OutputExistsError`` if either is there, ``UsageError`` for a passphrase of more than 1,023 bytes.
+        """
         from cryptography.hazmat.primitives import serialization as form
 
         public = f"{os.fspath(path)}.pub"
         for target in (path, public):
             check_output(target, force=False)
-        locked = form.BestAvailableEncryption(passphrase.encode()) if passphrase else form.NoEncryption()
+        locked = form.BestAvailableEncryption(_secret(passphrase)) if passphrase else form.NoEncryption()
         content = self._key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, locked)
         with atomic_write(path, force=False) as part:
             part.chmod(0o600)
@@ -165,7 +169,7 @@ def _private(content: bytes, passphrase: str | None, where: str) -> Ed25519Priva
     if locked and not passphrase:
         raise UsageError("the private key is locked", where=where, hint="Give its passphrase: DPSYNTH_KEY_PASSPHRASE.")
     try:
-        key: Any = load_pem_private_key(content, passphrase.encode() if locked and passphrase else None)
+        key: Any = load_pem_private_key(content, _secret(passphrase) if locked and passphrase else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         if locked:
             raise UsageError("the passphrase does not open the private key", where=where) from None
@@ -173,6 +177,14 @@ def _private(content: bytes, passphrase: str | None, where: str) -> Ed25519Priva
     if not isinstance(key, Ed25519PrivateKey):
         raise FileFormatError("this is not an Ed25519 key", where=where, hint="dpsynth key create makes one.")
     return key
+
+
+def _secret(passphrase: str) -> bytes:
+    """The passphrase as bytes, those that the environment cannot decode as they are."""
+    secret = passphrase.encode("utf-8", "surrogateescape")
+    if len(secret) > _LONGEST_SECRET:
+        raise UsageError(f"a passphrase has at most {_LONGEST_SECRET:,} bytes")
+    return secret
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

@@ -30,13 +30,13 @@ class Described:
     """A release in public facts: its name, title and license, the tables with digest and size, and the fit's facts.
 
     ``tables``: (SHA-256 in hex, bytes) by member. ``facts``: the ``dpsynth`` block. ``created``: a public time of the
-    ledger, ISO 8601.
+    ledger, ISO 8601; None if there is none.
     """
 
     name: str
     title: str
     license: Mapping[str, str]
-    created: str
+    created: str | None
     columns: tuple[str, ...]
     tables: Mapping[str, tuple[str, int]]
     facts: Mapping[str, Any]
@@ -55,11 +55,11 @@ def datapackage(schema: Schema, release: Described) -> bytes:
     """The content of ``datapackage.json``: one described table as CSV, and the same rows as a Parquet file."""
     table = table_schema(schema, release.columns)
     csv, parquet = table_members(release.name)
-    package = {
+    package: dict[str, Any] = {
         "$schema": PROFILE,
         "name": release.name,
         "title": release.title,
-        "created": release.created,
+        **({} if release.created is None else {"created": release.created}),
         "licenses": [dict(release.license)],
         "resources": [
             {
@@ -102,10 +102,10 @@ def croissant(schema: Schema, release: Described) -> bytes:
             "name": release.name,
             "description": release.title,
             "conformsTo": "http://mlcommons.org/croissant/1.0",
-            "license": release.license["path"] if "path" in release.license else release.license["name"],
+            "license": release.license.get("path", release.license.get("title", "")),
             "url": DATAPACKAGE,
             "version": "1.0.0",
-            "datePublished": release.created,
+            **({} if release.created is None else {"datePublished": release.created}),
             "distribution": _files(release, csv),
             "recordSet": [
                 {"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": _fields(schema, release, csv)}
@@ -163,6 +163,7 @@ _CONTEXT = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -177,11 +178,13 @@ _CONTEXT = {
     "md5": "cr:md5",
     "parentField": "cr:parentField",
     "path": "cr:path",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "recordSet": "cr:recordSet",
     "references": "cr:references",
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",

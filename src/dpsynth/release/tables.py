@@ -12,8 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, ipc, parquet
 
-from dpsynth.errors import DataMismatchError
-from dpsynth.release.layout import table_members
+from dpsynth.errors import DataMismatchError, VerificationError
+from dpsynth.release.layout import DATAPACKAGE, table_members
+from dpsynth.release.metadata import table_schema
+from dpsynth.release.verifying.documents import Part
+from dpsynth.release.verifying.rows import check_rows, whole
 from dpsynth.schema import Schema
 from dpsynth.schema.restoring import as_text
 from dpsynth.tables import is_csv, write_table
@@ -33,10 +36,11 @@ class ReleasedRows:
 def released_rows(path: str | os.PathLike[str], schema: Schema, name: str, labels: Sequence[str]) -> ReleasedRows:
     """Both forms of the table at ``path``, as a model of this schema writes them; ``labels`` go into the Parquet form.
 
-    The same table gives the same bytes. Raises ``DataMismatchError`` for a table with other columns or other types than
-    the schema says. Memory: the table, and both forms of it.
+    The same table gives the same bytes. Raises ``DataMismatchError`` for a table with other columns, types or values
+    than the description of the package will say: ``verify`` would refuse it. Memory: the table, and both forms of it.
     """
     table = _typed(path, schema)
+    _check_values(table, schema, os.fspath(path))
     members = {}
     with tempfile.TemporaryDirectory() as folder:
         for member in table_members(name):
@@ -46,6 +50,15 @@ def released_rows(path: str | os.PathLike[str], schema: Schema, name: str, label
             write_table(shown, table.schema, target, force=False, labels=tuple(labels))
             members[member] = target.read_bytes()
     return ReleasedRows(members, tuple(table.column_names), table.num_rows)
+
+
+def _check_values(table: pa.Table, schema: Schema, where: str) -> None:
+    described = Part(table_schema(schema, table.column_names), DATAPACKAGE)
+    try:
+        check_rows(whole(table), described, where)
+    except VerificationError as error:
+        hint = "A package describes the rows as the model writes them: release what 'dpsynth sample' wrote."
+        raise DataMismatchError(error.message, where=where, hint=hint) from None
 
 
 def _typed(path: str | os.PathLike[str], schema: Schema) -> pa.Table:

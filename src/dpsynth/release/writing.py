@@ -66,16 +66,27 @@ def _write_folder(members: Mapping[str, bytes], path: Path, *, force: bool) -> N
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        replaced = target.with_name(f"{part.name}.old")
-        if target.exists():
-            target.rename(replaced)
-        part.rename(target)
-        shutil.rmtree(replaced, ignore_errors=True)
+        _exchange(part, target)
     except OSError as error:
         raise writing_error(error, os.fspath(path)) from None
     finally:
         with suppress(OSError):
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _exchange(part: Path, target: Path) -> None:
+    """Give the complete folder its name; what had that name goes, or comes back when that fails."""
+    if not target.exists():
+        part.rename(target)
+        return
+    replaced = target.with_name(f"{part.name}.old")
+    target.rename(replaced)
+    try:
+        part.rename(target)
+    except OSError:
+        replaced.rename(target)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def check_folder(path: Path, *, force: bool) -> None:

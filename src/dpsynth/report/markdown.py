@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dpsynth.report.document import Block, Bullets, Document, Drawing, Facts, Paragraph, Table
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of the text around them: they would rearrange what the reader sees."""
 
 
 def markdown(document: Document) -> str:
@@ -59,5 +61,6 @@ def _rows(header: tuple[str, ...], rows: object) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """The text in one line, with nothing left that Markdown or HTML would read."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """The text in one line, with nothing left that Markdown or HTML would read; turning marks by their numbers."""
+    shown = _TURNING.sub(lambda mark: f"(U+{ord(mark[0]):04X})", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", shown)

@@ -83,8 +83,13 @@ def _parquet(package: Package, names: list[str]) -> pa.Table:
         column = table[name]
         if sum(_length(chunk) for chunk in column.chunks) > package.sizes[package.csv]:
             raise VerificationError("it holds longer texts than the CSV form", where=member)
+    return whole(table)
+
+
+def whole(table: pa.Table) -> pa.Table:
+    """The table with every column as one array, texts as dictionaries: what ``check_rows`` takes."""
     unified = table.unify_dictionaries()
-    return pa.table([_combined(unified[name]) for name in names], names=names)
+    return pa.table([_combined(unified[name]) for name in table.column_names], names=table.column_names)
 
 
 def _plain(kind: pa.DataType) -> bool:
