@@ -6,92 +6,42 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 import dpsynth
-from dpsynth.cli.main import APPLICATION
 from dpsynth.cli.release import PASSPHRASE
 from dpsynth.ledger import Ledger
 from dpsynth.pipeline.sample import sample
-from dpsynth.release.keys import PrivateKey, PublicKey
+from dpsynth.release.keys import PublicKey
 from dpsynth.release.metadata import table_schema
 from release_examples import SCHEMA, people
-
-MARKER = "zanzibar-secret"
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(APPLICATION, [str(word) for word in words])
-
-
-def audit_of(table: str, model: str, verdict: str = "PASS") -> dict:
-    """An audit of these files as the report reads it, full of a marker: nothing of it may leave."""
-    digest = {name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in
-              (("synthetic", table), ("model", model))}  # fmt: skip
-    figure = {"name": "advantage", "value": 0.123456, "interval": {"low": 0.1, "high": 0.2, "level": 0.9}}
-    finding = {
-        "risk": "membership", "attack": MARKER, "group": MARKER, "threat_model": MARKER, "figure": figure,
-        "threshold": 0.3, "verdict": verdict, "ceiling": 0.9, "words": MARKER, "trials": {"members": 987654},
-        "needed": None, "facts": {}, "citation": MARKER, "demand": "pass",
-    }  # fmt: skip
-    return {
-        "audit_version": 1, "kind": "release", "color": "internal", "notice": MARKER, "verdict": verdict,
-        "gate": {"name": "ours", "title": MARKER, "version": "1", "about": MARKER, "candidates": 3, "alpha": 0.05,
-                 "sha256": "0" * 64, "rules": [], "risks": [], "checklist": []},
-        "tables": {"real": MARKER, "synthetic": MARKER}, "claim": {}, "rules": [], "findings": [finding],
-        "reported": [], "smoke_test": [], "roc": [], "checklist": [], "samples": {"fitted": 1, "held_out": 1,
-        "synthetic": 1}, "holdout": None, "attempt": {"candidate": 1, "of": 3}, "seed": 0,
-        "digests": {**digest, "real": MARKER, "holdout": MARKER, "gate": MARKER}, "environment": {}, "notes": [MARKER],
-    }  # fmt: skip
+from release_journey import (
+    MARKER,
+    assert_others_find_nothing_wrong,
+    audit_of,
+    enter,
+    members,
+    prepare,
+    refused,
+    release,
+    run,
+    unpacked,
+)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model, its table, an audit that passes and one that fails, a key."""
     folder = tmp_path_factory.mktemp("made")
-    (folder / "s.yaml").write_text(SCHEMA, encoding="utf-8")
-    people().to_csv(folder / f"{MARKER}.csv", index=False)
-    words = ["fit", folder / f"{MARKER}.csv", "-s", folder / "s.yaml", "--epsilon", 1, "--method", "independent"]
-    ledger = ("--ledger", folder / "l.db")
-    assert run(*words, "--purpose", MARKER, "-o", folder / "m.dps", *ledger).exit_code == 0
-    assert run("sample", folder / "m.dps", "-n", 300, "--seed", 1, "-o", folder / "t.csv").exit_code == 0
-    assert run("sample", folder / "m.dps", "-n", 300, "--seed", 1, "-o", folder / "t.parquet").exit_code == 0
-    for name, verdict in (("a.json", "PASS"), ("f.json", "INCONCLUSIVE")):
-        found = audit_of(str(folder / "t.csv"), str(folder / "m.dps"), verdict)
-        (folder / name).write_text(json.dumps(found), encoding="utf-8")
-    PrivateKey.create().save(folder / "k")
+    prepare(folder)
     return folder
 
 
 @pytest.fixture(autouse=True)
 def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DPSYNTH_LEDGER", str(tmp_path / "l.db"))
+    enter(made, tmp_path, monkeypatch)
     return tmp_path
-
-
-def release(*more: object, table: str = "t.csv", audit: str | None = "a.json", out: str = "r.zip", key="k") -> Result:
-    audited = () if audit is None else ("--audit", audit)
-    return run("release", table, "--model", "m.dps", *audited, "--key", key, "-o", out, *more)
-
-
-def refused(result: Result, code: int, *words: str) -> None:
-    assert result.exit_code == code, result.output
-    assert all(word in result.stderr for word in words), result.stderr
-    assert "Traceback" not in result.output
-    assert not Path("r.zip").exists()
-
-
-def members(path: str = "r.zip") -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 # --- what leaves -------------------------------------------------------------------------------------------------
@@ -115,21 +65,7 @@ def test_a_release_verifies_with_the_zip_and_the_public_key_alone(tmp_path):
 @pytest.mark.parametrize("out", ["r.zip", "r"])
 def test_other_tools_find_nothing_wrong(out):
     assert release(out=out).exit_code == 0
-    place = Path("open")
-    if out == "r":
-        shutil.copytree(out, place)
-    else:
-        with zipfile.ZipFile(out) as archive:
-            archive.extractall(place)
-    if shutil.which("sha256sum"):
-        summed = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=place, capture_output=True, text=True)
-        assert summed.returncode == 0, summed.stdout
-    if out == "r":
-        return
-    script = "from frictionless import validate; import sys; sys.exit(not validate('datapackage.json').valid)"
-    assert subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=place).returncode == 0
-    script = "import mlcroissant, sys; sys.exit(bool(mlcroissant.Dataset('croissant.json').metadata.ctx.issues.errors))"
-    assert subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=place).returncode == 0
+    assert_others_find_nothing_wrong(Path(out) if out == "r" else unpacked(out), deep=out != "r")
 
 
 def test_the_same_inputs_give_the_same_bytes_and_one_event():
@@ -286,4 +222,4 @@ def test_booleans_are_described_as_they_are_written():
 def test_schema_check_names_categories_that_look_like_formulas():
     found = run("schema", "check", "s.yaml")
     assert found.exit_code == 0
-    assert "Categories of job begin with" in found.stderr
+    assert "Texts of job begin with" in found.stderr

@@ -48,7 +48,7 @@ def check(output: Output, *, schema: str, data: str | None, delimiter: str | Non
     formulas = formula_columns(loaded)
     if formulas:
         output.note(
-            f"Categories of {', '.join(formulas)} begin with = + - or @: they stay as they are, and a spreadsheet "
+            f"Texts of {', '.join(formulas)} begin with = + - or @: they stay as they are, and a spreadsheet "
             "program may take them for formulas."
         )
     result = {**_record(loaded, unused), "masks": list(steps), "formulas": list(formulas)}

@@ -167,7 +167,7 @@ class _Case:
         if not self.rows.rows:
             said.append("The table is empty: the package holds no row.")
         if columns := formula_columns(self.schema):
-            said.append(f"Categories of {', '.join(columns)} begin with = + - or @: the README warns of spreadsheets.")
+            said.append(f"Texts of {', '.join(columns)} begin with = + - or @: the README warns of spreadsheets.")
         if self.pool is None:
             said.append("No ledger paid for the model: neither this release nor why it was made is recorded anywhere.")
         if self.terms.license is None:

@@ -96,7 +96,7 @@ def _warning(columns: Sequence[str]) -> list[str]:
     return [
         "## Spreadsheets",
         "",
-        f"Values of these columns begin with one of `= + - @`: {named}. They are the published categories and were",
-        "not altered; a spreadsheet program may take them for formulas. Import the CSV file as text.",
+        f"The names or values of these columns begin with one of `= + - @`: {named}. They are published as they are;",
+        "a spreadsheet program may take them for formulas. Import the CSV file as text.",
         "",
     ]

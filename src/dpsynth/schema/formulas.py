@@ -1,4 +1,4 @@
-"""Public categories that spreadsheet programs would run: named, never altered."""
+"""Names and public categories that spreadsheet programs would run: said, never altered."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def formula_columns(schema: Schema) -> tuple[str, ...]:
-    """Columns with a public category that begins like a formula."""
+    """Columns whose name, or one of whose public categories, begins like a formula."""
     return tuple(
         field.name
         for field in schema.output
-        if isinstance(field.codec, CategoryCodec) and any(text.startswith(FORMULA) for text in field.codec.labels)
+        if any(text.startswith(FORMULA) for text in (field.name, *_categories(field.codec)))
     )
+
+
+def _categories(codec: object) -> tuple[str, ...]:
+    return codec.labels if isinstance(codec, CategoryCodec) else ()

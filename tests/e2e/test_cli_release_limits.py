@@ -1,0 +1,173 @@
+"""``dpsynth release`` at its limits: other models, odd rows, crashes, withdrawals, terms, hostile names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dpsynth.cli.release import PASSPHRASE
+from dpsynth.ledger import Ledger
+from dpsynth.release import writing
+from release_journey import (
+    MARKER,
+    assert_others_find_nothing_wrong,
+    audit_of,
+    enter,
+    labeled,
+    members,
+    prepare,
+    refused,
+    release,
+    run,
+    unpacked,
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    prepare(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    enter(made, tmp_path, monkeypatch)
+    return tmp_path
+
+
+def test_a_table_of_another_model_never_leaves_under_the_guarantee_of_this_one():
+    words = ["fit", f"{MARKER}.csv", "-s", "s.yaml", "--epsilon", 9, "--method", "independent", "-o", "weak.dps"]
+    assert run(*words, "--ledger", "weak.db").exit_code == 0
+    assert run("sample", "weak.dps", "-n", 30, "-o", "weak.csv").exit_code == 0
+    refused(release("--override", "x", table="weak.csv", audit=None), 3, "another model")
+    public = ("--synthetic", "weak.csv", "--edition", "public", "--format", "json")
+    assert run("report", "m.dps", *public, "-o", "r.json").exit_code == 3
+    labeled("bare.csv", Path("t.csv").read_bytes(), "POST sample")
+    refused(release("--override", "x", table="bare.csv", audit=None), 3, "nothing says")
+    assert not Ledger.open().events(releases=True)
+
+
+def test_rows_that_do_not_fit_the_public_schema_never_leave():
+    (label,) = json.loads(Path("t.csv.dpsynth.json").read_text())["labels"]
+    lines = Path("t.csv").read_text().replace("clerk", "office worker")
+    labeled("general.csv", lines.encode(), label, "POST generalization")
+    refused(release("--override", "x", table="general.csv", audit=None), 3, "'job'", "enum")
+    header, first = Path("t.csv").read_bytes().split(b"\n")[:2]
+    age = first.split(b",")[0]
+    for name, content in (("old", header + b"\n" + first.replace(age, b"199", 1) + b"\n"), ("none", header + b",z\n")):
+        labeled(f"{name}.csv", content, label)
+        refused(release("--override", "x", table=f"{name}.csv", audit=None), 3)
+    assert not Ledger.open().events(releases=True)
+
+
+def test_a_crash_between_record_and_package_records_one_release(monkeypatch):
+    def broken(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "write", broken)
+        refused(release("--recipient", "City"), 130)
+    assert [one.secret("recipient") for one in Ledger.open().events(releases=True)] == ["City"]
+    assert "the ledger knew this release already" in release("--recipient", "City").stdout
+    assert len(Ledger.open().events(releases=True)) == 1
+
+
+def test_a_folder_comes_back_when_another_cannot_take_its_place(monkeypatch):
+    assert release(out="p").exit_code == 0
+    rename = Path.rename
+
+    def fails(path: Path, target: Path) -> Path:
+        if path.name.endswith(".part"):
+            raise OSError(28, "full")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fails)
+        assert release("--force", "--title", "new", out="p").exit_code == 1
+    assert run("verify", "p").exit_code == 0
+    assert sorted(one.name for one in Path().iterdir() if one.name.startswith(".")) == []
+
+
+def test_a_withdrawn_release_can_be_made_again_and_none_replaces_itself():
+    digest = json.loads(release("--recipient", "City", "--json").stdout)["result"]["digest"]
+    itself = release("--recipient", "City", "--withdraws", digest, out="x.zip")
+    assert (itself.exit_code, "its own place" in itself.stderr) == (2, True)
+    assert run("sample", "m.dps", "-n", 200, "--seed", 2, "-o", "n.csv").exit_code == 0
+    Path("n.json").write_text(json.dumps(audit_of("n.csv", "m.dps")), encoding="utf-8")
+    for out in ("n.zip", "n2.zip"):
+        assert release("--withdraws", digest[:8], table="n.csv", audit="n.json", out=out).exit_code == 0
+    assert Path("n.zip").read_bytes() == Path("n2.zip").read_bytes()
+    assert "recorded in the ledger" in release("--recipient", "City", out="again.zip").stdout
+    listed = json.loads(run("ledger", "show", "--releases", "--json").stdout)["result"]["releases"]
+    assert [(one["recipient"], bool(one["withdrawn"])) for one in listed] == [
+        ("City", True), (None, False), ("City", False),
+    ]  # fmt: skip
+
+
+def test_terms_are_a_license_that_exists_or_a_text():
+    for wanted in ("CC-BY-5.0", "terms.md", "x" * 5000, "."):
+        refused(release("--license", wanted), 3 if len(wanted) > 99 else 2, "--license")
+    Path("terms.txt").write_text("Do no harm.\n")
+    assert release("--license", "terms.txt").exit_code == 0
+    assert members()["LICENSE"] == b"Do no harm.\n"
+    assert json.loads(members()["datapackage.json"])["licenses"] == [
+        {"path": "LICENSE", "title": "The terms in LICENSE"}
+    ]
+
+
+def test_a_model_that_no_ledger_paid_for_is_named_by_its_owner():
+    Path("x.csv").write_text("marginal,ok,count,scale\nit,true,90,2\nit,false,30,2\nit,null,3,2\n")
+    claim = ("--owner", "The Office", "--claim", "epsilon 1 | each")
+    assert run("estimate", "x.csv", "--schema", "s.yaml", *claim, "-o", "m.dps", "--force").exit_code == 0
+    assert run("sample", "m.dps", "-n", 20, "-o", "e.csv").exit_code == 0
+    for option in ("--recipient", "--withdraws"):
+        refused(release("--override", "x", option, "12345678", table="e.csv", audit=None), 2, option, "no ledger paid")
+    refused(release(table="e.csv", audit=None), 5)
+    found = release("--override", "x", table="e.csv", audit=None)
+    assert found.exit_code == 0, found.output
+    assert "no ledger records it" in found.stdout
+    assert "No ledger paid for the model" in found.stderr
+    assert b"The Office vouches for" in members()["README.md"]
+    assert b"epsilon 1 \\| each" in members()["README.md"]
+    assert members()["ledger.jsonl"] == b""
+    assert b"1980" not in members()["datapackage.json"] + members()["croissant.json"]
+    assert run("verify", "r.zip", "--key", "k.pub").exit_code == 0
+    assert_others_find_nothing_wrong(unpacked("r.zip"))
+
+
+def test_hostile_names_of_columns_are_described_and_harmless():
+    names = ("<script>alert(1)</script>", "\u202emoji \N{OWL}|`*", "w" * 500, '=a,"b"', "two\tparts")
+    fields = [
+        {"name": name, "type": "boolean", "dpsynth": {"source": "public", "public_reason": "form"}} for name in names
+    ]
+    Path("h.yaml").write_text(
+        json.dumps({"dpsynth": {"version": 1, "name": "H", "unit": "row"}, "fields": fields}, ensure_ascii=False)
+    )
+    draw = np.random.default_rng(3)
+    pd.DataFrame({name: draw.choice(["true", "false"], 300) for name in names}).to_csv("h.csv", index=False)
+    fit = run("fit", "h.csv", "-s", "h.yaml", "--epsilon", 1, "--method", "independent", "-o", "m.dps", "--force")
+    assert fit.exit_code == 0, fit.output
+    assert run("sample", "m.dps", "-n", 50, "-o", "e.csv").exit_code == 0
+    found = release("--override", "x", "--title", "a <b>\n# c", table="e.csv", audit=None)
+    assert found.exit_code == 0, found.output
+    made = members()
+    assert b"<script" not in made["README.md"].replace(rb"\<", b"") + made["report.html"]
+    assert b'begin with one of `= + - @`: =a,"b".' in made["README.md"]
+    assert "\u202e" not in made["README.md"].decode()
+    assert made["README.md"].startswith(b"# a \\<b\\> \\# c\n")
+    assert run("verify", "r.zip", "--key", "k.pub").exit_code == 0
+    assert_others_find_nothing_wrong(unpacked("r.zip"))
+
+
+@pytest.mark.parametrize("phrase", ["p" * 1024, "\udcff\udcfe"])
+def test_passphrases_of_any_bytes(phrase, monkeypatch):
+    monkeypatch.setenv(PASSPHRASE, phrase)
+    made = run("key", "create", "-o", "odd")
+    assert made.exit_code == (2 if len(phrase) > 1000 else 0), made.output
+    if made.exit_code == 0:
+        assert run("key", "show", "odd").stdout == run("key", "show", "odd.pub").stdout
