@@ -39,7 +39,7 @@ def domain_from_the_data(source, target):
     """Noise on the counts of the values that are there: a value that one person holds shows by being listed."""
     cells = [line.split(",")[1] for line in source.read_text(encoding="utf-8").splitlines()[1:]]
     rng = np.random.default_rng()
-    lines = [f"{value}\n" * max(1, round(cells.count(value) + rng.normal(0, 40))) for value in sorted(set(cells))]
+    lines = [f"{value}\n" * max(1, round(cells.count(value) + rng.normal(0, 3))) for value in sorted(set(cells))]
     target.write_text("a\n" + "".join(lines), encoding="utf-8")
 
 
