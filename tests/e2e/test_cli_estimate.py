@@ -85,8 +85,7 @@ def test_the_claim_is_said_at_every_step() -> None:
     assert run("sample", "model.dps", "-n", "100", "--seed", "1", "-o", "rows.parquet").exit_code == 0
     sidecar = read_sidecar("rows.csv")
     assert sidecar is not None
-    (label,) = sidecar.labels
-    assert re.fullmatch(rf"POST sample of model [0-9a-f]{{16}}, {re.escape(stamp)}", label)
+    assert re.fullmatch(rf"POST sample of model [0-9a-f]{{16}}, {re.escape(stamp)}", *sidecar.labels)
     assert stamp in pq.read_schema("rows.parquet").metadata[b"dpsynth"].decode()
     for side in ("rows.csv", "model.dps"):
         found = run("evaluate", "rows.parquet", side, "--schema", "schema.yaml").stdout
