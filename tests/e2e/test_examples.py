@@ -60,8 +60,7 @@ def test_the_example_release_is_rebuilt_and_verifies_with_zip_and_key_alone(
     shutil.copytree(root / "examples/release", made)
     received.mkdir()
     ours = environment | {"DPSYNTH_LEDGER": str(tmp_path / "ledger.db")}
-    run(made, ours, "dpsynth", "key", "create", "--no-passphrase", "-o", "release.key")
-    assert "All 7 stages are done." in run(made, ours, "dpsynth", "run", "pipeline.yaml")
+    assert "All 7 stages are done." in run(tmp_path, ours, "sh", "made/build.sh")
     for name in ("people.zip", "release.key.pub"):
         shutil.copy(made / name, received)
     said = run(
