@@ -25,8 +25,8 @@ from dpsynth.cli.main import APPLICATION
 from dpsynth.errors import DataMismatchError, FileFormatError, LedgerError, NoGuaranteeError, UsageError
 from dpsynth.ledger import Ledger
 from dpsynth.models import Model
+from dpsynth.pipeline.origin import model_digest
 from dpsynth.pipeline.report import report
-from dpsynth.pipeline.reported import model_digest
 from model_examples import random_field
 from reading import ROOT
 
