@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dpsynth.errors import DataMismatchError, GateError, NoGuaranteeError, UsageError
+from dpsynth.errors import DataMismatchError, FileFormatError, GateError, NoGuaranteeError, UsageError
 from dpsynth.evidence import Verdict
 from dpsynth.ledger import Event, Ledger, PoolState
 from dpsynth.models import Model, load
@@ -304,6 +304,8 @@ def _promised(model: Model) -> Schema:
 
 def _labels(synthetic: str | os.PathLike[str], digest: str) -> tuple[str, ...]:
     """The label chain of a table that was drawn from the model of this digest; refused for any other."""
+    if not Path(synthetic).is_file():
+        raise FileFormatError("no such file", where=os.fspath(synthetic))
     verify_sidecar(synthetic)
     chain = chain_of(synthetic)
     labels = [Label.parse(text, os.fspath(synthetic)) for text in chain or ()]
