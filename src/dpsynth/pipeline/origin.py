@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dpsynth.errors import DataMismatchError, NoGuaranteeError
+from dpsynth.errors import DataMismatchError, FileFormatError, NoGuaranteeError
 from dpsynth.models import Model
 from dpsynth.pipeline.holdout import table_digest
 from dpsynth.pipeline.label_chain import chain_of
@@ -50,9 +50,11 @@ def drawn_labels(synthetic: Any, digest: str) -> tuple[str, ...]:
     """The label chain of a table that was drawn from the model of this digest: of no other may counts be published.
 
     ``NoGuaranteeError`` (9) when a label says that no guarantee holds; ``DataMismatchError`` (3) when the labels name
-    another model, or none: then it may be the real table.
+    another model, or none: then it may be the real table. ``FileFormatError`` (3) for a path without a file.
     """
     where = os.fspath(synthetic) if isinstance(synthetic, str | os.PathLike) else "<frame>"
+    if where != "<frame>" and not Path(synthetic).is_file():
+        raise FileFormatError("no such file", where=where)
     chain = chain_of(synthetic) or ()
     labels = [Label.parse(text, where) for text in chain]
     if any(label.kind is LabelKind.NON_DP or "dp: false" in label.step for label in labels):
