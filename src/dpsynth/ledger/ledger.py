@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -381,6 +382,7 @@ def _private(purpose: str | None, actor: str | None) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+@cache
 def _software() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
