@@ -100,6 +100,7 @@ def audit_of(folder: Path) -> dict:
         "threshold": 0.334455,
     }
     finding |= {"verdict": "PASS", "ceiling": 0.556677, "trials": {MARK: 9}, "needed": None, "words": MARK, "facts": {}}
+    finding |= {"demand": "pass", "citation": MARK}
     digests = {name: model_digest(folder / file) for name, file in (("model", "m.dps"), ("synthetic", "syn.csv"))}
     return {
         "audit_version": 1,
@@ -110,6 +111,7 @@ def audit_of(folder: Path) -> dict:
         "findings": [finding],
         "reported": [{**finding, "measure": MARK, "value": 0.1, "low": 0.0, "high": 1.0}],
         "roc": [{"attack": MARK, "group": MARK, "points": [[0, 0], [0.5, 0.6], [1, 1]]}],
+        "smoke_test": [{**figure, "name": MARK}],
         "checklist": [{"clause": MARK, "item": MARK}],
         "notes": [MARK],
         "samples": {MARK: 3},
@@ -281,6 +283,7 @@ def test_distances_stand_beside_what_noise_alone_makes() -> None:
         {"verdict": "YES"},
         {"gate": None},
         {"roc": [{"attack": "a", "group": "b", "points": [[0]]}]},
+        {"roc": [{"attack": "a", "group": "b", "points": [[0.5, 1], [0, 0]]}]},
         {"findings": [{}]},
         {"samples": {"x": "many"}},
         {"digests": []},

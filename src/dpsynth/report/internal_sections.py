@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dpsynth.evidence import INTERNAL_WATERMARK
-from dpsynth.report.audit_facts import AuditFacts, Curve, Risk
+from dpsynth.report.audit_drawings import heat_svg
+from dpsynth.report.audit_section import audit_section
 from dpsynth.report.document import Block, Box, Bullets, Document, Drawing, Paragraph, Section, Table
-from dpsynth.report.drawing import heat_svg, risks_svg, roc_svg, short
+from dpsynth.report.drawing import short
 from dpsynth.report.internal import InternalReport, Utility
 from dpsynth.report.sections import ROWS, budget, closing, not_protected, preprocessing, public_box, released_utility
 
-FALSE_POSITIVES = (0.001, 0.01, 0.05, 0.1, 0.5)
-CURVES = 6
 WORST = 20
 
 
@@ -30,7 +29,7 @@ def internal_document(report: InternalReport) -> Document:
             preprocessing(public),
             *((_utility(report.utility),) if report.utility else (_no_utility(),)),
             released_utility(public),
-            _audit(report.audit),
+            audit_section(report.audit),
             _anonymity(report),
             *closing(public),
         ),
@@ -110,66 +109,6 @@ def _worst_cells(utility: Utility) -> Table:
         for pair in ranked
     )
     return Table("Worst cells of pairs", ("columns", "cell", "real share", "synthetic share"), rows, frozenset({2, 3}))
-
-
-def _audit(audit: AuditFacts | None) -> Section:
-    if audit is None:
-        said = "Not audited: no attack was made on this table with the real rows, and no gate decided."
-        return Section("Privacy audit", (Paragraph(said),))
-    candidate = "" if audit.candidate is None else f" Candidate {audit.candidate[0]} of {audit.candidate[1]}."
-    said = f"{audit.verdict} under the gate {audit.gate}, {audit.title}.{candidate}"
-    rules = tuple((one.verdict, one.rule, one.words) for one in audit.rules)
-    blocks: list[Block] = [Paragraph(said)]
-    blocks += [Table("Rules", ("verdict", "rule", "what was found"), rows)] if (rows := rules) else []
-    blocks += [_risks(audit.risks)] if audit.risks else []
-    blocks += [_roc(audit.curves)] if audit.curves else []
-    if audit.checklist:
-        blocks.append(Table("For a person to answer", ("item", "clause"), tuple(one[::-1] for one in audit.checklist)))
-    blocks.append(Paragraph("What was not tested, and what this audit cannot say:"))
-    blocks.append(Bullets(audit.notes or ("The audit names no limit of its own.",)))
-    return Section("Privacy audit", tuple(blocks))
-
-
-def _risks(risks: tuple[Risk, ...]) -> Drawing:
-    bars = [(f"{one.attack}, {one.group}", one.low, one.value, one.high, one.threshold, one.verdict) for one in risks]
-    header = ("verdict", "risk", "attack", "records", "measure", "value", "bounds", "accepted", "ceiling")
-    table = Table("Risks with their bounds", header, tuple(map(_risk_row, risks)), frozenset({5, 6, 7, 8}))
-    says = (
-        "Bar: one-sided lower to upper bound, 0 to 1; short line: the estimate; long line: what is accepted. "
-        "Ceiling: the largest lower bound that this sample could have shown."
-    )
-    return Drawing("Risks", risks_svg("Risks with their bounds", bars[:40]), says, table)
-
-
-def _risk_row(one: Risk) -> tuple[str, ...]:
-    return (
-        one.verdict,
-        one.risk,
-        short(one.attack, 40),
-        short(one.group, 40),
-        short(one.measure, 40),
-        f"{one.value:.4f}",
-        f"{one.low:.3f} to {one.high:.3f}",
-        "" if one.threshold is None else f"{one.threshold:.3f}",
-        f"{one.ceiling:.3f}",
-    )
-
-
-def _roc(curves: tuple[Curve, ...]) -> Drawing:
-    shown = curves[:CURVES]
-    rows = tuple(
-        (short(one.attack, 40), short(one.group, 30), *(f"{_at(one, false):.3f}" for false in FALSE_POSITIVES))
-        for one in curves
-    )
-    header = ("attack", "records", *(f"at {false:g}" for false in FALSE_POSITIVES))
-    table = Table("True positives at false positives", header, rows, frozenset(range(2, 2 + len(FALSE_POSITIVES))))
-    names = "; ".join(f"{place}: {one.attack}, {one.group}" for place, one in enumerate(shown, start=1))
-    says = f"The diagonal is blind guessing. The first {len(shown)} curves: {names}."
-    return Drawing("ROC", roc_svg("ROC of the membership attacks", [one.points for one in shown]), says, table)
-
-
-def _at(curve: Curve, false: float) -> float:
-    return max((true for at, true in curve.points if at <= false), default=0.0)
 
 
 def _anonymity(report: InternalReport) -> Section:

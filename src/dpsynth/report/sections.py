@@ -7,10 +7,13 @@ from fractions import Fraction
 from typing import Any
 
 from dpsynth.privacy.governor import Governor
+from dpsynth.report.count_drawings import Counts, counts_svg
 from dpsynth.report.document import Block, Box, Bullets, Document, Drawing, Facts, Paragraph, Section, Table, Tile
-from dpsynth.report.drawing import columns_svg, parts_svg, short
+from dpsynth.report.drawing import short
 from dpsynth.report.marginals import ReleasedMarginal
 from dpsynth.report.meaning import percent_up, right_at_most, whom
+from dpsynth.report.pool import PublicPool
+from dpsynth.report.pool_drawings import parts_svg, spending_svg
 from dpsynth.report.public import PublicReport
 from dpsynth.report.reference import CARD, GLOSSARY, LIMITATIONS, REGULATIONS
 
@@ -19,6 +22,7 @@ DRAWN = 30
 
 CELLS = 60
 ROWS = 80
+OTHERS = "other fits of the pool"
 
 
 def public_document(report: PublicReport) -> Document:
@@ -121,24 +125,45 @@ def budget(report: PublicReport) -> Section:
     """What was spent, on what, and what is left of the pool."""
     if report.pool is None:
         return Section("Budget", (Paragraph("No ledger stands behind this model: nothing is known of its pool."),))
-    pool = report.pool.to_dict()
-    stages = list(pool["stages"].items())
+    pool, parts = report.pool.to_dict(), _parts(report.pool)
     symbol, cap = pool["currency"], pool["cap_amount"]
-    governor = report.pool.state.governor
-    others = max(float(governor.amount(report.pool.state.charged)) - sum(pool["stages"].values()), 0.0)
-    reserved = float(governor.amount(report.pool.state.reserved))
-    parts = [*stages, *((("other fits of the pool", others),) if others > cap * 1e-9 else ())]
-    parts += [("reserved, not yet drawn", reserved)] if reserved else []
     left = cap - sum(amount for _, amount in parts)
     left = left if left > cap * 1e-9 else 0.0
     rows = [(name, f"{amount:.4g}", f"{100 * amount / cap:.1f} %") for name, amount in [*parts, ("left", left)]]
     table = Table("Budget by stage", ("stage", symbol, "of the cap"), tuple(rows), frozenset({1, 2}))
     stated = pool["cap"]
     says = f"The whole bar is the pool's cap: ε {stated['epsilon']}, δ {stated['delta']}, {cap:.4g} {symbol}."
-    return Section(
-        "Budget",
-        (Drawing("Budget of the pool by stage", parts_svg("Budget by stage", parts, cap), says, table), timeline(pool)),
+    by_stage = Drawing("Budget of the pool by stage", parts_svg("Budget by stage", parts, cap), says, table)
+    return Section("Budget", (by_stage, _spending(report.pool, [name for name, _ in parts], cap)))
+
+
+def _parts(pool: PublicPool) -> list[tuple[str, float]]:
+    """What was spent, by stage of this fit, by all others together, and what they may still draw."""
+    governor, cap = pool.state.governor, float(pool.state.governor.amount(pool.state.cap))
+    stages = pool.stages()
+    others = max(float(governor.amount(pool.state.charged)) - sum(stages.values()), 0.0)
+    reserved = float(governor.amount(pool.state.reserved))
+    parts = [*stages.items(), *(((OTHERS, others),) if others > cap * 1e-9 else ())]
+    return [*parts, *((("reserved, not yet drawn", reserved),) if reserved else ())]
+
+
+def _spending(pool: PublicPool, names: list[str], cap: float) -> Drawing:
+    charges: list[tuple[str, float]] = []
+    begun = []
+    for step in pool.steps:
+        if step.kind == "RESERVE":
+            begun.append((len(charges), (step.time or "")[:10]))
+        if step.grew > 0:
+            stage = step.stage if step.mine and step.stage else OTHERS
+            same = charges and charges[-1][0] == stage and not (begun and begun[-1][0] == len(charges))
+            before = charges.pop()[1] if same else 0.0
+            charges.append((stage, before + step.grew))
+    shown = [*names, *({stage for stage, _ in charges} - set(names))]
+    svg = spending_svg("Spent over time", charges, begun, shown, cap)
+    says = (
+        "The sum of all charges after each, in their order, as a share of the cap; shades as above; days: a fit began."
     )
+    return Drawing("Spent over time", svg, says, timeline(pool.to_dict()))
 
 
 def timeline(pool: Mapping[str, Any]) -> Table:
@@ -221,20 +246,20 @@ def marginal_drawing(one: ReleasedMarginal) -> Drawing:
         )
         for place in places
     )
-    svg = columns_svg(
-        f"Counts of {short(one.column, 60)}",
-        [one.noisy[place] for place in places],
-        [one.low[place] for place in places],
-        [one.high[place] for place in places],
-        None if made is None else [made[place] for place in places],
+    counts = Counts(
+        labels=[one.labels[place] for place in places],
+        noisy=[one.noisy[place] for place in places],
+        low=[one.low[place] for place in places],
+        high=[one.high[place] for place in places],
+        made=None if made is None else [made[place] for place in places],
     )
     only = f" The {CELLS} largest of {len(one.labels):,} cells." if len(one.labels) > CELLS else ""
     header = ("value", "noisy", "95 % interval", "synthetic")
     table = Table(f"Counts of {short(one.column, 60)}", header, rows, frozenset({1, 2, 3}), folded=True)
     return Drawing(
         short(one.column, 60),
-        svg,
-        f"Bar: synthetic count; upright line: 95 % interval; tick: noisy count.{only}",
+        counts_svg(f"Counts of {short(one.column, 60)}", counts),
+        f"Rows. Bar: synthetic; line: 95 % interval of the real count; tick: its noisy count.{only}",
         table,
     )
 
