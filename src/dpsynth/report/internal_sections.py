@@ -6,23 +6,34 @@ from dataclasses import replace
 
 from dpsynth.evidence import INTERNAL_WATERMARK
 from dpsynth.report.audit_drawings import heat_svg
+from dpsynth.report.audit_facts import AuditFacts
 from dpsynth.report.audit_section import audit_section
 from dpsynth.report.document import Block, Box, Bullets, Document, Drawing, Paragraph, Section, Table
 from dpsynth.report.drawing import short
 from dpsynth.report.internal import InternalReport, Utility
-from dpsynth.report.sections import ROWS, budget, closing, not_protected, preprocessing, public_box, released_utility
+from dpsynth.report.sections import (
+    ROWS,
+    Facts,
+    budget,
+    closing,
+    not_protected,
+    preprocessing,
+    public_box,
+    released_utility,
+    title_of,
+)
 
 WORST = 20
 
 
 def internal_document(report: InternalReport) -> Document:
     """The internal edition as blocks."""
-    public = report.public
+    public = report.public.to_dict()
     return Document(
-        title=f"Privacy report: {short(public.title, 80)}",
+        title=title_of(public),
         edition="internal",
         watermark=f"{INTERNAL_WATERMARK}.",
-        box=_box(report),
+        box=_box(report, public),
         sections=(
             not_protected(public),
             replace(budget(public), blocks=(*budget(public).blocks, _history(report))),
@@ -30,14 +41,14 @@ def internal_document(report: InternalReport) -> Document:
             *((_utility(report.utility),) if report.utility else (_no_utility(),)),
             released_utility(public),
             audit_section(report.audit),
-            _anonymity(report),
+            _anonymity(report.audit, public),
             *closing(public),
         ),
     )
 
 
-def _box(report: InternalReport) -> Box:
-    decision, plain = report.decision, public_box(report.public)
+def _box(report: InternalReport, public: Facts) -> Box:
+    decision, plain = report.decision, public_box(public)
     last = next((moment for moment in report.history if moment.actor), None)
     who = () if last is None else (("Pool created by", f"{last.actor} on {last.host}, {last.time}"),)
     digests = tuple((f"SHA-256 of the {name}", digest) for name, digest in report.digests.items() if digest)
@@ -111,13 +122,12 @@ def _worst_cells(utility: Utility) -> Table:
     return Table("Worst cells of pairs", ("columns", "cell", "real share", "synthetic share"), rows, frozenset({2, 3}))
 
 
-def _anonymity(report: InternalReport) -> Section:
-    labels = report.public.to_dict()["preprocessing"]
+def _anonymity(audit: AuditFacts | None, public: Facts) -> Section:
+    labels = public["preprocessing"]
     steps = tuple(short(label, 200) for label in labels if label.startswith(("STABLE", "NON-DP")))
     blocks: list[Block] = [
         Bullets(steps) if steps else Paragraph("No class was suppressed or generalized before the fit.")
     ]
-    audit = report.audit
     found = (
         [] if audit is None else [one for one in (*audit.risks, *audit.reported) if one.risk == "equivalence classes"]
     )

@@ -44,6 +44,7 @@ class Step:
             "time": self.time,
             "stage": self.stage,
             "amount": self.amount,
+            "grew": self.grew,
             "this_fit": self.mine,
         }
 
@@ -84,7 +85,9 @@ class PublicPool:
                 "epsilon": f"{_UP.plus(state.spent_epsilon).normalize():f}",
                 "loss": loss_record(state.charged),
             },
+            "charged_amount": float(state.governor.amount(state.charged)),
             "charged_is_a_guarantee": False,
+            "reserved_amount": float(state.governor.amount(state.reserved)),
             "raised_after_outputs": state.raised_late,
             "disclosures": state.disclosures,
             "ephemeral": state.ephemeral,
