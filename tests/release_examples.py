@@ -19,9 +19,11 @@ from dpsynth.ledger import Ledger
 from dpsynth.models import Model
 from dpsynth.pipeline.report import report as reported
 from dpsynth.pipeline.sample import sample
+from dpsynth.release.descriptions import descriptions
 from dpsynth.release.keys import PrivateKey
 from dpsynth.release.layout import SIGNATURE, SUMS, content_digest, sums_text, table_members
-from dpsynth.release.metadata import Described, croissant, datapackage
+from dpsynth.release.licenses import License
+from dpsynth.release.metadata import Described
 from dpsynth.release.verifying import Outcome, Verified
 from dpsynth.schema import Schema
 
@@ -120,27 +122,16 @@ def release_members(folder: Path, model: Model) -> dict[str, bytes]:
     tables = {member: digest(files[member]) for member in files}
     content = content_digest(tables, model_digest, override=False)
     ledger.record(model_pool(ledger), "RELEASE", {"content": content, "override": False})
-    made = reported(model, synthetic=folder / f"{NAME}.parquet", ledger=ledger, edition="public")
-    report = made.to_dict()
-    facts = {
-        "content": content,
-        "schema": model.schema.to_dict(),
-        "model_digest": model_digest,
-        "guarantee": report["guarantee"],
-        "pool": report["pool"]["digest"],
-        "override": False,
-        "synthetic_rows": report["synthetic_rows"],
-    }
-    members = {
-        **files,
-        "model.dps": (folder / "model.dps").read_bytes(),
-        "README.md": b"# People\n",
-        "LICENSE": b"Ask.\n",
-        "report.html": made.to_html().encode(),
-        "report.json": as_json(report),
-        "ledger.jsonl": ("\n".join(ledger.extract(model_pool(ledger))) + "\n").encode(),
-    }
-    return described(members, model.schema, facts)
+    model_file = (folder / "model.dps").read_bytes()
+    return dated({**files, "model.dps": model_file, "LICENSE": License.of(None).text}, folder, model)
+
+
+def dated(members: Mapping[str, bytes], folder: Path, model: Model) -> dict[str, bytes]:
+    """The members with what the ledger says now, and what follows from that."""
+    ledger = Ledger.open(folder / "l.db")
+    report = reported(model, synthetic=folder / f"{NAME}.parquet", ledger=ledger, edition="public").to_dict()
+    extract = ("\n".join(ledger.extract(model_pool(ledger))) + "\n").encode()
+    return described({**members, "ledger.jsonl": extract}, report)
 
 
 def model_pool(ledger: Ledger) -> str:
@@ -148,19 +139,30 @@ def model_pool(ledger: Ledger) -> str:
     return ledger.pools()[0].name
 
 
-def described(members: Mapping[str, bytes], schema: Schema, facts: Mapping[str, Any]) -> dict[str, bytes]:
-    """The members with the descriptions of their tables."""
+def described(members: Mapping[str, bytes], report: Mapping[str, Any], *, with_model: bool = True) -> dict[str, bytes]:
+    """The members with all texts that follow from them and the facts of the report."""
+    schema = loaded(members["model.dps"]).schema
+    assert schema is not None
     release = Described(
         name=NAME,
         title="People",
-        license={"name": "other"},
-        created="2026-01-01T00:00:00Z",
+        license=License.of(None).entry,
         columns=tuple(one.name for one in schema.output),
         tables={member: (digest(members[member]), len(members[member])) for member in table_members(NAME)},
-        facts=facts,
+        schema=schema,
+        model_digest=digest(members["model.dps"]),
+        report=report,
     )
-    texts = {"datapackage.json": datapackage(schema, release), "croissant.json": croissant(schema, release)}
-    return {**members, **texts}
+    texts = descriptions(release, key_id=KEY.public.id, with_model=with_model)
+    return {name: data for name, data in {**members, **texts}.items() if with_model or name != "model.dps"}
+
+
+def loaded(content: bytes) -> Model:
+    """The model of these bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.dps")
+        path.write_bytes(content)
+        return dpsynth.load(path)
 
 
 def signed(members: Mapping[str, bytes], key: PrivateKey) -> dict[str, bytes]:
@@ -236,6 +238,9 @@ def set_at(*path: str | int, to: object) -> Callable[[Any], None]:
     def change(content: Any) -> None:
         for key in path[:-1]:
             content = content[key]
-        content[path[-1]] = to
+        if isinstance(content, list) and path[-1] == len(content):
+            content.append(to)
+        else:
+            content[path[-1]] = to
 
     return change

@@ -15,6 +15,7 @@ from dpsynth.ledger import Ledger
 from dpsynth.release.keys import PrivateKey, PublicKey
 from dpsynth.release.layout import SIGNATURE, SUMS, content_digest
 from dpsynth.release.verifying import Outcome, Verified, verify
+from dpsynth.report.meaning import meaning
 from release_examples import (
     CSV,
     EVERY_TYPE,
@@ -23,6 +24,8 @@ from release_examples import (
     as_folder,
     as_json,
     as_zip,
+    dated,
+    described,
     digest,
     edited,
     failed,
@@ -66,7 +69,8 @@ def test_without_a_key_nothing_is_said_about_who_signed(honest, tmp_path):
     found = found_in(honest, tmp_path, None)
     assert found.ok
     assert any("proves nothing about who" in one for one in found.rests)
-    assert found_in(signed(honest, OTHER), tmp_path, None).ok
+    # README.md names the key of the publisher, so even without it another one is found.
+    assert failed(found_in(signed(honest, OTHER), tmp_path, None)) == "texts"
     given = found_in(honest, tmp_path)
     assert not any("proves nothing about who" in one for one in given.rests)
     assert any("noise was drawn" in one for one in given.rests)
@@ -168,6 +172,8 @@ def test_a_release_that_was_withdrawn_or_that_hides_an_override_is_found(honest,
             if "content" in one:
                 tables = {member: digest(honest[member]) for member in (CSV, PARQUET)}
                 one["content"] = content_digest(tables, one["model_digest"], override=True)
+        if "meaning" in content:
+            content["meaning"] = meaning(content["guarantee"], content["pool"], content["candidates"], override=True)
 
     hidden = edited(edited(honest, KEY, "report.json", over), KEY, "datapackage.json", over)
     assert failed(found_in(hidden, tmp_path)) == "release"
@@ -177,8 +183,7 @@ def test_a_release_that_was_withdrawn_or_that_hides_an_override_is_found(honest,
     ledger = Ledger.open(tmp_path / "l.db")
     content = json.loads(members["datapackage.json"])["dpsynth"]["content"]
     ledger.record(ledger.pools()[0].name, "RELEASE", {"withdraws": content})
-    later = {**members, "ledger.jsonl": ("\n".join(ledger.extract(ledger.pools()[0].name)) + "\n").encode()}
-    found = found_in(signed(later, KEY), tmp_path)
+    found = found_in(signed(dated(members, tmp_path, made), KEY), tmp_path)
     assert failed(found) == "release"
     assert "withdrawn" in str(found.failure)
 
@@ -237,18 +242,30 @@ def test_a_model_that_is_not_the_reports_is_found(honest, tmp_path):
 
     other = edited({**honest, "model.dps": b"no model"}, KEY, "datapackage.json", over)
     assert failed(found_in(signed({**honest, "model.dps": b"no model"}, KEY), tmp_path)) == "data package"
-    assert failed(found_in(other, tmp_path)) == "model"
+    assert failed(found_in(other, tmp_path)) == "facts"
+    sampled = f"POST sample of model {digest(b'no model')[:16]}"
+    relabeled = edited(other, KEY, "report.json", lambda report: report["preprocessing"].__setitem__(-1, sampled))
+    assert failed(found_in(relabeled, tmp_path)) == "model"
 
-    def another_count(content):
+
+def test_counts_and_intervals_that_are_not_the_models_are_found_where_the_model_is(honest, tmp_path):
+    def change(content, key, place):
         measured = next(one for one in content["marginals"] if one["draw"] is not None)
-        measured["noisy"][0] += 1
+        measured[key][place] += 0.5
 
-    noisy = edited(honest, KEY, "report.json", another_count)
-    assert failed(found_in(noisy, tmp_path)) == "model"
-    without = {name: data for name, data in honest.items() if name != "model.dps"}
-    found = found_in(signed(without, KEY), tmp_path)
+    for key in ("noisy", "low", "high"):
+        changed = edited(honest, KEY, "report.json", lambda content, key=key: change(content, key, 0))
+        assert failed(found_in(changed, tmp_path)) == "model", key
+    found = found_in(without_model(honest), tmp_path)
     assert found.ok, found.failure
     assert [one.name for one in found.checks if one.outcome is not Outcome.HOLDS] == ["model"]
+    assert any("noisy counts" in one for one in found.rests)
+    assert not any("noisy counts" in one for one in found.proves)
+    assert any("noisy counts" in one for one in found_in(honest, tmp_path).proves)
+
+
+def without_model(honest: dict[str, bytes]) -> dict[str, bytes]:
+    return signed(described(honest, json.loads(honest["report.json"]), with_model=False), KEY)
 
 
 def test_a_ledger_with_private_fields_is_found(honest, tmp_path):
@@ -303,10 +320,116 @@ def test_a_charge_that_does_not_follow_from_its_scales_is_found(honest, tmp_path
         (("answers",), [], "answers"),
         (("answers",), None, "answers"),
         (("marginals",), {}, "synthetic figures"),
+        (("marginals",), [], "synthetic figures"),
+        (("marginals", 0, "columns"), [["age"]], "synthetic figures"),
+        (("columns",), [], "synthetic figures"),
+        (("columns", 0, "source"), "dp", "facts"),
+        (("columns", 0, "cells"), 7, "facts"),
+        (("meaning", "release"), "An attacker is right at most 50.01 % of the time.", "facts"),
+        (("meaning", "candidates"), "Checked.", "facts"),
+        (("candidates",), 3, "facts"),
+        (("candidates",), "many", "facts"),
+        (("figures", 0, "value"), 0.001, "facts"),
+        (("figures",), [], "facts"),
+        (("not_protected",), [], "facts"),
+        (("title",), "another", "facts"),
+        (("dp",), False, "facts"),
+        (("dp",), 1, "facts"),
+        (("color",), "internal", "facts"),
+        (("report_version",), 2, "facts"),
+        (("claim",), {"owner": "the authority", "text": None}, "facts"),
+        (("real_rows",), 400, "facts"),
+        (("pool", "charged", "epsilon"), "0.001", "facts"),
+        (("pool", "cap", "loss"), {}, "facts"),
+        (("pool", "cap_amount"), 9.0, "facts"),
+        (("pool", "charged_is_a_guarantee"), True, "facts"),
+        (("pool", "timeline"), [], "facts"),
+        (("pool", "timeline", 0, "time"), "2020-01-01T00:00:00Z", "facts"),
+        (("pool", "stages"), {}, "facts"),
+        (("pool", "unit"), "who:3", "facts"),
+        (("pool", "neighbors"), "none", "facts"),
+        (("pool", "name"), "another", "facts"),
+        (("pool", "ephemeral"), True, "facts"),
+        (("marginals", 0, "labels", 0), "another", "facts"),
+        (("marginals", 0, "level"), 0.5, "facts"),
+        (("marginals", 0, "source"), "exact count", "facts"),
+        (("marginals", 0, "error"), 0.1, "facts"),
+        (("marginals", 0, "low", 0), 1e9, "facts"),
+        (("marginals", 0, "noisy", 0), None, "facts"),
+        (("marginals", 0, "noisy", 0), True, "facts"),
+        (("preprocessing",), [], "facts"),
+        (("preprocessing", 0), "NON-DP cut by hand", "facts"),
+        (("preprocessing", 0), "STABLE(9) cut by hand", "facts"),
+        (("preprocessing", 0), 3, "facts"),
+        (("settings", "effort"), "best", "model"),
+        (("method",), "another", "model"),
+        (("software",), {}, "model"),
+        (("made_by",), "dpsynth 0.0.1", None),
+        (("made_by",), None, None),
     ],
 )
 def test_an_edited_report_is_found_though_the_right_key_signed_it(honest, tmp_path, path, to, check):
-    assert failed(found_in(edited(honest, KEY, "report.json", set_at(*path, to=to)), tmp_path)) == check
+    found = found_in(edited(honest, KEY, "report.json", set_at(*path, to=to)), tmp_path)
+    if check is None:
+        # Another version may write the same facts otherwise: nothing is proved of its texts, and that is said.
+        assert found.ok
+        assert [one.name for one in found.checks if one.outcome is not Outcome.HOLDS] == ["texts"]
+        assert any("prose" in one for one in found.rests)
+        assert not any("README" in one for one in found.proves)
+    else:
+        assert failed(found) == check
+
+
+@pytest.mark.parametrize("key", ["protects", "neighbors", "stability", "more"])
+def test_words_of_a_guarantee_that_are_not_those_of_its_unit_are_found(honest, tmp_path, key):
+    def change(content):
+        for one in (content.get("guarantee"), content.get("dpsynth", {}).get("guarantee")):
+            if one is not None:
+                one[key] = -5 if key == "stability" else "protects every PERSON"
+
+    members = edited(edited(honest, KEY, "report.json", change), KEY, "datapackage.json", change)
+    found = found_in(members, tmp_path)
+    assert failed(found) in {"guarantee", "facts"}
+    assert "guarantee" not in found.facts
+
+
+@pytest.mark.parametrize("name", ["README.md", "report.html", "report.json", "datapackage.json", "croissant.json"])
+def test_a_text_that_says_more_than_the_facts_is_found(honest, tmp_path, name):
+    text = honest[name].decode()
+    changed = {
+        "README.md": text.replace("1 = 1", "1") + "Checked by the authority.\n",
+        "report.html": text.replace("73.11 %", "50.01 %"),
+        "report.json": text.replace("\n", " \n", 1),
+        "datapackage.json": text.replace('"title": "People"', '"title": "People, checked by the authority"'),
+        "croissant.json": text.replace("sc:Integer", "sc:Text", 1),
+    }[name]
+    assert changed != text
+    found = found_in(signed({**honest, name: changed.encode()}, KEY), tmp_path)
+    assert failed(found) == "texts"
+    # The title is the publisher's own; what must say the same is then another text.
+    assert found.failure.where == {"datapackage.json": "README.md"}.get(name, name)
+
+
+def test_terms_that_are_not_those_of_the_description_are_found(honest, tmp_path):
+    assert failed(found_in(signed({**honest, "LICENSE": b"Do what you like.\n"}, KEY), tmp_path)) == "texts"
+    for path, to in ((("licenses", 0, "name"), "MIT"), (("licenses", 0, "name"), 3), (("licenses",), [])):
+        assert failed(found_in(edited(honest, KEY, "datapackage.json", set_at(*path, to=to)), tmp_path)) == "texts"
+
+
+def test_a_claim_is_no_guarantee_and_nothing_is_said_to_be_proved_of_it(honest, tmp_path):
+    claim = {"owner": "the \u202eauthority", "text": None}
+
+    def over(content):
+        for one in (content, content.get("dpsynth", {})):
+            if "guarantee" in one:
+                one["guarantee"] = {}
+        if "claim" in content:
+            content.update(claim={**claim, "owner": "the authority"}, dp="claimed by the authority")
+
+    beside = edited(edited(honest, KEY, "report.json", over), KEY, "datapackage.json", over)
+    assert failed(found_in(beside, tmp_path)) == "guarantee"
+    hidden = edited(honest, KEY, "report.json", set_at("claim", to=claim))
+    assert failed(found_in(hidden, tmp_path)) == "facts"
 
 
 @pytest.mark.parametrize(
@@ -334,6 +457,15 @@ def test_an_edited_guarantee_is_found_by_arithmetic_though_both_documents_state_
         ("datapackage.json", ("resources", 0, "schema", "fields", 0, "constraints", "maximum"), 5, "rows"),
         ("datapackage.json", ("resources", 0, "schema", "fields", 0, "constraints", "pattern"), "x", "rows"),
         ("datapackage.json", ("resources", 0, "schema", "primaryKey"), ["job"], "rows"),
+        ("datapackage.json", ("resources", 0, "schema", "uniqueKeys"), [["job"]], "rows"),
+        ("datapackage.json", ("resources", 0, "schema", "fields", 0, "categories"), ["x"], "rows"),
+        ("datapackage.json", ("resources", 0, "schema", "fields", 0, "constraints", "maximum"), 9000, "texts"),
+        ("datapackage.json", ("resources", 0, "schema", "missingValues"), ["", "clerk"], "texts"),
+        ("datapackage.json", ("resources", 0, "dialect"), {"delimiter": ";"}, "data package"),
+        ("datapackage.json", ("resources", 0, "encoding"), "utf-16", "data package"),
+        ("datapackage.json", ("resources", 2), {"path": "data/people.csv"}, "data package"),
+        ("datapackage.json", ("sources",), [{"title": "the authority"}], "texts"),
+        ("datapackage.json", ("dpsynth", "schema"), None, "synthetic figures"),
         ("datapackage.json", ("dpsynth", "pool"), "0" * 64, "pool"),
         ("datapackage.json", ("dpsynth", "content"), "0" * 64, "statements"),
         ("datapackage.json", ("dpsynth", "schema"), {"fields": 3}, "synthetic figures"),

@@ -42,13 +42,24 @@ def verify(output: Output, *, package: str, public: str | None) -> Answer:
 
 
 def _text(found: Verified) -> str:
-    lines = ["VERIFIED" if found.ok else "NOT VERIFIED"]
+    lines = ["VERIFIED" if found.ok else "NOT VERIFIED", *_promise(found)]
     if found.facts.get("override"):
         lines.append("Released under override: the publisher's own gate was closed, or there was none.")
     checks = table(("check", "outcome", "found"), [(one.name, str(one.outcome), one.words) for one in found.checks])
-    proves = [f"  - {what}" for what in found.record()["proves"]]
+    proves = [f"  - {what}" for what in found.proves]
     rests = [f"  - {what}" for what in found.rests]
     return "\n".join([*lines, "", checks, "", "Proved:", *proves, "", "Rests on the publisher:", *rests])
+
+
+def _promise(found: Verified) -> list[str]:
+    """What the release promises, for whom; or whose word it is."""
+    if stated := found.facts.get("guarantee"):
+        return [f"Epsilon {stated['epsilon']}, delta {stated['delta']}: it {stated['protects']}."]
+    if claim := found.facts.get("claim"):
+        return [
+            f"NO GUARANTEE WAS CHECKED: what protects these rows is the word of {claim['owner']!a}, not of dpsynth."
+        ]
+    return []
 
 
 COMMAND = verify

@@ -14,6 +14,7 @@ from dpsynth.ledger import Ledger, Transaction
 from dpsynth.pipeline.plan import PricedPlan
 from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_record
+from dpsynth.report.meaning import NEIGHBORS
 
 _STATED = Context(prec=12, rounding=ROUND_CEILING)
 
@@ -39,7 +40,7 @@ def provenance_of(
             "epsilon": decimal_text(priced.epsilon),
             "delta": decimal_text(priced.delta),
             "governor": str(transaction.pool.governor),
-            "neighbors": "add or remove one unit",
+            "neighbors": NEIGHBORS,
             "unit": str(priced.unit),
             "protects": priced.protects,
             "stability": priced.unit.stability,

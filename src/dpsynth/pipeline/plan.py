@@ -33,7 +33,7 @@ Number = Fraction | float | int | str
 @dataclass(frozen=True)
 class PricedPlan:
     """A plan with its price: the guarantee (epsilon, delta), the loss it is paid from in the currency of the governor,
-    and the unit it protects; ``reshaped`` says how a person's rows become one, if they do.
+    and the unit it protects; ``reshaped`` says what it protects where a person's rows become one.
     ``max_rows_costs`` compares other numbers of rows per person; only ``plan`` fills it. ``labels``: what was done to
     the table before, where the table is known; ``unit.stability`` multiplies the noise.
     """
@@ -52,9 +52,7 @@ class PricedPlan:
     @property
     def protects(self) -> str:
         """Plain words: what is protected, and what is not."""
-        if self.reshaped is None:
-            return self.unit.description
-        return f"protects one person (column {self.unit.column!r}) with all their rows, made one row ({self.reshaped})"
+        return self.unit.description if self.reshaped is None else self.reshaped
 
     @property
     def fixed_epsilon(self) -> Decimal | None:
@@ -162,8 +160,8 @@ def price(
             hint="Use fewer bins or categories, drop columns, choose --method independent, or raise --memory-limit.",
         )
     warnings = (*drawn.warnings, *_warnings(tag.epsilon, tag.delta, rows, unit), *schema.remarks)
-    words = None if schema.reshape is None else schema.reshape.words
-    return PricedPlan(drawn, tag.epsilon, tag.delta, tag.loss, tag.governor, unit, warnings, words)
+    reshaped = None if schema.reshape is None else schema.reshape.protects
+    return PricedPlan(drawn, tag.epsilon, tag.delta, tag.loss, tag.governor, unit, warnings, reshaped)
 
 
 def load_schema(schema: Schema | str | Path) -> Schema:

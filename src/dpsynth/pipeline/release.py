@@ -7,11 +7,9 @@ package appears: a crash between the two records a release too many, never one t
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +29,11 @@ from dpsynth.pipeline.reported import (
     released_table,
 )
 from dpsynth.release import layout, writing
-from dpsynth.release.datasheet import datasheet
+from dpsynth.release.descriptions import descriptions
 from dpsynth.release.keys import PrivateKey
 from dpsynth.release.licenses import License
-from dpsynth.release.metadata import Described, croissant, datapackage
+from dpsynth.release.metadata import Described
 from dpsynth.release.tables import ReleasedRows, released_rows
-from dpsynth.report.report import Report
 from dpsynth.schema import Schema
 from dpsynth.schema.formulas import formula_columns
 from dpsynth.tables import check_output
@@ -174,8 +171,8 @@ class _Case:
             said.append("No license was named: all rights are reserved. Name one with --license.")
         return tuple(said)
 
-    def report(self) -> Report:
-        """The public report as it is now, on the rows as they are released.
+    def report(self) -> dict[str, Any]:
+        """The facts of the public report as they are now, on the rows as they are released.
 
         They are read from the typed form: a line break in a cell of CSV would be a row to whoever reads line by line.
         """
@@ -193,53 +190,27 @@ class _Case:
             candidates=candidates_of(found),
             override=self.terms.overridden,
         )
-        return Report(facts)
+        return facts.to_dict()
 
     def members(self, key_id: str) -> dict[str, bytes]:
         """All members but the sums and the signature."""
-        made = self.report()
-        facts = made.to_dict()
-        title = self.terms.title or f"Synthetic rows of {self.schema.name}"
-        found = {
-            **self.rows.members,
-            layout.LICENSE: self.license.text,
-            layout.REPORT_HTML: made.to_html().encode("utf-8", "backslashreplace"),
-            layout.REPORT_JSON: (json.dumps(facts, indent=1) + "\n").encode(),
-            layout.LEDGER: self._ledger(),
-            **({layout.MODEL: Path(self.path).read_bytes()} if self.terms.with_model else {}),
-        }
-        found[layout.README] = datasheet(self.name, title, self.schema, facts, key_id=key_id, members=tuple(found))
-        described = self._described(title, facts)
-        found[layout.DATAPACKAGE] = datapackage(self.schema, described)
-        found[layout.CROISSANT] = croissant(self.schema, described)
-        return found
-
-    def _described(self, title: str, facts: Mapping[str, Any]) -> Described:
-        return Described(
+        described = Described(
             name=self.name,
-            title=title,
+            title=self.terms.title or f"Synthetic rows of {self.schema.name}",
             license=self.license.entry,
-            created=self._created(),
             columns=self.rows.columns,
             tables={name: (layout.digest(content), len(content)) for name, content in self.rows.members.items()},
-            facts={
-                "content": self.content,
-                "model_digest": self.digest,
-                "guarantee": facts["guarantee"],
-                "pool": None if self.pool is None else facts["pool"]["digest"],
-                "override": self.terms.overridden,
-                "synthetic_rows": self.rows.rows,
-                "schema": dict(self.schema.document),
-            },
+            schema=self.schema,
+            model_digest=self.digest,
+            report=self.report(),
         )
-
-    def _created(self) -> str | None:
-        """When the fit was reserved: the last moment of the model that is public; None if no ledger paid for it."""
-        events = () if self.pool is None else self.book.events(self.pool.name)
-        mine = self.model.provenance.get("transaction")
-        return next(
-            (str(one.body["time"]) for one in events if one.kind == "RESERVE" and one.transaction == mine), None
-        )
+        return {
+            **self.rows.members,
+            layout.LICENSE: self.license.text,
+            layout.LEDGER: self._ledger(),
+            **({layout.MODEL: Path(self.path).read_bytes()} if self.terms.with_model else {}),
+            **descriptions(described, key_id=key_id, with_model=self.terms.with_model),
+        }
 
     def _ledger(self) -> bytes:
         if self.pool is None:

@@ -19,10 +19,8 @@ from dpsynth.pipeline.holdout import table_digest
 from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.report.audit_facts import AuditFacts, audit_facts
 from dpsynth.report.internal import Moment
-from dpsynth.report.pool import PublicPool, public_pool
+from dpsynth.report.pool import PublicPool, discoveries, public_pool
 from dpsynth.tables import open_table
-
-_IN_ANSWERS = {"measure", "select"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +52,7 @@ def paid_from(ledger: Ledger | str | Path | None, model: Model) -> Paid:
         )
     events = book.events(state.name)
     transaction = str(provenance.get("transaction", ""))
-    questions = tuple(
-        _question(event)
-        for event in events
-        if event.kind == "DRAW"
-        and event.transaction == transaction
-        and event.data["question"].get("question") not in _IN_ANSWERS
-    )
+    questions = discoveries(events, transaction)
     return Paid(public_pool(state, events, transaction), events, questions)
 
 
@@ -132,14 +124,3 @@ def moments(events: Sequence[Event]) -> tuple[Moment, ...]:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def _question(event: Event) -> dict[str, Any]:
-    data = event.data
-    receipt = {
-        "transaction": event.transaction,
-        "draw": data["draw"],
-        "event": event.hash,
-        "loss": dict(data["loss"]),
-    }
-    return {"question": dict(data["question"]), "receipt": receipt}

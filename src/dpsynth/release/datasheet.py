@@ -6,22 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dpsynth.release.layout import LEDGER, LICENSE, MODEL, REPORT_HTML, SUMS, table_members
+from dpsynth.release.metadata import Described
 from dpsynth.report.markdown import escaped
 from dpsynth.report.meaning import NOT_PROTECTED, sentence
-from dpsynth.schema import Schema
 from dpsynth.schema.codecs import CategoryCodec
 from dpsynth.schema.formulas import formula_columns
 
 OVERRIDE = "RELEASED UNDER OVERRIDE: somebody decided to hand this table out whatever the gate said."
 
 
-def datasheet(
-    name: str, title: str, schema: Schema, report: Mapping[str, Any], *, key_id: str, members: Sequence[str]
-) -> bytes:
-    """The text, from the public report's facts."""
-    csv, parquet = table_members(name)
+def datasheet(release: Described, *, key_id: str, with_model: bool) -> bytes:
+    """The text of README.md."""
+    report, schema = release.report, release.schema
+    csv, parquet = table_members(release.name)
     guarantee = report["guarantee"]
-    lines = [f"# {escaped(title)}", ""]
+    lines = [f"# {escaped(release.title)}", ""]
     lines += [f"**{OVERRIDE}**", ""] if report["override"] else []
     lines += [
         f"{report['synthetic_rows']:,} synthetic rows, drawn from a model. None was taken from the table behind it;",
@@ -35,7 +34,7 @@ def datasheet(
     lines += ["| `report.json`, `datapackage.json`, `croissant.json` | the same facts for programs |"]
     spent = "what the population's budget was spent on, hash-chained"
     lines += [f"| `{LEDGER}` | {spent if guarantee else 'empty: no ledger of dpsynth paid for the model'} |"]
-    lines += [f"| `{MODEL}` | the model itself: `dpsynth sample` draws more rows |"] if MODEL in members else []
+    lines += [f"| `{MODEL}` | the model itself: `dpsynth sample` draws more rows |"] if with_model else []
     lines += [f"| `{LICENSE}` | what you may do with it |", ""]
     lines += [
         "## How to check it",

@@ -21,6 +21,7 @@ KNOWN = (
 """SPDX identifiers of licenses that data are published under."""
 
 _LONGEST = 1 << 20
+_OWN = {"path": LICENSE, "title": "The terms in LICENSE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,16 @@ class License:
         if wanted in KNOWN:
             page = f"https://spdx.org/licenses/{wanted}.html"
             return License({"name": wanted, "path": page}, f"Licensed under {wanted}: {page}\n".encode())
-        return License({"path": LICENSE, "title": "The terms in LICENSE"}, _text(wanted))
+        return License(_OWN, _text(wanted))
+
+
+def agrees(entry: Mapping[str, str], text: bytes) -> bool:
+    """Whether this entry of a Data Package and this member LICENSE are those of one license."""
+    if entry == _OWN:
+        return True
+    name = entry.get("name")
+    made = License.of(name if name in KNOWN else None)
+    return entry == made.entry and text == made.text
 
 
 def _text(path: str) -> bytes:

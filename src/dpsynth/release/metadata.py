@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dpsynth.release.layout import DATAPACKAGE, LEDGER, REPORT_JSON, table_members
+from dpsynth.release.layout import DATAPACKAGE, LEDGER, REPORT_JSON, content_digest, table_members
+from dpsynth.report.sections import reserved_at
 from dpsynth.schema import Schema, export_schema
 
 PROFILE = "https://datapackage.org/profiles/2.0/datapackage.json"
@@ -27,19 +28,49 @@ _CROISSANT_TYPES = {
 
 @dataclass(frozen=True)
 class Described:
-    """A release in public facts: its name, title and license, the tables with digest and size, and the fit's facts.
+    """What everything that a release says of itself follows from.
 
-    ``tables``: (SHA-256 in hex, bytes) by member. ``facts``: the ``dpsynth`` block. ``created``: a public time of the
-    ledger, ISO 8601; None if there is none.
+    ``license``: its entry in the Data Package. ``tables``: (SHA-256 in hex, bytes) by member. ``report``: the content
+    of report.json, public edition.
     """
 
     name: str
     title: str
     license: Mapping[str, str]
-    created: str | None
     columns: tuple[str, ...]
     tables: Mapping[str, tuple[str, int]]
-    facts: Mapping[str, Any]
+    schema: Schema
+    model_digest: str
+    report: Mapping[str, Any]
+
+    @property
+    def content(self) -> str:
+        """What the ledger knows the release by."""
+        digests = {member: digest for member, (digest, _) in self.tables.items()}
+        return content_digest(digests, self.model_digest, override=self.report["override"])
+
+    @property
+    def created(self) -> str | None:
+        """When the fit was reserved, ISO 8601: the last moment of the model that is public; ``None`` without a pool."""
+        return reserved_at(self.report)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The ``dpsynth`` block of the Data Package."""
+        pool = self.report["pool"]
+        return {
+            "version": VERSION,
+            "name": self.name,
+            "report": REPORT_JSON,
+            "ledger": LEDGER,
+            "content": self.content,
+            "model_digest": self.model_digest,
+            "guarantee": self.report["guarantee"],
+            "pool": None if pool is None else pool["digest"],
+            "override": self.report["override"],
+            "synthetic_rows": self.report["synthetic_rows"],
+            "schema": dict(self.schema.document),
+        }
 
 
 def table_schema(schema: Schema, columns: Sequence[str]) -> dict[str, Any]:
@@ -51,9 +82,9 @@ def table_schema(schema: Schema, columns: Sequence[str]) -> dict[str, Any]:
     return {**exported, "fields": [fields.get(name, {"name": name, "type": "any"}) for name in columns]}
 
 
-def datapackage(schema: Schema, release: Described) -> bytes:
+def datapackage(release: Described) -> bytes:
     """The content of ``datapackage.json``: one described table as CSV, and the same rows as a Parquet file."""
-    table = table_schema(schema, release.columns)
+    table = table_schema(release.schema, release.columns)
     csv, parquet = table_members(release.name)
     package: dict[str, Any] = {
         "$schema": PROFILE,
@@ -81,18 +112,12 @@ def datapackage(schema: Schema, release: Described) -> bytes:
                 **_sized(release.tables[parquet]),
             },
         ],
-        "dpsynth": {
-            "version": VERSION,
-            "name": release.name,
-            "report": REPORT_JSON,
-            "ledger": LEDGER,
-            **release.facts,
-        },
+        "dpsynth": release.facts,
     }
     return _written(package)
 
 
-def croissant(schema: Schema, release: Described) -> bytes:
+def croissant(release: Described) -> bytes:
     """The content of ``croissant.json``: Croissant 1.0 (MLCommons), with one record set over the CSV."""
     csv, _ = table_members(release.name)
     return _written(
@@ -107,9 +132,7 @@ def croissant(schema: Schema, release: Described) -> bytes:
             "version": "1.0.0",
             **({} if release.created is None else {"datePublished": release.created}),
             "distribution": _files(release, csv),
-            "recordSet": [
-                {"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": _fields(schema, release, csv)}
-            ],
+            "recordSet": [{"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": _fields(release, csv)}],
         }
     )
 
@@ -129,8 +152,10 @@ def _files(release: Described, csv: str) -> list[dict[str, str]]:
     ]
 
 
-def _fields(schema: Schema, release: Described, csv: str) -> list[dict[str, Any]]:
-    types = {field["name"]: field.get("type", "any") for field in table_schema(schema, release.columns)["fields"]}
+def _fields(release: Described, csv: str) -> list[dict[str, Any]]:
+    types = {
+        field["name"]: field.get("type", "any") for field in table_schema(release.schema, release.columns)["fields"]
+    }
     return [
         {
             "@type": "cr:Field",

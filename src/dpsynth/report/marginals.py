@@ -73,7 +73,7 @@ class ReleasedMarginal:
             "high": list(self.high),
             "level": LEVEL,
             "synthetic": None if self.synthetic is None else list(self.synthetic),
-            "source": "estimate of the model" if self.draw is None else "noisy answer",
+            "source": source_of(self.draw),
             "draw": self.draw,
             "error": self.error,
         }
@@ -117,6 +117,11 @@ def _measured(answers: Sequence[object], column: str) -> NoisyMarginal | None:
         one for one in answers if isinstance(one, NoisyMarginal) and one.clique == (column,) and not one.coarsening
     ]
     return min(alone, key=lambda one: one.deviation, default=None)
+
+
+def source_of(draw: int | None) -> str:
+    """Where the noisy counts of a column are from."""
+    return "estimate of the model" if draw is None else "noisy answer"
 
 
 def mean_error(law: str, deviation: float) -> float:

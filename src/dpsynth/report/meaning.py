@@ -12,6 +12,9 @@ from dpsynth.evidence import Color, ReleasedFigure
 _CONTEXT = Context(prec=30, rounding=ROUND_CEILING)
 _SHOWN = Context(prec=4, rounding=ROUND_CEILING)
 
+NEIGHBORS = "add or remove one unit"
+"""What two neighboring tables differ by, as guarantees state it."""
+
 NOT_PROTECTED = (
     "What is true of the population: what the table says of smokers in general, it says of every smoker.",
     "The schema: the names, categories, bounds and bins of the columns are public facts, and so are its constraints.",

@@ -17,6 +17,7 @@ UNTOLD = frozenset({"AUDIT"})
 """Events that a public edition passes over: how often somebody tried is nobody's business."""
 
 _UP = Context(prec=6, rounding=ROUND_CEILING)
+_IN_ANSWERS = {"measure", "select"}
 _STAGES = {
     "categories": "learning categories",
     "distinct_counts": "learning categories",
@@ -101,6 +102,28 @@ def public_pool(state: PoolState, events: Iterable[Event], transaction: str) -> 
     drawn: dict[str, float] = {}
     told = (event for event in events if event.kind not in UNTOLD)
     return PublicPool(state, tuple(_step(event.body, state.governor, transaction, drawn) for event in told))
+
+
+def discoveries(events: Iterable[Event], transaction: str) -> tuple[dict[str, Any], ...]:
+    """The draws of a fit that are no answer of its model, with their receipts."""
+    return tuple(
+        {"question": dict(event.data["question"]), "receipt": receipt_of(event)}
+        for event in events
+        if event.kind == "DRAW"
+        and event.transaction == transaction
+        and event.data["question"].get("question") not in _IN_ANSWERS
+    )
+
+
+def receipt_of(event: Event) -> dict[str, Any]:
+    """The record of the receipt of a draw."""
+    data = event.data
+    return {
+        "transaction": event.transaction,
+        "draw": data["draw"],
+        "event": event.hash,
+        "loss": dict(data["loss"]),
+    }
 
 
 def exact(value: Fraction) -> str:

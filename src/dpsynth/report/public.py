@@ -12,8 +12,15 @@ from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.report.marginals import ReleasedMarginal
 from dpsynth.report.meaning import NOT_PROTECTED, guarantee_figures, meaning
 from dpsynth.report.pool import PublicPool
+from dpsynth.schema import Schema
 
 VERSION = 1
+KEYS = (
+    *("report_version", "made_by", "edition", "color", "override", "title", "dp", "claim", "guarantee", "candidates"),
+    *("meaning", "spent", "pool", "transaction", "method", "settings", "figures", "answers", "marginals", "columns"),
+    *("synthetic_rows", "software", "not_protected", "preprocessing"),
+)
+"""What a public report states, and nothing else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +51,7 @@ class PublicReport:
         """The content of report.json, public edition: docs/reference/report.schema.json."""
         provenance, guarantee = self.model.provenance, dict(self.guarantee)
         pool = None if self.pool is None else self.pool.to_dict()
+        domain = self.model.domain
         return {
             "report_version": VERSION,
             "made_by": software(),
@@ -64,7 +72,7 @@ class PublicReport:
             "figures": [figure.to_dict() for figure in guarantee_figures(guarantee, pool)],
             "answers": self.answers(),
             "marginals": [marginal.to_dict() for marginal in self.marginals],
-            "columns": [self._column(name) for name in self.model.domain],
+            "columns": described_columns(self.model.schema, {name: domain[name] for name in domain}),
             "synthetic_rows": self.synthetic_rows,
             "software": dict(provenance.get("versions", {})),
             "not_protected": list(NOT_PROTECTED),
@@ -81,15 +89,19 @@ class PublicReport:
         asked = [_answer(one) for one in self.model.answers]
         return [*map(_discovery, self.questions), *asked]
 
-    def _column(self, name: str) -> dict[str, Any]:
-        schema = self.model.schema
-        known = None if schema is None else next((one for one in schema.fields if one.name == name), None)
-        return {
+
+def described_columns(schema: Schema | None, cells: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What is public of every modeled column: its cells, its role, and where its domain came from."""
+    known = {} if schema is None else {one.name: one for one in schema.fields}
+    return [
+        {
             "name": name,
-            "cells": self.model.domain[name],
-            "role": None if known is None else known.role,
-            "source": None if known is None else known.source,
+            "cells": count,
+            "role": known[name].role if name in known else None,
+            "source": known[name].source if name in known else None,
         }
+        for name, count in cells.items()
+    ]
 
 
 def _answer(answer: NoisyMarginal | Selection) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def identity(facts: Facts) -> tuple[tuple[str, str], ...]:
             ("Unit", f"{_unit(unit_of(facts))}; neighbors: {guarantee['neighbors']}"),
             ("Accounting", f"{governor.words}; ρ {float(rho):.4g}"),
         ]
-    started = _started(facts)
+    started = reserved_at(facts)
     made = facts["synthetic_rows"]
     rows = "not given to this report" if made is None else f"{made:,}"
     software = ", ".join(f"{name} {version}" for name, version in facts["software"].items())
@@ -315,9 +315,10 @@ def card(facts: Facts) -> tuple[tuple[str, str], ...]:
     return tuple((name, text.format_map(filled)) for name, text in CARD)
 
 
-def _started(facts: Facts) -> str | None:
+def reserved_at(facts: Facts) -> str | None:
+    """When the fit was reserved, ISO 8601 in UTC; ``None`` where no ledger paid for it."""
     steps = () if facts["pool"] is None else facts["pool"]["timeline"]
-    return next((step["time"] for step in steps if step["this_fit"] and step["event"] == "RESERVE"), None)
+    return next((str(step["time"]) for step in steps if step["this_fit"] and step["event"] == "RESERVE"), None)
 
 
 def _unit(unit: str) -> str:

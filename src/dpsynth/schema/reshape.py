@@ -58,6 +58,11 @@ class Reshape:
     words: str
 
     @property
+    def protects(self) -> str:
+        """Plain words for reports: what a guarantee of the reshaped table protects."""
+        return f"protects one person (column {self.person!r}) with all their rows, made one row ({self.words})"
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The columns of the raw table that are read, beside the person's."""
         made = [made.column for made in self.made.values() if made.column is not None]

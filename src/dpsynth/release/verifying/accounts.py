@@ -25,6 +25,7 @@ from dpsynth.privacy.thresholds import discovery_delta
 from dpsynth.release.layout import LEDGER
 from dpsynth.release.verifying.documents import Part, exact
 from dpsynth.release.verifying.opening import MAX_TEXT, Package
+from dpsynth.report.pool import receipt_of
 
 _STATED = Context(prec=12, rounding=ROUND_CEILING)
 _LARGEST_SENSITIVITY = 1 << 60
@@ -136,7 +137,7 @@ def check_answers(accounts: Accounts, report: Part, transaction: str) -> str:
     for answer in answers:
         receipt = answer.part("receipt")
         event = draws.get(receipt.text("event"))
-        if event is None or receipt.value != _receipt_of(event):
+        if event is None or receipt.value != receipt_of(event):
             raise VerificationError("its receipt is of no draw in the ledger", where=answer.where)
         question = Part(event.data["question"], f"{LEDGER}, event {event.seq}")
         spent[event.hash].append(_answered(answer, question))
@@ -145,12 +146,6 @@ def check_answers(accounts: Accounts, report: Part, transaction: str) -> str:
             what = f"its answers do not add up to draw {event.data['draw']} of the ledger"
             raise VerificationError(what, where=report.where)
     return f"{len(answers)} answers carry receipts of {len(draws)} draws and add up to each of them"
-
-
-def _receipt_of(event: Event) -> dict[str, Any]:
-    """The record of the receipt of a draw."""
-    data = event.data
-    return {"transaction": event.transaction, "draw": data["draw"], "event": event.hash, "loss": data["loss"]}
 
 
 def _answered(answer: Part, question: Part) -> PrivacyLoss:

@@ -11,7 +11,6 @@ from dpsynth.errors import DpsynthError, VerificationError
 from dpsynth.release.layout import REPORT_JSON, content_digest
 from dpsynth.release.verifying.documents import Part
 from dpsynth.release.verifying.opening import Package
-from dpsynth.release.verifying.outcome import Unchecked
 from dpsynth.schema import Schema
 
 
@@ -40,17 +39,15 @@ def check_statements(package: Package, table: pa.Table, report: Part, described:
     return "report and description state the same guarantee and the rows that are there"
 
 
-def check_marginals(table: pa.Table, report: Part, described: Part) -> str | Unchecked:
-    """In words that the report's counts of the synthetic table are those of the table; ``VerificationError`` otherwise.
-
-    Without a schema that tells which cell a value falls into, nothing can be counted.
+def check_marginals(table: pa.Table, report: Part, schema: Schema) -> tuple[dict[str, list[int]], str]:
+    """The counts of every column of the table that is shipped, and in words that the report states them;
+    ``VerificationError`` otherwise.
     """
-    schema = _schema(report, described)
-    marginals = report.parts("marginals")
-    if schema is None:
-        return Unchecked("the package holds no schema that tells how its values were counted")
+    marginals, columns = report.parts("marginals"), [one.text("name") for one in report.parts("columns")]
     attributes = {one.name for one in schema.attributes}
     names = [_name(one, attributes) for one in marginals]
+    if names != columns:
+        raise VerificationError("its counts are not of the columns that it names", where=report.where)
     counted = _counts(schema, names, table)
     for name, one in zip(names, marginals, strict=True):
         if one.list("synthetic") != counted[name]:
@@ -58,7 +55,7 @@ def check_marginals(table: pa.Table, report: Part, described: Part) -> str | Unc
             raise VerificationError(what, where=one.where)
         if any(len(one.list(key)) != len(counted[name]) for key in ("labels", "noisy", "low", "high")):
             raise VerificationError("its lists are of different lengths", where=one.where)
-    return f"the report's counts of {len(names)} columns are those of the table"
+    return counted, f"the report's counts of {len(names)} columns are those of the table"
 
 
 def _name(marginal: Part, attributes: set[str]) -> str:
@@ -68,16 +65,15 @@ def _name(marginal: Part, attributes: set[str]) -> str:
     return str(columns[0])
 
 
-def _schema(report: Part, described: Part) -> Schema | None:
-    document = report.value.get("schema")
-    if document is None:
-        document = described.part("dpsynth").value.get("schema")
-    if document is None:
-        return None
+def read_schema(described: Part) -> Schema:
+    """The public schema that a description holds: it says which cell a value falls into; ``VerificationError`` without
+    one.
+    """
+    block = described.part("dpsynth")
     try:
-        return Schema.from_dict(document, REPORT_JSON)
+        return Schema.from_dict(dict(block.part("schema").value), block.where)
     except (DpsynthError, TypeError):
-        raise VerificationError("the schema in it is malformed", where=report.where) from None
+        raise VerificationError("the schema in it is malformed", where=block.where) from None
 
 
 def _counts(schema: Schema, names: list[str], table: pa.Table) -> dict[str, list[int]]:

@@ -10,6 +10,8 @@ from dpsynth.release.layout import CROISSANT, DATAPACKAGE, MODEL, SIGNATURE, SUM
 from dpsynth.release.verifying.documents import Part
 from dpsynth.release.verifying.opening import Package, shown
 
+_RESOURCE = {"name", "type", "path", "format", "mediatype", "encoding", "bytes", "hash", "schema"}
+
 
 def check_sums(package: Package) -> str:
     """In words that the sums are those of all other members; ``VerificationError`` names the first that differs."""
@@ -41,11 +43,15 @@ def check_signature(package: Package, key: PublicKey | None) -> tuple[PublicKey,
 
 def check_datapackage(package: Package, described: Part) -> str:
     """In words that the Data Package describes the two tables as they are; ``VerificationError`` otherwise."""
-    tables = {package.csv, package.parquet}
-    resources = {one.text("path"): one for one in described.parts("resources") if one.text("path") in tables}
-    if set(resources) != tables:
-        raise VerificationError("it does not describe the tables that are there", where=DATAPACKAGE)
+    parts = described.parts("resources")
+    resources = {one.text("path"): one for one in parts}
+    if set(resources) != {package.csv, package.parquet} or len(parts) != len(resources):
+        raise VerificationError("it does not describe the tables that are there, each once", where=DATAPACKAGE)
     for path, resource in resources.items():
+        if unknown := sorted(set(resource.value) - _RESOURCE):
+            raise VerificationError(f"a property that this version cannot check: {unknown[0]!a}", where=resource.where)
+        if resource.value.get("encoding", "utf-8") != "utf-8":
+            raise VerificationError("the tables of a release are in UTF-8", where=resource.where)
         stated = (resource.text("hash"), resource.whole("bytes"))
         if stated != (f"sha256:{package.digests[path]}", package.sizes[path]):
             raise VerificationError("it states another size or hash of a table", where=resource.where)

@@ -1,32 +1,54 @@
-"""The model of a package, when it ships one: it must be the model that the report speaks of."""
+"""The model of a package, when it ships one: the whole report follows from it, the ledger and the rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from dpsynth.errors import DpsynthError, VerificationError
 from dpsynth.release.layout import MODEL
+from dpsynth.release.verifying.accounts import Accounts
 from dpsynth.release.verifying.documents import Part
 from dpsynth.release.verifying.opening import Package
 from dpsynth.release.verifying.outcome import Unchecked
+from dpsynth.report.marginals import released_marginal
+from dpsynth.report.pool import discoveries, public_pool
+from dpsynth.report.public import PublicReport
+
+_ITS_MAKERS = {"made_by"}
 
 
-def check_model(package: Package, report: Part) -> str | Unchecked:
-    """In words that the model states the report's guarantee, fit and noisy answers; ``VerificationError`` otherwise."""
+def check_model(
+    package: Package, report: Part, counts: Mapping[str, list[int]], accounts: Accounts | None
+) -> str | Unchecked:
+    """In words that the report is the one on this model; ``VerificationError`` names the first fact that is not.
+
+    ``counts``: of every column, the rows of each of its cells in the table that is shipped.
+    """
     if MODEL not in package.files:
-        return Unchecked("the package ships no model")
+        return Unchecked("the package ships no model: noisy counts and intervals rest on the publisher")
     from dpsynth.models import load
-    from dpsynth.privacy.answers import NoisyMarginal
 
     try:
         model = load(package.files[MODEL])
-    except DpsynthError as error:
-        raise VerificationError(f"the model cannot be read: {error.message}", where=MODEL) from None
-    stated = {"guarantee": model.provenance.get("guarantee", {}), "transaction": model.provenance.get("transaction")}
-    if any(report.value.get(key) != value for key, value in stated.items()):
-        raise VerificationError("it is not the model that the report speaks of", where=MODEL)
-    alone = [one for one in model.answers if isinstance(one, NoisyMarginal) and len(one.clique) == 1]
-    noisy = {(one.clique[0], one.receipt.draw): one.values.tolist() for one in alone}
-    quoted = [one for one in report.parts("marginals") if one.value.get("draw") is not None]
-    for one in quoted:
-        if noisy.get((str(one.list("columns")[0]), one.whole("draw"))) != one.list("noisy"):
-            raise VerificationError("its noisy counts are not the model's answer", where=one.where)
-    return f"the model states the same guarantee, and its answers are the {len(quoted)} noisy counts of the report"
+        labels = list(model.provenance.get("labels", ()))
+        transaction = str(model.provenance.get("transaction"))
+        events = () if accounts is None else accounts.events
+        made = PublicReport(
+            model=model,
+            pool=None if accounts is None else public_pool(accounts.state, events, transaction),
+            marginals=tuple(released_marginal(model, name, np.array(counts[name])) for name in model.domain),
+            synthetic_rows=report.whole("synthetic_rows"),
+            table_labels=tuple(report.list("preprocessing")[len(labels) :]),
+            questions=discoveries(events, transaction),
+            candidates=report.value.get("candidates"),
+            override=report.truth("override"),
+        ).to_dict()
+    except (DpsynthError, KeyError) as error:
+        what = error.message if isinstance(error, DpsynthError) else "it models a column that was not released"
+        raise VerificationError(f"the model cannot be read: {what}", where=MODEL) from None
+    for name in made.keys() - _ITS_MAKERS:
+        if report.value.get(name) != made[name]:
+            raise VerificationError("it is not what follows from the model", where=f"{report.where}, {name}")
+    return "the model, the ledger and the rows give exactly the facts of this report"

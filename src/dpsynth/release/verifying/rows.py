@@ -27,6 +27,11 @@ _TYPES = {
     "any": lambda _: True,
 }
 _CHECKED = {"required", "unique", "enum", "minimum", "maximum"}
+_KEYS = {"$schema", "title", "description", "fields", "missingValues", "primaryKey"}
+_FIELD = {"name", "type", "title", "description", "format", "constraints"}
+_GROWN, _SLACK = 64, 64 << 20
+"""A typed cell takes at most so many times the characters of its text, beside what every table takes."""
+_BATCH = 1 << 18
 _FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 
@@ -51,10 +56,12 @@ def read_rows(package: Package, schema: Part) -> pa.Table:
 def check_rows(table: pa.Table, schema: Part, where: str) -> str:
     """In words that every row conforms to the Table Schema; ``VerificationError`` names the first column that does not.
 
-    A constraint that is not known here is an error, never passed over.
+    A constraint or a property that is not known here is an error, never passed over.
     """
+    _check_known(schema, _KEYS)
     for field in schema.parts("fields"):
         name = field.text("name")
+        _check_known(field, _FIELD)
         if not _TYPES.get(field.text("type"), lambda _: False)(table[name].type):
             raise VerificationError(f"column {name!a} is not of the type that the schema states", where=where)
         constraints = field.part("constraints") if "constraints" in field.value else Part({}, field.where)
@@ -66,24 +73,50 @@ def check_rows(table: pa.Table, schema: Part, where: str) -> str:
     return f"{table.num_rows:,} rows, the same in CSV and Parquet, conform to the schema"
 
 
+def _check_known(part: Part, known: set[str]) -> None:
+    if unknown := sorted(set(part.value) - known):
+        raise VerificationError(f"a property that this version cannot check: {unknown[0]!a}", where=part.where)
+
+
 def _parquet(package: Package, names: list[str]) -> pa.Table:
-    member = package.parquet
+    member, room = package.parquet, package.sizes[package.csv]
     try:
         with parquet.ParquetFile(package.files[member]) as file:
             kinds = file.schema_arrow
             if list(kinds.names) != names or any(not _plain(kind) for kind in kinds.types):
                 raise VerificationError("its columns are not those of the description", where=member)
-            if file.metadata.num_rows > package.sizes[package.csv]:
-                raise VerificationError("it holds more rows than the CSV form has characters", where=member)
+            _check_size(file.metadata, room, member)
         texts = [name for name, kind in zip(names, kinds.types, strict=True) if _is_text(kind)]
-        table = parquet.read_table(package.files[member], read_dictionary=texts, partitioning=None)
+        with parquet.ParquetFile(package.files[member], read_dictionary=texts) as file:
+            table = _bounded(file, _GROWN * room + _SLACK, member)
     except _FAULTS:
         raise VerificationError("the table cannot be read", where=member) from None
     for name in texts:
         column = table[name]
-        if sum(_length(chunk) for chunk in column.chunks) > package.sizes[package.csv]:
+        if sum(_length(chunk) for chunk in column.chunks) > room:
             raise VerificationError("it holds longer texts than the CSV form", where=member)
     return whole(table)
+
+
+def _check_size(stated: parquet.FileMetaData, room: int, member: str) -> None:
+    """``VerificationError`` for a table that cannot be the one whose CSV form has so many bytes: each cell has one."""
+    if stated.num_rows * max(stated.num_columns, 1) > room:
+        raise VerificationError("it holds more rows than the CSV form has characters", where=member)
+    groups = (stated.row_group(place) for place in range(stated.num_row_groups))
+    sizes = (group.column(place).total_uncompressed_size for group in groups for place in range(group.num_columns))
+    if sum(sizes) > _GROWN * room + _SLACK:
+        raise VerificationError("it would unpack to a size out of proportion to the CSV form", where=member)
+
+
+def _bounded(file: parquet.ParquetFile, most: int, member: str) -> pa.Table:
+    """The table, part by part: what it says of its size need not be true."""
+    parts, size = [], 0
+    for batch in file.iter_batches(batch_size=_BATCH):
+        size += batch.nbytes
+        if size > most:
+            raise VerificationError("it would unpack to a size out of proportion to the CSV form", where=member)
+        parts.append(batch)
+    return pa.Table.from_batches(parts, schema=parts[0].schema if parts else file.schema_arrow)
 
 
 def whole(table: pa.Table) -> pa.Table:

@@ -7,14 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dpsynth.errors import VerificationError
+from dpsynth.errors import DpsynthError, VerificationError
 from dpsynth.release.keys import PublicKey
 from dpsynth.release.layout import CROISSANT, DATAPACKAGE, LEDGER, REPORT_JSON
 from dpsynth.release.verifying import accounts, figures, integrity, rows
 from dpsynth.release.verifying.documents import Part, parsed
+from dpsynth.release.verifying.facts import check_facts
 from dpsynth.release.verifying.model import check_model
 from dpsynth.release.verifying.opening import Package, opened
 from dpsynth.release.verifying.outcome import Check, Outcome, Unchecked, Verified
+from dpsynth.release.verifying.texts import check_texts, described_release
+from dpsynth.schema import Schema
+
+_MALFORMED = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, DpsynthError)
+"""What hostile content can raise where a check expects another kind of value."""
 
 
 @dataclass
@@ -26,6 +32,8 @@ class _Found:
     described: Part = field(init=False)
     report: Part = field(init=False)
     table: Any = field(init=False)
+    schema: Schema = field(init=False)
+    counts: dict[str, list[int]] = field(init=False)
     books: accounts.Accounts | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -58,6 +66,9 @@ def _checked(found: _Found, checks: list[Check]) -> Verified:
             words = check(found)
         except VerificationError as error:
             return _failed(checks, name, error, found.facts)
+        except _MALFORMED:
+            strange = VerificationError("something in it is of a kind that no release holds", where=f"check {name!r}")
+            return _failed(checks, name, strange, found.facts)
         if isinstance(words, Unchecked):
             checks.append(Check(name, Outcome.NOT_CHECKED, words.words))
         else:
@@ -104,12 +115,27 @@ def _statements(found: _Found) -> str:
     return words
 
 
-def _marginals(found: _Found) -> str | Unchecked:
-    return figures.check_marginals(found.table, found.report, found.described)
+def _marginals(found: _Found) -> str:
+    found.schema = figures.read_schema(found.described)
+    found.counts, words = figures.check_marginals(found.table, found.report, found.schema)
+    return words
+
+
+def _facts(found: _Found) -> str:
+    digest = found.described.part("dpsynth").text("model_digest")
+    words = check_facts(found.report, found.schema, digest, found.books)
+    if found.claimed:
+        found.facts["guarantee"] = dict(found.report.part("guarantee").value)
+    return words
 
 
 def _model(found: _Found) -> str | Unchecked:
-    return check_model(found.package, found.report)
+    return check_model(found.package, found.report, found.counts, found.books)
+
+
+def _texts(found: _Found) -> str | Unchecked:
+    release = described_release(found.package, found.table.column_names, found.report, found.described, found.schema)
+    return check_texts(found.package, release, key_id=str(found.facts["key_id"]))
 
 
 def _ledger(found: _Found) -> str | Unchecked:
@@ -132,9 +158,7 @@ def _pool(found: _Found) -> str | Unchecked:
 def _guarantee(found: _Found) -> str | Unchecked:
     if found.books is None or not found.claimed:
         return _nothing(found)
-    words = accounts.check_guarantee(found.books, found.report, found.report.text("transaction"))
-    found.facts["guarantee"] = dict(found.report.part("guarantee").value)
-    return words
+    return accounts.check_guarantee(found.books, found.report, found.report.text("transaction"))
 
 
 def _answers(found: _Found) -> str | Unchecked:
@@ -155,6 +179,9 @@ def _nothing(found: _Found) -> Unchecked:
     if found.claimed:
         raise VerificationError("a stated guarantee needs the ledger that it was drawn from", where=LEDGER)
     if found.report.value.get("claim"):
+        if found.books is not None:
+            raise VerificationError("a claim needs no ledger, and has none", where=LEDGER)
+        found.facts["claim"] = dict(found.report.part("claim").value)
         return Unchecked("the guarantee is the claim of whoever measured: dpsynth neither checked it nor paid for it")
     raise VerificationError("it states neither a guarantee nor whose claim it rests on", where=REPORT_JSON)
 
@@ -172,7 +199,9 @@ _CHECKS: dict[str, Callable[[_Found], str | Unchecked]] = {
     "pool": _pool,
     "guarantee": _guarantee,
     "answers": _answers,
+    "facts": _facts,
     "model": _model,
     "release": _release,
+    "texts": _texts,
 }
 """The checks after the opening of the package, in their order."""
