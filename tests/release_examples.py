@@ -20,11 +20,11 @@ from dpsynth.models import Model
 from dpsynth.pipeline.report import report as reported
 from dpsynth.pipeline.sample import sample
 from dpsynth.release.descriptions import descriptions
-from dpsynth.release.keys import PrivateKey
+from dpsynth.release.keys import PrivateKey, PublicKey
 from dpsynth.release.layout import SIGNATURE, SUMS, content_digest, sums_text, table_members
 from dpsynth.release.licenses import License
 from dpsynth.release.metadata import Described
-from dpsynth.release.verifying import Outcome, Verified
+from dpsynth.release.verifying import Outcome, Verified, verify
 from dpsynth.schema import Schema
 
 NAME = "people"
@@ -219,6 +219,11 @@ def as_json(content: Any) -> bytes:
 def digest(data: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+def found_in(members: Mapping[str, bytes], folder: Path, key: PublicKey | None = KEY.public) -> Verified:
+    """What ``verify`` finds in a zip of these members."""
+    return verify(as_zip(members, folder / "r.zip"), key)
 
 
 def failed(found: Verified) -> str:

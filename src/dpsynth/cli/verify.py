@@ -42,9 +42,10 @@ def verify(output: Output, *, package: str, public: str | None) -> Answer:
 
 
 def _text(found: Verified) -> str:
-    lines = ["VERIFIED" if found.ok else "NOT VERIFIED", *_promise(found)]
+    lines = ["VERIFIED" if found.ok else "NOT VERIFIED"]
     if found.facts.get("override"):
         lines.append("Released under override: the publisher's own gate was closed, or there was none.")
+    lines += _promise(found)
     checks = table(("check", "outcome", "found"), [(one.name, str(one.outcome), one.words) for one in found.checks])
     proves = [f"  - {what}" for what in found.proves]
     rests = [f"  - {what}" for what in found.rests]
