@@ -52,12 +52,15 @@ def report(output: Output, *, target: str, form: str | None, force: bool, editio
 
     The internal edition holds figures of real rows and is for its owner alone. The public edition holds released
     figures only: noisy counts with intervals against the synthetic ones, the budget, the steps and the limits.
+    A registry entry is always public.
     """
     from dpsynth.pipeline.report import report as made_of
     from dpsynth.tables import check_output
 
     output.keep_stdout_for(target)
     wanted = form or _form(target)
+    if wanted == "registry":
+        edition = "public"
     if wanted == "pdf" and target == "-":
         raise UsageError("a PDF goes to a file", where="--output")
     if target != "-":
@@ -66,7 +69,7 @@ def report(output: Output, *, target: str, form: str | None, force: bool, editio
     content = _content(made, wanted)
     if target == "-":
         return Answer({}, content.decode().rstrip("\n"))
-    _write(target, content, force=force, internal=edition == "internal" and wanted != "registry")
+    _write(target, content, force=force, internal=edition == "internal")
     return Answer(
         {"edition": edition, "format": wanted, "output": target, "report": made.to_dict()}, f"Wrote {target}."
     )

@@ -69,7 +69,7 @@ def report(
     found = None if audit is None else read_audit(audit)
     if found is not None:
         check_audit(found, digest, synthetic)
-    drawn = synthetic is None or check_origin(synthetic, digest)
+    drawn = None if synthetic is None else check_origin(synthetic, digest)
     if edition == "public" and synthetic is not None:
         drawn_labels(synthetic, digest)
     paid = paid_from(ledger, made)
@@ -79,7 +79,11 @@ def report(
         return Report(public)
     utility = None if real is None else utility_of(real, synthetic, made, table, schema=schema, delimiter=delimiter)
     digests = {"model": digest, "synthetic table": None if synthetic is None else table_digest(synthetic)}
-    return Report(InternalReport(public, found, utility, moments(paid.events), digests, drawn))
+    return Report(
+        InternalReport(
+            public, found, utility, moments(paid.events, str(made.provenance.get("transaction", ""))), digests, drawn
+        )
+    )
 
 
 def public_report(

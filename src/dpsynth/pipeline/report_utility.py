@@ -47,8 +47,18 @@ def utility_of(
         names=names,
         pairs=() if table is None else pair_differences(rows, table, names),
         labels={name: tuple(carried.codec(name).labels) for name in names},
+        counts={} if table is None else _counts(rows, table, names),
         notes=found.notes,
     )
+
+
+def _counts(
+    real: CodedTable, made: CodedTable, names: tuple[str, ...]
+) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The rows of every cell of these columns, in both tables."""
+    cliques = [(name,) for name in names]
+    both = zip(names, real.marginals(cliques), made.marginals(cliques), strict=True)
+    return {name: (tuple(first.tolist()), tuple(second.tolist())) for name, first, second in both}
 
 
 def _column(name: str, distance: float) -> InternalFigure:

@@ -114,12 +114,17 @@ def candidates_of(audit: AuditFacts | None) -> int | None:
     return audit.allowed if audit.candidate is None else audit.candidate[1]
 
 
-def moments(events: Sequence[Event]) -> tuple[Moment, ...]:
-    """Who, when and why, internal."""
-    return tuple(
-        Moment(event.kind, event.time, *(_text(event.secret(name)) for name in ("actor", "host", "purpose")))
-        for event in events
-    )
+def moments(events: Sequence[Event], transaction: str) -> tuple[Moment, ...]:
+    """Who, when, why and to whom, internal. ``transaction``: that of the model's fit."""
+
+    def of(event: Event) -> Moment:
+        actor, host, purpose, reason, recipient = (
+            _text(event.secret(name)) for name in ("actor", "host", "purpose", "reason", "recipient")
+        )
+        mine = bool(transaction) and event.transaction == transaction
+        return Moment(event.kind, event.time, actor, host, purpose, reason, recipient, mine=mine)
+
+    return tuple(of(event) for event in events)
 
 
 def _text(value: Any) -> str | None:

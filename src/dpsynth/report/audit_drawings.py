@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dpsynth.report.audit_facts import Curve, Risk
 from dpsynth.report.document import Svg
-from dpsynth.report.drawing import WIDTH, document, label, line, n, short, ticks
+from dpsynth.report.drawing import WIDTH, amount, document, label, line, n, short, ticks
 
 CURVES = 6
 
@@ -46,7 +46,7 @@ def _measure(risks: Sequence[Risk], scale: Sequence[float], top: float) -> tuple
             drawn.append(line("ceiling", f"M{n(x(one.ceiling))} {n(y - 9)}v18"))
         if one.threshold is not None:
             drawn.append(line("limit", f"M{n(x(one.threshold))} {n(y - 9)}v18"))
-    drawn += [label(x(value), base + 14, f"{value:.3g}", "middle") for value in scale]
+    drawn += [label(x(value), base + 14, amount(value), "middle") for value in scale]
     return drawn, base + 26
 
 

@@ -24,7 +24,7 @@ def audit_section(audit: AuditFacts | None) -> Section:
     """The audit; without one, that there is none."""
     if audit is None:
         said = "Not audited: no attack was made on this table with the real rows, and no gate decided."
-        return Section("Privacy audit", (Paragraph(said),))
+        return Section("Privacy audit", (Paragraph(said),), "internal")
     candidate = "" if audit.candidate is None else f" Candidate {audit.candidate[0]} of {audit.candidate[1]}."
     blocks: list[Block] = [Paragraph(f"{audit.verdict} under the gate {audit.gate}, {audit.title}.{candidate}")]
     if audit.rules:
@@ -37,7 +37,7 @@ def audit_section(audit: AuditFacts | None) -> Section:
         blocks.append(Table("For a person to answer", ("item", "clause"), tuple(one[::-1] for one in audit.checklist)))
     blocks.append(Paragraph("What was not tested, and what this audit cannot say:"))
     blocks.append(Bullets(audit.notes or ("The audit names no limit of its own.",)))
-    return Section("Privacy audit", tuple(blocks))
+    return Section("Privacy audit", tuple(blocks), "internal")
 
 
 def _judged(risks: Sequence[Risk]) -> list[Block]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dpsynth.report.document import Svg
-from dpsynth.report.drawing import GLYPH, WIDTH, document, label, line, n, short, ticks
+from dpsynth.report.drawing import GLYPH, WIDTH, amount, document, label, line, n, short, ticks
 
 LINES = 16
 """Up to so many cells stand below each other, each beside its whole name; more stand side by side."""
@@ -19,7 +19,7 @@ _NAMED = 14
 
 @dataclass(frozen=True)
 class Counts:
-    """The cells of a column in their order, in rows; ``made``: the synthetic counts, ``None`` without a table."""
+    """The cells of a column in their order, in rows or percent; ``made``: of the synthetic table, if there is one."""
 
     labels: Sequence[str]
     noisy: Sequence[float]
@@ -60,7 +60,7 @@ def _below(title: str, counts: Counts) -> Svg:
         *_marks(intervals, marks),
         line("axis", f"M{n(left)} {n(top)}V{n(base)}"),
         *names,
-        *(label(float(x(count)), base + 16, f"{count:,.0f}", "middle") for count in scale),
+        *(label(float(x(count)), base + 16, amount(count), "middle") for count in scale),
     ]
     return document(title, base + 22, drawn)
 
@@ -87,7 +87,7 @@ def _beside(title: str, counts: Counts) -> Svg:
         f'<path class="band" stroke-width="{n(wide)}" d="{"".join(bars)}"/>' if bars else "",
         *_marks(intervals, marks),
         line("axis", f"M{n(left)} {n(base)}H{WIDTH - 4}"),
-        *(label(left - 6, float(y(count)) + 4, f"{count:,.0f}", "end") for count in scale),
+        *(label(left - 6, float(y(count)) + 4, amount(count), "end") for count in scale),
         *names,
     ]
     return document(title, base + below, drawn)

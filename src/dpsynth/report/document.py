@@ -61,10 +61,11 @@ Block = Paragraph | Bullets | Listed | Table | Drawing
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report under a heading."""
+    """A part of the report under a heading. ``color``: that of every figure in it."""
 
     title: str
     blocks: tuple[Block, ...]
+    color: Literal["released", "internal"] = "released"
 
 
 @dataclass(frozen=True)

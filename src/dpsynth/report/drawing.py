@@ -42,6 +42,11 @@ def n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
+def amount(value: float) -> str:
+    """A number of an axis."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:.3g}"
+
+
 def label(x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> str:
     """A text; ``anchor``: which end of it stands at x."""
     named = f' class="{kind}"' if kind else ""

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dpsynth.evidence import INTERNAL_WATERMARK, InternalFigure
+from dpsynth.evidence import INTERNAL_WATERMARK, Color, InternalFigure
 from dpsynth.metrics import PairDifference
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.report.audit_facts import AuditFacts
 from dpsynth.report.public import PublicReport
 
+_INTERNAL = {"color": Color.INTERNAL.value, "source": "real rows against the synthetic table"}
+
 
 @dataclass(frozen=True, eq=False)
 class Utility:
     """Distances of the synthetic table from the real rows. ``ways``: mean and worst of all 1-, 2-, 3-way marginals;
-    ``columns``: one figure per column; ``pairs``: associations in both; ``labels``: the codes of the columns in words.
+    ``columns``: one figure per column; ``pairs``: associations in both; ``labels``: the codes of the columns in words;
+    ``counts``: of ``names``, the real and the synthetic rows of every cell.
     """
 
     ways: tuple[InternalFigure, ...]
@@ -24,6 +27,7 @@ class Utility:
     names: tuple[str, ...]
     pairs: tuple[PairDifference, ...]
     labels: Mapping[str, tuple[str, ...]]
+    counts: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -31,8 +35,13 @@ class Utility:
         return {
             "marginals": [figure.to_dict() for figure in self.ways],
             "columns": [figure.to_dict() for figure in self.columns],
+            "counts": {
+                name: {"labels": list(self.labels[name]), "real": list(real), "synthetic": list(made), **_INTERNAL}
+                for name, (real, made) in self.counts.items()
+            },
             "pairs": [
                 {
+                    **_INTERNAL,
                     "columns": list(pair.columns),
                     "real": pair.first,
                     "synthetic": pair.second,
@@ -54,13 +63,19 @@ class Utility:
 
 @dataclass(frozen=True)
 class Moment:
-    """One event with its private fields; ``None`` where there are none."""
+    """One event with its private fields; ``None`` where there are none. ``mine``: of the fit that made the model.
+
+    ``reason``: why a gate was passed over, a cap raised, rows disclosed; ``recipient``: to whom a release went.
+    """
 
     kind: str
     time: str | None
     actor: str | None
     host: str | None
     purpose: str | None
+    reason: str | None
+    recipient: str | None
+    mine: bool
 
     def to_dict(self) -> dict[str, Any]:
         """The event as JSON-able data."""
@@ -70,6 +85,8 @@ class Moment:
             "actor": self.actor,
             "host": self.host,
             "purpose": self.purpose,
+            "reason": self.reason,
+            "recipient": self.recipient,
         }
 
 
@@ -84,7 +101,7 @@ class Decision:
 @dataclass(frozen=True, eq=False)
 class InternalReport:
     """What stays inside: ``history`` says who, when and why; ``audit`` and ``utility`` what the real rows say.
-    ``drawn``: whether the labels of the table say that it was drawn from a model.
+    ``drawn``: whether the labels of the table say that it was drawn from a model; ``None`` without a table.
     """
 
     public: PublicReport
@@ -92,7 +109,7 @@ class InternalReport:
     utility: Utility | None
     history: tuple[Moment, ...]
     digests: Mapping[str, str | None]
-    drawn: bool
+    drawn: bool | None
 
     @property
     def decision(self) -> Decision:
@@ -111,7 +128,12 @@ class InternalReport:
         if any(label.kind is LabelKind.NON_DP or "dp: false" in label.step for label in labels):
             found.append("guarantee: a step of the preprocessing has no finite stability (dp: false)")
         if not self.drawn:
-            found.append("table: nothing says that it was drawn from a model")
+            said = (
+                "no table was given to this report"
+                if self.drawn is None
+                else "nothing says that it was drawn from a model"
+            )
+            found.append(f"table: {said}")
         if report.model.dp and (report.pool is None or report.pool.state.ephemeral):
             found.append("ledger: the record of what was spent ended with its process")
         return found

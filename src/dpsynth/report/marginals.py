@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.evidence import Color
 from dpsynth.models import Model
 from dpsynth.privacy.answers import NoisyMarginal
 
@@ -73,6 +74,7 @@ class ReleasedMarginal:
             "high": list(self.high),
             "level": LEVEL,
             "synthetic": None if self.synthetic is None else list(self.synthetic),
+            "color": Color.RELEASED.value,
             "source": source_of(self.draw),
             "draw": self.draw,
             "error": self.error,

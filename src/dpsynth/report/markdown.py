@@ -10,6 +10,7 @@ from dpsynth.report.document import Block, Bullets, Document, Drawing, Listed, P
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the direction of the text around them: they would rearrange what the reader sees."""
+_ISOLATED = re.compile("\u2068([^\u2066-\u2069]*)\u2069")
 
 
 def markdown(document: Document) -> str:
@@ -23,7 +24,8 @@ def markdown(document: Document) -> str:
     lines += [text for sentence in box.sentences for text in (escaped(sentence), "")]
     lines += _rows(("fact", "value"), box.facts)
     for section in document.sections:
-        lines += [f"## {escaped(section.title)}", ""]
+        color = f" ({section.color})" if document.watermark else ""
+        lines += [f"## {escaped(section.title)}{color}", ""]
         lines += [line for block in section.blocks for line in _block(block)]
     if document.watermark:
         lines += [f"**{escaped(document.watermark)}**", ""]
@@ -61,6 +63,10 @@ def _rows(header: tuple[str, ...], rows: object) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """The text in one line, with nothing left that Markdown or HTML would read; turning marks by their numbers."""
+    """The text in one line, with nothing left that Markdown or HTML would read; turning marks by their numbers.
+
+    The isolation that a page needs around a name (``short``) goes: here nothing is left that could turn.
+    """
+    text = _ISOLATED.sub(r"\1", text)
     shown = _TURNING.sub(lambda mark: f"(U+{ord(mark[0]):04X})", " ".join(text.split()))
     return _SPECIAL.sub(r"\\\1", shown)

@@ -50,11 +50,23 @@ REGULATIONS = (
 GLOSSARY = (
     ("ε (epsilon)", "how much more likely any output may become when one unit's data are added or removed: e^ε times"),
     ("δ (delta)", "the small chance left out of that statement"),
+    ("neighbors", "two tables that differ by one unit: the guarantee compares what can come out of them"),
     ("unit", "whose data are added or removed: a row, or a person with a bounded number of rows"),
     ("pool", "the budget of one population: everything asked of it is paid from here"),
     ("cap", "what the pool may spend in all: the guarantee over all releases"),
     ("ρ (rho), mu²", "currencies in which losses add up exactly; they are converted into (ε, δ) once"),
     ("receipt", "the record in the ledger that an answer was paid for before it was given"),
     ("post-processing", "whatever is computed from private answers alone; it loses nothing"),
+    ("FREE, STABLE(c), COSTS, POST", "what a step does: nothing; c times the loss; it is paid for; it comes after"),
     ("distance", "half the L1 distance of shares: 0 equal, 1 nothing in common"),
 )
+
+AUDIT_GLOSSARY = (
+    ("gate", "the rules and thresholds, fixed in advance, that a table must pass before it may leave"),
+    ("INCONCLUSIVE", "these rows are too few to tell whether the threshold holds"),
+    ("advantage", "how much more often an attacker is right about members than wrong about others"),
+    ("vulnerable", "records that lie far from all others: whoever is rare is found first"),
+    ("ceiling", "the largest lower bound that an attack on so few rows could have shown"),
+    ("Cramér's V", "how strongly two columns go together: 0 not at all, 1 entirely"),
+)
+"""Words of the internal edition alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dpsynth.errors import UsageError
+from dpsynth.errors import DataMismatchError, UsageError
 from dpsynth.report.document import Document
 from dpsynth.report.internal import InternalReport
 from dpsynth.report.internal_sections import internal_document
@@ -41,9 +41,14 @@ class Report:
         return markdown(self._document())
 
     def to_registry(self) -> str:
-        """The entry of a deployments registry as YAML: public facts, in both editions."""
+        """The entry of a deployments registry as YAML: public facts, in both editions.
+
+        ``DataMismatchError`` for a table that nothing says was drawn from the model: its rows are counted in the entry.
+        """
         from dpsynth.report.registry import registry
 
+        if isinstance(self.facts, InternalReport) and self.facts.drawn is False:
+            raise DataMismatchError("nothing says that this table was drawn from the model", where="--synthetic")
         public = self.facts.public if isinstance(self.facts, InternalReport) else self.facts
         return registry(public.to_dict())
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from dpsynth.privacy.governor import Governor
+from dpsynth.privacy.receipt import loss_from_record
 from dpsynth.report.count_drawings import Counts, counts_svg
 from dpsynth.report.document import Block, Box, Bullets, Document, Drawing, Listed, Paragraph, Section, Table, Tile
 from dpsynth.report.drawing import short
@@ -110,10 +111,10 @@ def identity(facts: Facts) -> tuple[tuple[str, str], ...]:
     guarantee, pairs = facts["guarantee"], []
     if guarantee:
         governor = Governor(guarantee["governor"])
-        rho = Fraction(int(guarantee["reservation"].get("rho", 0)), 1 << 64)
+        spent = float(governor.amount(loss_from_record(guarantee["reservation"])))
         pairs += [
             ("Unit", f"{_unit(unit_of(facts))}; neighbors: {guarantee['neighbors']}"),
-            ("Accounting", f"{governor.words}; ρ {float(rho):.4g}"),
+            ("Accounting", f"{governor.words}: {spent:.4g}"),
         ]
     started = reserved_at(facts)
     made = facts["synthetic_rows"]
@@ -246,9 +247,7 @@ def released_utility(facts: Facts) -> Section:
 
 def marginal_drawing(one: ReleasedMarginal) -> Drawing:
     """One column: intervals, noisy and synthetic counts; its largest cells when there are many."""
-    places = list(range(len(one.labels)))
-    if len(places) > CELLS:
-        places = sorted(sorted(places, key=lambda place: -one.noisy[place])[:CELLS])
+    places = largest(one.noisy)
     made = one.synthetic
     rows = tuple(
         (
@@ -277,13 +276,19 @@ def marginal_drawing(one: ReleasedMarginal) -> Drawing:
     )
 
 
-def closing(facts: Facts) -> tuple[Section, ...]:
+def largest(counts: Sequence[float]) -> list[int]:
+    """The places of the largest counts, as many as are drawn, in their order."""
+    places = range(len(counts))
+    return sorted(sorted(places, key=lambda place: -counts[place])[:CELLS])
+
+
+def closing(facts: Facts, words: tuple[tuple[str, str], ...] = GLOSSARY) -> tuple[Section, ...]:
     """Limitations, the NIST card, the map of regulations and the glossary."""
     return (
         Section("Limitations", (Bullets(LIMITATIONS),)),
         Section("Disclosure card (after NIST SP 800-226)", (Listed(card(facts)),)),
         Section("Regulations", (Listed(REGULATIONS),)),
-        Section("Glossary", (Listed(GLOSSARY),)),
+        Section("Glossary", (Listed(words),)),
     )
 
 
@@ -322,4 +327,7 @@ def reserved_at(facts: Facts) -> str | None:
 
 
 def _unit(unit: str) -> str:
-    return "row" if unit == "row" else f"person ({short(unit, 60)}: column and most rows)"
+    if unit == "row":
+        return unit
+    column, _, rows = unit.rpartition(":")
+    return f"person, by the column {short(column, 60)}, with at most {rows} rows each"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dpsynth.errors import DpsynthError, VerificationError
+from dpsynth.evidence import Color
 from dpsynth.models import Claim
 from dpsynth.models.origin import drawing
 from dpsynth.privacy.labels import Label, LabelKind
@@ -116,6 +117,7 @@ def _check_marginal(one: Part, name: str, schema: Schema, report: Part) -> None:
     _equal(one.list("labels"), list(schema.codec(name).labels), f"{one.where}, labels")
     draw = None if one.value.get("draw") is None else one.whole("draw")
     _equal(one.value.get("source"), source_of(draw), f"{one.where}, source")
+    _equal(one.value.get("color"), Color.RELEASED.value, f"{one.where}, color")
     _equal(one.value.get("level"), LEVEL, f"{one.where}, level")
     for key in ("noisy", "low", "high"):
         if not all(type(number) in (int, float) and math.isfinite(number) for number in one.list(key)):
