@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from dpsynth.ledger import Ledger
+from dpsynth.ledger import Ledger, chain
 from dpsynth.release.keys import PrivateKey
 from dpsynth.release.layout import SIGNATURE, SUMS, content_digest
 from dpsynth.release.verifying import Outcome, verify
@@ -106,9 +106,9 @@ def tables_of(honest: dict[str, bytes]) -> pa.Table:
     return parquet.read_table(io.BytesIO(honest[PARQUET]))
 
 
-def as_parquet(table: pa.Table) -> bytes:
+def as_parquet(table: pa.Table, **wishes: object) -> bytes:
     out = io.BytesIO()
-    parquet.write_table(table, out)
+    parquet.write_table(table, out, **wishes)
     return out.getvalue()
 
 
@@ -214,6 +214,13 @@ def test_a_parquet_that_would_not_fit_into_memory_is_refused_by_the_size_of_the_
     table = tables_of(honest).slice(0, 1)
     many = pa.concat_tables([table] * (len(honest[CSV]) + 1)).combine_chunks()
     assert failed(found_in(with_tables(honest, KEY, parquet=as_parquet(many)), tmp_path)) == "rows"
+    wide = pa.concat_tables([table] * (len(honest[CSV]) // 2)).combine_chunks()
+    found = found_in(with_tables(honest, KEY, parquet=as_parquet(wide)), tmp_path)
+    assert "more rows than" in str(found.failure)
+    plain = pa.array(["y" * (80 << 20)] + ["x"] * 499)
+    blown = tables_of(honest).set_column(1, "job", plain)
+    found = found_in(with_tables(honest, KEY, parquet=as_parquet(blown, use_dictionary=False)), tmp_path)
+    assert "out of proportion" in str(found.failure)
     long = pa.DictionaryArray.from_arrays(pa.array([0] * 500, pa.int32()), ["x" * 1_000])
     texts = tables_of(honest).set_column(1, "job", long)
     found = found_in(with_tables(honest, KEY, parquet=as_parquet(texts)), tmp_path)
@@ -272,23 +279,50 @@ def test_a_ledger_with_private_fields_is_found(honest, tmp_path):
 
 def test_a_charge_that_does_not_follow_from_its_scales_is_found(honest, tmp_path):
     """Who holds the ledger can write a chain anew, hashes and balances included: not the price of a scale."""
-    from dpsynth.ledger import chain
 
-    header, *lines = [json.loads(line) for line in honest["ledger.jsonl"].splitlines()]
-    replay, events = chain.Replay(private_omitted=True), []
-    for line in lines:
-        body = {**line["body"], "previous": replay.head}
+    def halved(body):
         if body["kind"] == "DRAW":
             question = body["data"]["question"]
             name = "scales" if "scales" in question else "scale"
-            halved = [(float.fromhex(one) / 2).hex() for one in question.get("scales", [question.get("scale")])]
-            question[name] = halved if name == "scales" else halved[0]
+            found = [(float.fromhex(one) / 2).hex() for one in question.get("scales", [question.get("scale")])]
+            question[name] = found if name == "scales" else found[0]
+
+    text = rechained(honest["ledger.jsonl"], halved)
+    assert failed(found_in(signed({**honest, "ledger.jsonl": text}, KEY), tmp_path)) == "losses"
+
+
+def test_a_reservation_that_states_less_than_it_costs_is_found(honest, tmp_path):
+    """Ledger, report and description agree on epsilon 0.5, at the price of 1: the conversion is computed again."""
+
+    def cheaper(body):
+        if body["kind"] == "RESERVE":
+            assert body["data"]["epsilon"] == "1"
+            body["data"]["epsilon"] = "1/2"
+
+    def state(content):
+        for one in (content.get("guarantee"), content.get("dpsynth", {}).get("guarantee")):
+            if one is not None:
+                one["epsilon"] = "0.5"
+
+    members = edited(edited(honest, KEY, "report.json", state), KEY, "datapackage.json", state)
+    text = rechained(honest["ledger.jsonl"], cheaper)
+    found = found_in(signed({**members, "ledger.jsonl": text}, KEY), tmp_path)
+    assert failed(found) == "guarantee"
+    assert "larger epsilon" in str(found.failure)
+
+
+def rechained(extract: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """The extract whose events were changed, with all hashes and the head written anew."""
+    header, *lines = [json.loads(line) for line in extract.splitlines()]
+    replay, events = chain.Replay(private_omitted=True), []
+    for line in lines:
+        body = {**line["body"], "previous": replay.head}
+        change(body)
         event = chain.Event(body, chain.digest(chain.canonical(body)))
         replay.add(event)
         events.append({"body": body, "hash": event.hash})
     header["pools"][0]["head"] = replay.head
-    text = "\n".join(json.dumps(one) for one in (header, *events)).encode()
-    assert failed(found_in(signed({**honest, "ledger.jsonl": text}, KEY), tmp_path)) == "losses"
+    return "\n".join(json.dumps(one) for one in (header, *events)).encode()
 
 
 @pytest.mark.parametrize("settings", [{"delta": 0}, {"epsilon": 3, "delta": 1e-5}])

@@ -65,6 +65,7 @@ def honest() -> dict[str, bytes]:
         (("pool", "stages"), {}, "facts"),
         (("pool", "unit"), "who:3", "facts"),
         (("pool", "neighbors"), "none", "facts"),
+        (("pool", "governor"), "zcdp", "pool"),
         (("pool", "name"), "another", "facts"),
         (("pool", "ephemeral"), True, "facts"),
         (("marginals", 0, "labels", 0), "another", "facts"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from dpsynth.report.document import Svg
-from dpsynth.report.drawing import WIDTH, document, label, legend, line, n
+from dpsynth.report.drawing import WIDTH, document, label, legend, line, n, short
 
 SHADES = 6
 MARKED = 8
@@ -60,5 +60,5 @@ def spending_svg(
     ]
     for at, day in begun[-MARKED:]:
         x = left + step * at
-        drawn += [line("axis", f"M{n(x)} {n(base)}v6"), label(min(x, WIDTH - 76), base + 18, day)]
+        drawn += [line("axis", f"M{n(x)} {n(base)}v6"), label(min(x, WIDTH - 76), base + 18, short(day, 10))]
     return document(title, base + 26, drawn)
