@@ -14,7 +14,7 @@ from dpsynth.errors import UsageError
 from dpsynth.release.keys import PrivateKey
 from dpsynth.release.layout import SIGNATURE, SUMS, digest, is_member, sums_text
 from dpsynth.tables import atomic_write, check_output
-from dpsynth.tables.atomic import writing_error
+from dpsynth.tables.atomic import flush, writing_error
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can state: when a release was packed is nobody's business."""
@@ -66,7 +66,10 @@ def _write_folder(members: Mapping[str, bytes], path: Path, *, force: bool) -> N
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+        for folder in sorted({(part / member).parent for member in members}, reverse=True):
+            flush(folder)
         _exchange(part, target)
+        flush(target.parent)
     except OSError as error:
         raise writing_error(error, os.fspath(path)) from None
     finally:

@@ -34,9 +34,9 @@ def atomic_write(path: str | os.PathLike[str], *, force: bool) -> Iterator[Path]
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield part
-        _flush(part)
+        flush(part)
         _publish(part, target, where, force=force)
-        _flush(target.parent)
+        flush(target.parent)
     except OSError as error:
         raise writing_error(error, where) from None
     finally:
@@ -108,7 +108,8 @@ def _publish(part: Path, target: Path, where: str, *, force: bool) -> None:
         part.replace(target)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file or a folder on the disk before this returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
