@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dpsynth.errors import VerificationError
+from dpsynth.errors import DpsynthError, VerificationError
 from dpsynth.release.keys import PublicKey
 from dpsynth.release.layout import CROISSANT, DATAPACKAGE, LEDGER, REPORT_JSON
 from dpsynth.release.verifying import accounts, figures, integrity, rows
@@ -48,7 +48,7 @@ def verify(path: str | os.PathLike[str], key: PublicKey | None = None) -> Verifi
             checks.append(Check("package", Outcome.HOLDS, f"{len(package.files)} files, all of them of a release"))
             return _checked(_Found(package, key), checks)
     except VerificationError as error:
-        return _failed(checks, "package", error, {})
+        return _failed(checks, "package", error, {"key_given": key is not None})
 
 
 def _checked(found: _Found, checks: list[Check]) -> Verified:
@@ -56,8 +56,14 @@ def _checked(found: _Found, checks: list[Check]) -> Verified:
     for name, check in _CHECKS.items():
         try:
             words = check(found)
+        except RecursionError:
+            deep = VerificationError("something in the release is nested too deeply to be read")
+            return _failed(checks, name, deep, found.facts)
         except VerificationError as error:
             return _failed(checks, name, error, found.facts)
+        except DpsynthError as error:
+            # Whatever the parts of the library say of a package that they cannot read, it does not verify.
+            return _failed(checks, name, VerificationError(error.message, where=error.where), found.facts)
         if isinstance(words, Unchecked):
             checks.append(Check(name, Outcome.NOT_CHECKED, words.words))
         else:
