@@ -31,7 +31,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _MARK = b"PK\x07\x08"
 _LONGEST_DIRECTORY = 1 << 20
 _BLOCK = 1 << 20
-_ZIP64 = 0xFFFFFFFF
+_ZIP64, _NEEDS_ZIP64 = 0xFFFFFFFF, 45
 
 _STORED, _DEFLATED = 0, 8
 _VERSIONS = (0, 10, 20)
@@ -93,12 +93,16 @@ def read_directory(stream: IO[bytes], size: int, most: int) -> Directory:
         raise VerificationError("the file is truncated, no zip file, or something follows its end")
     _, disk, first, here, count, length, start, comment = _END.unpack(tail)
     if count > most or length > _LONGEST_DIRECTORY or start == _ZIP64:
-        raise VerificationError("the zip file holds more than a release does", hint="Above 4 GiB, verify a folder.")
+        raise _too_large()
     if disk or first or here != count or comment or start + length + _END.size != size:
         raise VerificationError("the zip file is damaged: its end record does not describe the file")
     stream.seek(start)
     entries = tuple(_entries(stream.read(length), count))
     return Directory(entries, start)
+
+
+def _too_large() -> VerificationError:
+    return VerificationError("the zip file holds more than a release does", hint="Above 2 GiB, verify a folder.")
 
 
 def _entries(table: bytes, count: int) -> Iterator[Entry]:
@@ -112,6 +116,8 @@ def _entries(table: bytes, count: int) -> Iterator[Entry]:
         at += _ENTRY.size
         raw, extra = table[at : at + named], table[at + named : at + named + more]
         at += named + more
+        if needed == _NEEDS_ZIP64 or _ZIP64 in (packed, size, offset):
+            raise _too_large()
         if at > len(table) or comment or disk or internal > 1 or not _plain_extra(extra):
             raise VerificationError("the zip file is damaged, or states what no member of a release needs")
         flags, method, time, date = stated
