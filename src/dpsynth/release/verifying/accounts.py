@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 from itertools import zip_longest
@@ -22,7 +22,7 @@ from dpsynth.ledger.pool_state import PoolState
 from dpsynth.privacy.conversions import epsilon_of_mu2, epsilon_of_rho, exact_from_record
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.laws import LOSSES
-from dpsynth.privacy.loss import PrivacyLoss, total
+from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_from_record
 from dpsynth.privacy.thresholds import discovery_delta
 from dpsynth.release.layout import LEDGER
@@ -31,7 +31,7 @@ from dpsynth.release.verifying.opening import MAX_TEXT, Package
 
 _STATED = Context(prec=12, rounding=ROUND_CEILING)
 _LARGEST_SENSITIVITY = 1 << 60
-_MOST_PRICES = 1 << 17
+_MOST_PRICES = 1 << 16
 _TOGETHER = ("categories", "distinct_counts")
 _TOLERANCE = 1 + Fraction(1, 10**9)
 
@@ -134,11 +134,9 @@ def _answers_of(question: Part) -> Counter[str]:
 
 def cost_of(question: Part, answers: Mapping[str, int]) -> PrivacyLoss:
     """What this many answers of a recorded question at each scale cost, in every currency, exactly."""
-    prices = []
-    for text, count in answers.items():
-        price = loss_of(question, exact(text, question.where))
-        prices.append(PrivacyLoss(*(units * count for units in astuple(price))))
-    return total(prices)
+    prices = [(loss_of(question, exact(text, question.where)), count) for text, count in answers.items()]
+    sums = (sum(getattr(loss, currency.name) * count for loss, count in prices) for currency in fields(PrivacyLoss))
+    return PrivacyLoss(*sums)
 
 
 def loss_of(question: Part, scale: Fraction) -> PrivacyLoss:
