@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import dpsynth
-from dpsynth.ledger import Ledger
+from dpsynth.ledger import Ledger, chain
 from dpsynth.models import Model
 from dpsynth.pipeline.report import report as reported
 from dpsynth.pipeline.sample import sample
@@ -193,6 +193,21 @@ def edited(
     content = json.loads(members[name])
     change(content)
     return signed({**members, name: as_json(content)}, key)
+
+
+def rechained(members: Mapping[str, bytes], change: Callable[[list[Any]], object]) -> bytes:
+    """The ledger extract with the bodies of its events changed, chained anew: its owner can write what it likes."""
+    header, *lines = [json.loads(line) for line in members["ledger.jsonl"].splitlines()]
+    bodies = [line["body"] for line in lines]
+    change(bodies)
+    replay, events = chain.Replay(private_omitted=True), []
+    for body in bodies:
+        body["previous"] = replay.head
+        event = chain.Event(body, chain.digest(chain.canonical(body)))
+        replay.add(event)
+        events.append({"body": body, "hash": event.hash})
+    header["pools"][0].update(head=replay.head, events=len(events))
+    return "".join(f"{chain.canonical(one)}\n" for one in (header, *events)).encode()
 
 
 def as_folder(members: Mapping[str, bytes], place: Path) -> Path:

@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from dpsynth.cli.main import APPLICATION
 from dpsynth.pipeline.sample import sample
-from release_examples import EVERY_TYPE, KEY, as_folder, as_zip, honest_members, made_model, visits
+from release_examples import EVERY_TYPE, KEY, as_folder, as_zip, honest_members, made_model, rechained, signed, visits
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,48 @@ def test_json_lists_every_check_whatever_the_outcome(place):
     assert failed["result"]["failure"].startswith("README.md: ")
     assert failed["result"]["proves"] == []
     assert held["result"]["rests_on_the_publisher"]
+
+
+def hidden(content: bytes) -> bytes:
+    """A zip with a member in front that its directory does not list."""
+    return content[: content.index(b"PK\x01\x02")] + content
+
+
+def no_epsilon(bodies: list[Any]) -> None:
+    next(body for body in bodies if body["kind"] == "RESERVE")["data"]["epsilon"] = "1e400"
+
+
+def huge_scale(bodies: list[Any]) -> None:
+    next(body for body in bodies if body["kind"] == "DRAW")["data"]["question"]["scales"][0] = "1e400"
+
+
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [
+        ("package", lambda content: content[:-9]),
+        ("package", lambda content: b""),
+        ("package", hidden),
+        ("guarantee", no_epsilon),
+        ("losses", huge_scale),
+    ],
+)
+def test_json_lists_every_check_whatever_fails_and_a_line_says_what(place, tmp_path, check, change):
+    path = tmp_path / "r.zip"
+    if check == "package":
+        path.write_bytes(change((place / "r.zip").read_bytes()))
+    else:
+        honest = honest_members()
+        as_zip(signed({**honest, "ledger.jsonl": rechained(honest, change)}, KEY), path)
+    result = run(path, "--key", place / "k.pub", "--json")
+    assert result.exit_code == 6
+    found = json.loads(result.stdout)["result"]
+    listed = json.loads(run(place / "r.zip", "--json").stdout)["result"]["checks"]
+    assert [one["check"] for one in found["checks"]] == [one["check"] for one in listed]
+    assert [one["check"] for one in found["checks"] if one["outcome"] == "fails"] == [check]
+    assert not any("without the publisher's key" in one for one in found["rests_on_the_publisher"])
+    said = run(path, "--key", place / "k.pub")
+    assert (said.exit_code, said.stdout) == (6, "")
+    assert said.stderr.splitlines()[0] == f"Error: {found['failure']}"
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

@@ -37,12 +37,30 @@ def lines_of(session: Session, pool: str | None, *, public: bool, ephemeral: boo
     if pool is not None and tips[pool] is None:
         raise LedgerError("there is no such pool", where=pool, hint="dpsynth ledger show lists the pools.")
     entries = [{"pool": name, "events": tip.seq, "head": tip.hash} for name, tip in tips.items() if tip is not None]
-    yield canonical({"format": FORMAT, "version": VERSION, "public": public, "ephemeral": ephemeral, "pools": entries})
+    yield _first(entries, public=public, ephemeral=ephemeral)
     for name in names:
         for row in session.rows(name):
-            event = book.event_of(row)
-            line: dict[str, Any] = {"body": event.body, "hash": event.hash}
-            yield canonical(line if public else {**line, "private": event.private})
+            yield _line(book.event_of(row), public=public)
+
+
+def written(extract: Extract) -> Iterator[str]:
+    """The lines, without line ends, of an extract of these events: the one form in which ``lines_of`` writes them."""
+    entries = [
+        {"pool": name, "events": len(events), "head": extract.heads[name]} for name, events in extract.events.items()
+    ]
+    yield _first(entries, public=extract.public, ephemeral=extract.ephemeral)
+    for events in extract.events.values():
+        for event in events:
+            yield _line(event, public=extract.public)
+
+
+def _first(pools: list[dict[str, Any]], *, public: bool, ephemeral: bool) -> str:
+    return canonical({"format": FORMAT, "version": VERSION, "public": public, "ephemeral": ephemeral, "pools": pools})
+
+
+def _line(event: Event, *, public: bool) -> str:
+    line: dict[str, Any] = {"body": event.body, "hash": event.hash}
+    return canonical(line if public else {**line, "private": event.private})
 
 
 def read_extract(path: str | Path) -> Extract:

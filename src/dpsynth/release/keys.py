@@ -132,26 +132,31 @@ class PrivateKey:
 
     def signature(self, sums: bytes) -> bytes:
         """The content of ``SHA256SUMS.sig``; the same key and sums give the same bytes (RFC 8032)."""
-        record = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "algorithm": ALGORITHM,
-            "public_key": base64.b64encode(self.public.raw).decode("ascii"),
-            "key_id": self.public.id,
-            "signature": base64.b64encode(self._key.sign(signed_bytes(sums))).decode("ascii"),
-        }
-        return (json.dumps(record, indent=1) + "\n").encode("ascii")
+        return _signature_text(self.public, self._key.sign(signed_bytes(sums)))
+
+
+def _signature_text(key: PublicKey, signature: bytes) -> bytes:
+    record = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "algorithm": ALGORITHM,
+        "public_key": base64.b64encode(key.raw).decode("ascii"),
+        "key_id": key.id,
+        "signature": base64.b64encode(signature).decode("ascii"),
+    }
+    return (json.dumps(record, indent=1) + "\n").encode("ascii")
 
 
 def parsed_signature(content: bytes) -> tuple[PublicKey, bytes]:
-    """The key that a signature file names, and the signature; ``VerificationError`` for a malformed file."""
+    """The key that a signature file names, and the signature; ``VerificationError`` unless the file is, byte for byte,
+    what signing writes of the two: JSON and Base64 each have many ways to say the same.
+    """
     try:
         record = json.loads(content)
         raw, signature = _decoded(record["public_key"]), _decoded(record["signature"])
-        known = (record["format"], record["version"], record["algorithm"]) == (_FORMAT, _VERSION, ALGORITHM)
     except (ValueError, TypeError, KeyError, RecursionError):
         raise _malformed() from None
-    if raw is None or signature is None or len(raw) != _RAW or not known or record.get("key_id") != PublicKey(raw).id:
+    if raw is None or signature is None or len(raw) != _RAW or _signature_text(PublicKey(raw), signature) != content:
         raise _malformed()
     return PublicKey(raw), signature
 

@@ -6,20 +6,23 @@ Everything is exact integer arithmetic in the units of the ledger, by the same l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
+from itertools import zip_longest
 from typing import Any
 
 from dpsynth.errors import DpsynthError, VerificationError
 from dpsynth.ledger.chain import Event
-from dpsynth.ledger.extract import parse_extract, verify_extract
+from dpsynth.ledger.extract import parse_extract, verify_extract, written
 from dpsynth.ledger.pool_state import PoolState
 from dpsynth.privacy.conversions import epsilon_of_mu2, epsilon_of_rho, exact_from_record
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.laws import LOSSES
-from dpsynth.privacy.loss import PrivacyLoss, total
+from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_from_record
 from dpsynth.privacy.thresholds import discovery_delta
 from dpsynth.release.layout import LEDGER
@@ -29,6 +32,8 @@ from dpsynth.report.pool import receipt_of
 
 _STATED = Context(prec=12, rounding=ROUND_CEILING)
 _LARGEST_SENSITIVITY = 1 << 60
+_MOST_PRICES = 1 << 16
+_TOGETHER = ("categories", "distinct_counts")
 _TOLERANCE = 1 + Fraction(1, 10**9)
 
 
@@ -59,13 +64,14 @@ class Accounts:
 def read_accounts(package: Package) -> Accounts | None:
     """The accounts of the one pool whose public extract the package holds, None when it holds no event at all.
 
-    ``VerificationError`` if its hashes, links, transitions, balances or cap do not hold, or if it holds private fields.
+    ``VerificationError`` if its hashes, links, transitions, balances or cap do not hold, if it holds private fields, or
+    if its bytes are not those that the ledger writes of these events.
     """
     if not package.sizes[LEDGER]:
         return None
     try:
-        lines = package.read(LEDGER, 4 * MAX_TEXT).decode("ascii").splitlines()
-        extract = parse_extract(lines, LEDGER)
+        text = package.read(LEDGER, 4 * MAX_TEXT).decode("ascii")
+        extract = parse_extract(text.splitlines(), LEDGER)
         found = verify_extract(extract)
     except UnicodeDecodeError:
         raise VerificationError("it is not a ledger extract", where=LEDGER) from None
@@ -77,45 +83,78 @@ def read_accounts(package: Package) -> Accounts | None:
         raise VerificationError("it holds fields that are private to the publisher", where=LEDGER)
     if len(found.pools) != 1:
         raise VerificationError("it must hold the events of exactly one pool", where=LEDGER)
+    # What JSON readers pass over (doubled or further keys, counts, other line ends) is under no hash of the chain.
+    if any(f"{line}\n" != read for line, read in zip_longest(written(extract), text.splitlines(keepends=True))):
+        raise VerificationError("it is not written as dpsynth writes an extract", where=LEDGER)
+    if extract.ephemeral:
+        raise VerificationError("it is of a ledger that was kept in memory only", where=LEDGER)
     return Accounts(found.pools[0], tuple(extract.events[found.pools[0].name]))
 
 
 def check_draws(accounts: Accounts) -> str:
-    """In words that every draw of the pool charged what its recorded scales cost; ``VerificationError`` otherwise."""
+    """In words that every draw of the pool charged what its recorded scales cost; ``VerificationError`` otherwise.
+
+    Cost: one price for each different scale of a draw, and no more than ``_MOST_PRICES`` of them.
+    """
     draws = [event for event in accounts.events if event.kind == "DRAW"]
+    prices = 0
     for event in draws:
-        where = f"{LEDGER}, event {event.seq}"
-        question = Part(event.data.get("question"), where)
-        if loss_from_record(event.data["loss"]) != cost_of(question):
-            raise VerificationError("the recorded scales cost another loss than was charged", where=where)
+        question = _question(event)
+        answers = _answers_of(question)
+        prices += len(answers)
+        if prices > _MOST_PRICES:
+            raise VerificationError("there are more different noise scales than can be priced", where=question.where)
+        if loss_from_record(event.data["loss"]) != cost_of(question, answers):
+            raise VerificationError("the recorded scales cost another loss than was charged", where=question.where)
         _check_sensitivity(question, accounts.state.unit.rows)
     return f"the loss of all {len(draws)} draws follows from their recorded scales and sensitivities"
 
 
-def cost_of(question: Part) -> PrivacyLoss:
-    """What a recorded question costs, in every currency; ``VerificationError`` for one that is not known here."""
-    kind, law = question.text("question"), question.text("law")
+def _question(event: Event) -> Part:
+    """What a DRAW event says was asked."""
+    where = f"{LEDGER}, event {event.seq}"
+    return Part(Part(event.data, where).value.get("question"), where)
+
+
+def _answers_of(question: Part) -> Counter[str]:
+    """How many answers a recorded question has at each scale, as the ledger writes it; ``VerificationError`` for a
+    question that is not known here.
+    """
+    kind = question.text("question")
     if kind == "measure":
-        cliques, scales = question.list("cliques"), question.list("scales")
-        if len(cliques) != len(scales) or not cliques:
+        scales = question.list("scales")
+        if len(question.list("cliques")) != len(scales) or not scales or not all(type(one) is str for one in scales):
             raise VerificationError("a question is malformed", where=question.where)
-        return total([loss_of(law, question, exact(scale, question.where)) for scale in scales])
+        return Counter(scales)
     if kind == "select":
-        return loss_of(law, question, question.number("scale"))
-    if kind in ("categories", "distinct_counts") and (columns := question.list("columns")):
-        return total([loss_of(law, question, question.number("scale"))] * len(columns))
+        return Counter({question.text("scale"): 1})
+    if kind in _TOGETHER and (columns := question.list("columns")):
+        return Counter({question.text("scale"): len(columns)})
     raise VerificationError("a question that this version does not know", where=question.where)
 
 
-def loss_of(law: str, question: Part, scale: Fraction) -> PrivacyLoss:
-    """The loss of one answer of this law, at the question's sensitivity (and threshold, if it has one)."""
-    sensitivity = question.whole("sensitivity")
-    if law not in LOSSES or not 1 <= sensitivity <= _LARGEST_SENSITIVITY or float(scale) != scale or scale <= 0:
+def cost_of(question: Part, answers: Mapping[str, int]) -> PrivacyLoss:
+    """What this many answers of a recorded question at each scale cost, in every currency, exactly."""
+    prices = [(loss_of(question, exact(text, question.where)), count) for text, count in answers.items()]
+    sums = (sum(getattr(loss, currency.name) * count for loss, count in prices) for currency in fields(PrivacyLoss))
+    return PrivacyLoss(*sums)
+
+
+def loss_of(question: Part, scale: Fraction) -> PrivacyLoss:
+    """The loss of one answer of a question at this scale, at its sensitivity (and threshold, if it has one);
+    ``VerificationError`` if it is not known here.
+    """
+    law, sensitivity = question.text("law"), question.whole("sensitivity")
+    try:
+        noise = float(scale)
+    except OverflowError:
+        noise = math.inf
+    if law not in LOSSES or not 1 <= sensitivity <= _LARGEST_SENSITIVITY or noise != scale or noise <= 0:
         raise VerificationError("a law, a sensitivity or a scale is malformed", where=question.where)
     try:
-        loss = LOSSES[law](sensitivity, float(scale))
+        loss = LOSSES[law](sensitivity, noise)
         if question.text("question") == "categories":
-            loss += discovery_delta(sensitivity, float(scale), question.whole("threshold"))
+            loss += discovery_delta(sensitivity, noise, question.whole("threshold"))
     except (DpsynthError, ArithmeticError):
         raise VerificationError("a scale has no proved loss", where=question.where) from None
     return loss
@@ -128,42 +167,57 @@ def _check_sensitivity(question: Part, rows: int) -> None:
 
 
 def check_answers(accounts: Accounts, report: Part, transaction: str) -> str:
-    """In words that the answers of the report are those that the ledger drew: each draw is accounted for by answers of
-    the recorded law, sensitivity and scale whose losses add up to it. ``VerificationError`` names the first otherwise.
+    """In words that the answers of the report are those that the ledger drew: for each that a draw recorded, of its
+    law, sensitivity, columns and scale, the report has one. ``VerificationError`` names the first otherwise.
     """
     draws = accounts.draws(transaction)
-    spent: dict[str, list[PrivacyLoss]] = {event: [] for event in draws}
+    questions = {event: _question(drawn) for event, drawn in draws.items()}
+    missing = {event: _drawn(question) for event, question in questions.items()}
     answers = report.parts("answers")
     for answer in answers:
         receipt = answer.part("receipt")
         event = draws.get(receipt.text("event"))
         if event is None or receipt.value != receipt_of(event):
             raise VerificationError("its receipt is of no draw in the ledger", where=answer.where)
-        question = Part(event.data["question"], f"{LEDGER}, event {event.seq}")
-        spent[event.hash].append(_answered(answer, question))
+        key = _answered(answer, questions[event.hash])
+        if not missing[event.hash][key]:
+            raise VerificationError("the ledger recorded no such answer at this scale", where=answer.where)
+        missing[event.hash][key] -= 1
     for digest, event in draws.items():
-        if total(spent[digest]) != loss_from_record(event.data["loss"]):
+        if any(missing[digest].values()):
             what = f"its answers do not add up to draw {event.data['draw']} of the ledger"
             raise VerificationError(what, where=report.where)
     return f"{len(answers)} answers carry receipts of {len(draws)} draws and add up to each of them"
 
 
-def _answered(answer: Part, question: Part) -> PrivacyLoss:
-    """The loss of an answer, whose stated noise must be what was recorded for it."""
+_Answer = tuple[tuple[str, ...] | None, Fraction]
+"""The columns of an answer, None where the ledger records none, and its scale."""
+
+
+def _drawn(question: Part) -> Counter[_Answer]:
+    """How often each answer was drawn; discoveries are one answer of several columns."""
+    if question.text("question") == "measure":
+        scales = {text: exact(text, question.where) for text in _answers_of(question)}
+        pairs = zip(question.list("cliques"), question.list("scales"), strict=True)
+        return Counter((_names(clique, question.where), scales[text]) for clique, text in pairs)
+    columns = question.value.get("columns")
+    return Counter([(None if columns is None else _names(columns, question.where), question.number("scale"))])
+
+
+def _answered(answer: Part, question: Part) -> _Answer:
+    """What an answer of the report states, whose law and sensitivity must be what was recorded for it."""
     recorded = {key: question.value.get(key) for key in ("question", "law", "sampler", "sensitivity")}
     if any(answer.value.get(key) not in (None, value) for key, value in recorded.items()):
         raise VerificationError("it differs from the question that the ledger recorded", where=answer.where)
-    scale, columns = answer.number("scale"), answer.list("columns")
-    if question.text("question") == "measure":
-        pairs = zip(question.list("cliques"), question.list("scales"), strict=True)
-        known = any(clique == columns and exact(text, question.where) == scale for clique, text in pairs)
-    else:
-        known = question.number("scale") == scale and question.value.get("columns", columns) == columns
-    if not known:
-        raise VerificationError("the ledger recorded no such answer at this scale", where=answer.where)
-    # Discoveries are one answer of several columns.
-    together = question.text("question") in ("categories", "distinct_counts")
-    return cost_of(question) if together else loss_of(question.text("law"), question, scale)
+    columns = _names(answer.list("columns"), answer.where)
+    named = question.text("question") == "measure" or question.value.get("columns") is not None
+    return columns if named else None, answer.number("scale")
+
+
+def _names(columns: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise VerificationError("a list of columns is malformed", where=where)
+    return tuple(columns)
 
 
 def check_guarantee(accounts: Accounts, report: Part, transaction: str) -> str:
@@ -179,18 +233,25 @@ def check_guarantee(accounts: Accounts, report: Part, transaction: str) -> str:
     _equal(stated.text("unit"), reserve.data["unit"], "the unit of privacy", where)
     _equal(report.value.get("spent"), commit.data["drawn"], "what was spent", report.where)
     for event in accounts.draws(transaction).values():
-        question = Part(event.data["question"], f"{LEDGER}, event {event.seq}")
-        _check_sensitivity(question, accounts.state.unit.max_rows * stated.whole("stability"))
+        _check_sensitivity(_question(event), accounts.state.unit.max_rows * stated.whole("stability"))
     epsilon, delta = stated.number("epsilon"), stated.number("delta")
     if proved_epsilon(reservation, delta, governor) > epsilon * _TOLERANCE:
         raise VerificationError("the reservation proves a larger epsilon than is stated", where=where)
     for name, value in (("epsilon", epsilon), ("delta", delta)):
-        if value != Fraction(_rounded(exact_from_record(reserve.data[name]))):
+        if value != Fraction(_rounded(_reserved(reserve, name))):
             raise VerificationError(f"it is not the {name} that the fit reserved", where=f"{where}, {name}")
     return (
         f"epsilon {stated.text('epsilon')}, delta {stated.text('delta')} is what the reservation proves; "
         "draws are within it, and all reservations within the pool's cap"
     )
+
+
+def _reserved(reserve: Event, name: str) -> Fraction:
+    """The epsilon or delta that a RESERVE event records."""
+    try:
+        return exact_from_record(reserve.data.get(name))
+    except DpsynthError as error:
+        raise VerificationError(error.message, where=f"{LEDGER}, event {reserve.seq}, {name}") from None
 
 
 def proved_epsilon(loss: PrivacyLoss, delta: Fraction, governor: Governor) -> Fraction:
@@ -226,7 +287,7 @@ def check_release(accounts: Accounts, content: str, *, override: bool) -> str:
     """In words that the ledger recorded the release of this content; ``VerificationError`` otherwise, and for a content
     that the ledger says was withdrawn.
     """
-    events = [event.data for event in accounts.events if event.kind == "RELEASE"]
+    events = [Part(one.data, f"{LEDGER}, event {one.seq}").value for one in accounts.events if one.kind == "RELEASE"]
     if not any(one.get("content") == content and one.get("override") is override for one in events):
         raise VerificationError("no RELEASE event is of this content", where=LEDGER)
     if any(one.get("withdraws") == content for one in events):

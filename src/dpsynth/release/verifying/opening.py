@@ -10,17 +10,15 @@ import contextlib
 import hashlib
 import os
 import stat
-import struct
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from dpsynth.errors import FileFormatError, VerificationError
 from dpsynth.release.layout import CONTENT, DATA, SIGNATURE, SUMS, is_member
+from dpsynth.release.verifying.container import FOLDER, Entry, check_plain, read_directory, tiled, unpacked
 
 REQUIRED = CONTENT | {SUMS, SIGNATURE}
 """The members that every package has, beside its tables."""
@@ -32,7 +30,6 @@ MAX_TEXT = 64 << 20
 MAX_TOTAL = 16 << 30
 _RATIO, _SLACK = 200, 64 << 20
 _CHUNK = 1 << 20
-_FLAG_ENCRYPTED = 0x1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +62,8 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Package]:
     """The package at ``path`` (a folder, or a zip), while the context lasts.
 
     Raises ``FileFormatError`` when there is nothing that can be read, and ``VerificationError`` for what is no
-    package: unknown, missing or doubled names, links, special files, encrypted or damaged members, and members whose
-    sizes are out of proportion. Reads every byte once.
+    package: unknown, missing or doubled names, links, special files, sizes out of proportion, and a zip file with
+    a byte that is of no member (``container.py``). Reads every byte once.
     """
     place = Path(path)
     try:
@@ -119,7 +116,7 @@ def _folder(place: Path) -> Package:
     sizes, digests = {}, {}
     for name, file in files.items():
         with _regular(file, name) as stream:
-            sizes[name], digests[name] = _digested(stream, None, MAX_TOTAL, name)
+            sizes[name], digests[name] = _digested(_blocks(stream, name))
     return Package(files, sizes, digests)
 
 
@@ -150,64 +147,49 @@ def _regular(file: Path, name: str) -> IO[bytes]:
         raise VerificationError("the file cannot be opened as a plain file", where=name) from None
 
 
+def _blocks(stream: IO[bytes], name: str) -> Iterator[bytes]:
+    """The bytes of a file, which may not be longer than a whole release."""
+    size = 0
+    while block := stream.read(_CHUNK):
+        size += len(block)
+        if size > MAX_TOTAL:
+            raise VerificationError("the file is larger than a release may be", where=name)
+        yield block
+
+
 def _zip(place: Path, folder: Path) -> Package:
+    size = place.stat().st_size
     with place.open("rb") as stream:
-        _check_directory(stream, place.stat().st_size)
-        try:
-            with zipfile.ZipFile(stream) as archive:
-                return _unpacked(archive, _members(archive, place.stat().st_size), folder)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OverflowError, struct.error):
-            raise VerificationError("the zip file is damaged or truncated", where=place.name) from None
+        directory = read_directory(stream, size, MAX_MEMBERS + 1)
+        entries = {entry.name: entry for entry in directory.entries}
+        if len(entries) != len(directory.entries):
+            raise VerificationError("two members have the same name")
+        check_names([name for name in entries if name != FOLDER])
+        for entry in entries.values():
+            check_plain(entry)
+        starts = tiled(stream, directory)
+        if sum(entry.size for entry in entries.values()) > min(MAX_TOTAL, _SLACK + _RATIO * size):
+            raise VerificationError("the members would unpack to a size out of proportion to the zip file")
+        return _unpacked(stream, entries, starts, folder)
 
 
-def _check_directory(stream: IO[bytes], size: int) -> None:
-    """``VerificationError`` for a directory that would not fit into memory: it is measured before it is parsed."""
-    stream.seek(max(0, size - 65_557))
-    tail = stream.read()
-    end = tail.rfind(b"PK\x05\x06")
-    if end < 0 or len(tail) - end < 22:
-        raise VerificationError("the file is truncated, or no zip file")
-    count, length = struct.unpack_from("<HL", tail, end + 10)
-    if b"PK\x06\x07" in tail[max(0, end - 20) : end] or count > 2 * MAX_MEMBERS or length > _CHUNK:
-        raise VerificationError("the zip file holds more than a release does", hint="Above 4 GiB, verify a folder.")
-    stream.seek(0)
-
-
-def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    entries = [entry for entry in archive.infolist() if entry.filename != f"{DATA}/"]
-    for entry in entries:
-        kind = stat.S_IFMT(entry.external_attr >> 16) if entry.create_system == 3 else 0
-        if kind not in (0, stat.S_IFREG) or entry.is_dir():
-            raise VerificationError("a release holds plain files only, no links", where=shown(entry.filename))
-        if not 0 <= entry.header_offset < size:
-            raise VerificationError("the zip file is damaged or truncated", where=shown(entry.filename))
-        if entry.flag_bits & _FLAG_ENCRYPTED:
-            raise VerificationError("the member is encrypted", where=shown(entry.filename))
-    # The name as stored: the library cuts names at a zero byte, which could make two names one.
-    check_names([entry.orig_filename for entry in entries])
-    total = sum(entry.file_size for entry in entries)
-    if total > min(MAX_TOTAL, _SLACK + _RATIO * size):
-        raise VerificationError("the members would unpack to a size out of proportion to the zip file")
-    return {entry.filename: entry for entry in sorted(entries, key=lambda one: one.filename)}
-
-
-def _unpacked(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], folder: Path) -> Package:
+def _unpacked(stream: IO[bytes], entries: Mapping[str, Entry], starts: Mapping[str, int], folder: Path) -> Package:
     files, sizes, digests = {}, {}, {}
-    for number, (name, entry) in enumerate(members.items()):
-        files[name] = folder / f"{number}"
-        with archive.open(entry) as source, files[name].open("xb") as copy:
-            sizes[name], digests[name] = _digested(source, copy, entry.file_size, name)
+    for number, (name, entry) in enumerate(sorted(entries.items())):
+        place = folder / f"{number}"
+        with place.open("xb") as copy:
+            size, digest = _digested(unpacked(stream, entry, starts[name]), copy)
+        if name != FOLDER:
+            files[name], sizes[name], digests[name] = place, size, digest
     return Package(files, sizes, digests)
 
 
-def _digested(source: IO[bytes], copy: IO[bytes] | None, most: int, name: str) -> tuple[int, str]:
-    """The size and the SHA-256 of a stream, which is copied as it is read and may not be longer than announced."""
+def _digested(blocks: Iterable[bytes], copy: IO[bytes] | None = None) -> tuple[int, str]:
+    """The size and the SHA-256 of these bytes, which are copied as they are read."""
     digest, size = hashlib.sha256(), 0
-    while chunk := source.read(_CHUNK):
-        size += len(chunk)
-        if size > most:
-            raise VerificationError("the member is longer than it says", where=name)
-        digest.update(chunk)
+    for block in blocks:
+        size += len(block)
+        digest.update(block)
         if copy is not None:
-            copy.write(chunk)
+            copy.write(block)
     return size, digest.hexdigest()

@@ -87,7 +87,7 @@ class Verified:
         whose = "whose the key is: ask the publisher for its key id by another way"
         nobody = "who signed: without the publisher's key (--key) the signature proves nothing about who made this"
         open_ = [one.name for one in self.checks if one.outcome is Outcome.NOT_CHECKED]
-        more = [words for name, words in UNCHECKED.items() if name in open_]
+        more = [words for name, words in UNCHECKED.items() if self.ok and name in open_]
         return (*RESTS, *more, whose if self.facts.get("key_given") else nobody)
 
     @property

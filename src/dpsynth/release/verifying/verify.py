@@ -19,7 +19,7 @@ from dpsynth.release.verifying.outcome import Check, Outcome, Unchecked, Verifie
 from dpsynth.release.verifying.texts import check_texts, described_release
 from dpsynth.schema import Schema
 
-_MALFORMED = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, DpsynthError)
+_MALFORMED = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What hostile content can raise where a check expects another kind of value."""
 
 
@@ -56,7 +56,7 @@ def verify(path: str | os.PathLike[str], key: PublicKey | None = None) -> Verifi
             checks.append(Check("package", Outcome.HOLDS, f"{len(package.files)} files, all of them of a release"))
             return _checked(_Found(package, key), checks)
     except VerificationError as error:
-        return _failed(checks, "package", error, {})
+        return _failed(checks, "package", error, {"key_given": key is not None})
 
 
 def _checked(found: _Found, checks: list[Check]) -> Verified:
@@ -64,8 +64,14 @@ def _checked(found: _Found, checks: list[Check]) -> Verified:
     for name, check in _CHECKS.items():
         try:
             words = check(found)
+        except RecursionError:
+            deep = VerificationError("something in the release is nested too deeply to be read")
+            return _failed(checks, name, deep, found.facts)
         except VerificationError as error:
             return _failed(checks, name, error, found.facts)
+        except DpsynthError as error:
+            # Whatever the parts of the library say of a package that they cannot read, it does not verify.
+            return _failed(checks, name, VerificationError(error.message, where=error.where), found.facts)
         except _MALFORMED:
             strange = VerificationError("something in it is of a kind that no release holds", where=f"check {name!r}")
             return _failed(checks, name, strange, found.facts)
