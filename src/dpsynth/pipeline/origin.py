@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ def model_digest(model: Model | str | Path) -> str:
 def drawing(digest: str) -> str:
     """How the label of a draw begins: the first 16 digits of the model's digest are in it."""
     return f"sample of model {digest[:_DIGITS]}"
+
+
+def chosen(labels: Sequence[str], digest: str) -> str | None:
+    """What the label of the draw from the model of this digest says, if it was under a condition or balanced."""
+    steps = [label.step for text in labels if (label := Label.parse(text, "labels")).kind is LabelKind.POST]
+    begins = tuple(f"{drawing(digest)}{how}" for how in (" where ", " balanced by "))
+    return next((step for step in steps if step.startswith(begins)), None)
 
 
 def check_origin(synthetic: Any, digest: str) -> bool:

@@ -18,10 +18,10 @@ from typing import Any
 
 from dpsynth.errors import GateError, NoGuaranteeError, UsageError
 from dpsynth.evidence import Verdict
-from dpsynth.ledger import Event, Ledger, PoolState
+from dpsynth.ledger import Event, Ledger, PoolState, said_in_public
 from dpsynth.models import Model, load
 from dpsynth.pipeline.candidates import pool_of
-from dpsynth.pipeline.origin import drawn_labels, model_digest
+from dpsynth.pipeline.origin import chosen, drawn_labels, model_digest
 from dpsynth.pipeline.report import public_report
 from dpsynth.pipeline.reported import (
     candidates_of,
@@ -168,6 +168,8 @@ class _Case:
             said.append("The table is empty: the package holds no row.")
         if columns := formula_columns(self.schema):
             said.append(f"Texts of {', '.join(columns)} begin with = + - or @: the README warns of spreadsheets.")
+        if self.pool is not None and (told := said_in_public(self.book.events(self.pool.name))):
+            said.append(told)
         if self.pool is None:
             said.append("No ledger paid for the model: neither this release nor why it was made is recorded anywhere.")
         if self.terms.license is None:
@@ -208,7 +210,10 @@ class _Case:
             layout.LEDGER: self._ledger(),
             **({layout.MODEL: Path(self.path).read_bytes()} if self.terms.with_model else {}),
         }
-        found[layout.README] = datasheet(self.name, title, self.schema, facts, key_id=key_id, members=tuple(found))
+        drawn = chosen(self.labels, self.digest)
+        found[layout.README] = datasheet(
+            self.name, title, self.schema, facts, key_id=key_id, members=tuple(found), drawn=drawn
+        )
         described = self._described(title, facts)
         found[layout.DATAPACKAGE] = datapackage(self.schema, described)
         found[layout.CROISSANT] = croissant(self.schema, described)

@@ -57,6 +57,7 @@ def _privacy_loss(report: PublicReport) -> dict[str, Any]:
         "parameters_details": {
             "accounting": guarantee.get("governor"),
             "pool_cap": None if cap is None else {"epsilon": cap["epsilon"], "delta": cap["delta"]},
+            "pool_cap_raised_after_outputs": None if pool is None else pool.state.raised_late,
             "disclosures_without_dp": None if pool is None else pool.state.disclosures,
             "meaning": list(public_box(report).sentences),
         },
