@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import yaml
-from pyarrow import parquet
+from pyarrow import ipc, parquet
 
 from dpsynth.ledger import Ledger
 from dpsynth.ledger import book as writer
@@ -182,6 +182,22 @@ def test_metadata_of_the_table_that_is_given_stays_behind():
     assert release(out="clean.zip").exit_code == 0
     assert members()["data/people.parquet"] == members("clean.zip")["data/people.parquet"]
     assert verified()["verified"]
+
+
+def test_a_dictionary_of_arrow_loses_the_values_that_no_row_has():
+    table = parquet.read_table("t.parquet")
+    jobs = table["job"].combine_chunks().dictionary_encode()
+    longer = pa.concat_arrays([jobs.dictionary, pa.array([MARKER], jobs.dictionary.type)])
+    wider = pa.DictionaryArray.from_arrays(jobs.indices, longer)
+    table = table.set_column(table.schema.get_field_index("job"), "job", wider)
+    with ipc.new_file("t.arrow", table.schema) as file:
+        file.write_table(table)
+    content = Path("t.arrow").read_bytes()
+    assert MARKER.encode() in content
+    write_sidecar("t.arrow", json.loads(Path("t.parquet.dpsynth.json").read_text())["labels"], digest(content))
+    made = release("--override", "tests", table="t.arrow", audit=None)
+    assert made.exit_code == 0, made.output
+    assert MARKER.encode() not in everything()
 
 
 @pytest.mark.parametrize("place", ["first", "last"])
