@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from dpsynth.cli.main import APPLICATION
-from dpsynth.ledger import Ledger, Transaction, parse_extract, said_in_public, verify_extract
+from dpsynth.ledger import Ledger, Transaction, parse_extract, verify_extract
 from dpsynth.ledger import book as writer
+from dpsynth.ledger.public_texts import said_in_public
 from dpsynth.privacy.conversions import budget_of
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.receipt import loss_record

@@ -13,8 +13,9 @@ from dpsynth.domain import Domain
 from dpsynth.graph.calibrated import independent_tree
 from dpsynth.graph.junction import junction_tree
 from dpsynth.models import MarkovRandomField, Model
+from dpsynth.models.origin import chosen
 from dpsynth.pipeline.evaluate import evaluate
-from dpsynth.pipeline.origin import chosen, drawn_labels, model_digest
+from dpsynth.pipeline.origin import drawn_labels, model_digest
 from dpsynth.pipeline.sample import sample
 from dpsynth.schema.conditions import Condition
 

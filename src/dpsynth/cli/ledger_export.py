@@ -20,7 +20,8 @@ from dpsynth.cli.command import Answer, Output, command
 @options.ledger
 def export(output: Output, *, pool: str | None, public: bool, target: str, force: bool, ledger: str | None) -> Answer:
     """Write the events as JSON lines: a backup, or with --public an extract for others."""
-    from dpsynth.ledger import Ledger, said_in_public
+    from dpsynth.ledger import Ledger
+    from dpsynth.ledger.public_texts import said_in_public
 
     if public and (said := said_in_public(Ledger.open(ledger).events(pool))):
         output.note(said)

@@ -5,7 +5,6 @@ from dpsynth.ledger.extract import parse_extract, read_extract, verify_extract
 from dpsynth.ledger.ledger import Ledger, Recovered, default_path
 from dpsynth.ledger.payment import Payment
 from dpsynth.ledger.pool_state import PoolState, Reservation
-from dpsynth.ledger.public_texts import said_in_public
 from dpsynth.ledger.transaction import Transaction
 from dpsynth.ledger.verification import Verification
 
@@ -21,6 +20,5 @@ __all__ = [
     "default_path",
     "parse_extract",
     "read_extract",
-    "said_in_public",
     "verify_extract",
 ]

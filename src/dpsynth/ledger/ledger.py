@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dpsynth.errors import LedgerError, UsageError
-from dpsynth.ledger import book, machine, owner
+from dpsynth.ledger import book, machine, owner, public_texts
 from dpsynth.ledger.chain import Event
 from dpsynth.ledger.extract import import_into, lines_of, read_extract
 from dpsynth.ledger.grant import check_grant
 from dpsynth.ledger.payment import FIELD, Payment, check_unpaid, payment_of
 from dpsynth.ledger.pool_state import PoolState, pool_state
-from dpsynth.ledger.public_texts import DIED, ENDED_BY_HAND, parted
 from dpsynth.ledger.sqlite import BUSY_SECONDS, SqliteFile, SqliteMemory
 from dpsynth.ledger.store import Session, Store
 from dpsynth.ledger.transaction import Transaction
@@ -232,7 +231,7 @@ class Ledger:
         """
         if kind not in {"DISCLOSURE", "AUDIT", "RELEASE"}:
             raise UsageError("only DISCLOSURE, AUDIT and RELEASE are recorded by hand", where=str(kind))
-        public, hidden = parted(kind, facts)
+        public, hidden = public_texts.parted(kind, facts)
         fields = {**_private(None, actor), **hidden, **(private or {})}
         with self._store.writing() as session:
             self._known(session, pool)
@@ -273,7 +272,7 @@ class Ledger:
         with self._reading_for_write() as session:
             row = session.reservation(transaction)
             private = {**_private(None, actor), "reason": reason}
-            outcome = book.close(session, row.pool, transaction, ENDED_BY_HAND, private) if row else ""
+            outcome = book.close(session, row.pool, transaction, public_texts.ENDED_BY_HAND, private) if row else ""
             if row is None or not outcome:
                 raise LedgerError("there is no live transaction of this identifier", where=transaction)
         return Recovered(row.pool, transaction, outcome)
@@ -369,7 +368,7 @@ def _file_path(path: str | os.PathLike[str]) -> Path:
 
 def _end_dead(session: Session, pool: str) -> list[Recovered]:
     dead = list(book.dead_transactions(session, pool))
-    return [Recovered(pool, name, book.close(session, pool, name, DIED)) for name in dead]
+    return [Recovered(pool, name, book.close(session, pool, name, public_texts.DIED)) for name in dead]
 
 
 def _check_name(pool: str) -> None:

@@ -13,7 +13,7 @@ UNFINISHED = "ended without a commit"
 FORFEITED = "forfeited by its own process"
 ENDED_BY_HAND = "ended by hand"
 
-_REASONS = frozenset({DIED, GIVEN_UP, UNFINISHED, FORFEITED, ENDED_BY_HAND})
+_REASONS = (DIED, GIVEN_UP, UNFINISHED, FORFEITED, ENDED_BY_HAND)
 _RELEASED = frozenset({"content", "override", "withdraws"})
 _RECORDED = frozenset({"DISCLOSURE", "AUDIT", "RELEASE"})
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dpsynth.errors import DataMismatchError, FileFormatError, NoGuaranteeError
 from dpsynth.models import Model
+from dpsynth.models.origin import drawing, drawn_from
 from dpsynth.pipeline.holdout import table_digest
 from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.privacy.labels import Label, LabelKind
-
-_DIGITS = 16
-_DRAWN = re.compile(rf"sample of model ([0-9a-f]{{{_DIGITS}}})(?![0-9a-f])", re.ASCII)
 
 
 def model_digest(model: Model | str | Path) -> str:
@@ -29,18 +25,6 @@ def model_digest(model: Model | str | Path) -> str:
     return str(table_digest(model))
 
 
-def drawing(digest: str) -> str:
-    """How the label of a draw begins: the first 16 digits of the model's digest are in it."""
-    return f"sample of model {digest[:_DIGITS]}"
-
-
-def chosen(labels: Sequence[str], digest: str) -> str | None:
-    """What the label of the draw from the model of this digest says, if it was under a condition or balanced."""
-    steps = [label.step for text in labels if (label := Label.parse(text, "labels")).kind is LabelKind.POST]
-    begins = tuple(f"{drawing(digest)}{how}" for how in (" where ", " balanced by "))
-    return next((step for step in steps if step.startswith(begins)), None)
-
-
 def check_origin(synthetic: Any, digest: str) -> bool:
     """Whether the labels of a table say that it was drawn from the model of this digest; False when they say nothing.
 
@@ -48,8 +32,8 @@ def check_origin(synthetic: Any, digest: str) -> bool:
     """
     where = os.fspath(synthetic) if isinstance(synthetic, str | os.PathLike) else "<frame>"
     labels = [] if synthetic is None else [Label.parse(text, where) for text in chain_of(synthetic) or ()]
-    found = {match[1] for label in labels if label.kind is LabelKind.POST and (match := _DRAWN.match(label.step))}
-    if found - {digest[:_DIGITS]}:
+    found = {drawn_from(label.step) for label in labels if label.kind is LabelKind.POST} - {None}
+    if found - {drawn_from(drawing(digest))}:
         raise DataMismatchError("the table was drawn from another model", where=where, hint="Give the model it is of.")
     return bool(found)
 

@@ -18,10 +18,11 @@ from typing import Any
 
 from dpsynth.errors import GateError, NoGuaranteeError, UsageError
 from dpsynth.evidence import Verdict
-from dpsynth.ledger import Event, Ledger, PoolState, said_in_public
+from dpsynth.ledger import Event, Ledger, PoolState
+from dpsynth.ledger.public_texts import said_in_public
 from dpsynth.models import Model, load
 from dpsynth.pipeline.candidates import pool_of
-from dpsynth.pipeline.origin import chosen, drawn_labels, model_digest
+from dpsynth.pipeline.origin import drawn_labels, model_digest
 from dpsynth.pipeline.report import public_report
 from dpsynth.pipeline.reported import (
     candidates_of,
@@ -210,9 +211,8 @@ class _Case:
             layout.LEDGER: self._ledger(),
             **({layout.MODEL: Path(self.path).read_bytes()} if self.terms.with_model else {}),
         }
-        drawn = chosen(self.labels, self.digest)
         found[layout.README] = datasheet(
-            self.name, title, self.schema, facts, key_id=key_id, members=tuple(found), drawn=drawn
+            self.name, title, self.schema, facts, key_id=key_id, members=tuple(found), model=self.digest
         )
         described = self._described(title, facts)
         found[layout.DATAPACKAGE] = datapackage(self.schema, described)

@@ -125,13 +125,9 @@ def candidates_of(audit: AuditFacts | None) -> int | None:
 def moments(events: Sequence[Event]) -> tuple[Moment, ...]:
     """Who, when and why, internal."""
     return tuple(
-        Moment(event.kind, event.time, _text(event.secret("actor")), _text(event.secret("host")), _why(event))
+        Moment(event.kind, event.time, *(_text(event.secret(name)) for name in ("actor", "host", "purpose")))
         for event in events
     )
-
-
-def _why(event: Event) -> str | None:
-    return _text(event.secret("purpose") or event.secret("reason"))
 
 
 def _text(value: Any) -> str | None:

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from dpsynth.models import Model, load
 from dpsynth.models.distribution import Method
+from dpsynth.models.origin import drawing
 from dpsynth.models.regeneration import invented
 from dpsynth.models.where import Where, in_words
-from dpsynth.pipeline.origin import drawing, model_digest
+from dpsynth.pipeline.origin import model_digest
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.schema.restoring import as_text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dpsynth.models.origin import chosen
 from dpsynth.release.layout import LEDGER, LICENSE, MODEL, REPORT_HTML, SUMS, table_members
 from dpsynth.release.pool_words import beyond_cap
 from dpsynth.report.markdown import escaped
@@ -26,12 +27,12 @@ def datasheet(
     *,
     key_id: str,
     members: Sequence[str],
-    drawn: str | None = None,
+    model: str,
 ) -> bytes:
-    """The text, from the public report's facts. ``drawn``: what the label of a draw under a condition says of it."""
+    """The text, from the public report's facts. ``model``: the digest of the model."""
     csv, parquet = table_members(name)
     guarantee = report["guarantee"]
-    lines = _head(title, report, drawn)
+    lines = _head(title, report, chosen(report["preprocessing"], model))
     lines += _promise(guarantee, report["claim"], report["pool"])
     lines += ["## What is here", "", "| file | what |", "|---|---|"]
     lines += [f"| `{csv}`, `{parquet}` | the same rows, as text and with types |"]
@@ -97,7 +98,7 @@ def _pool(pool: Mapping[str, Any] | None) -> list[str]:
         return []
     cap, late = pool["cap"], bool(pool["raised_after_outputs"])
     said = beyond_cap(late=late, disclosures=int(pool["disclosures"]))
-    total = f"All releases of this pool together, now and later: ε = {cap['epsilon']}, δ = {cap['delta']}"
+    total = f"Cap of the pool that paid, for all its releases together: ε = {cap['epsilon']}, δ = {cap['delta']}"
     return ["; ".join([total, *said]) + ".", ""]
 
 

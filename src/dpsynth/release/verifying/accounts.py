@@ -235,8 +235,9 @@ def check_release(accounts: Accounts, content: str, *, override: bool) -> str:
     """In words that the ledger recorded the release of this content; ``VerificationError`` otherwise, and for a content
     whose last word in the ledger is that it was withdrawn: after that it may have been released again.
     """
+    events = [Part(one.data, f"{LEDGER}, event {one.seq}").value for one in accounts.events if one.kind == "RELEASE"]
     standing: bool | None = None
-    for one in (event.data for event in accounts.events if event.kind == "RELEASE"):
+    for one in events:
         if one.get("content") == content and one.get("override") is override:
             standing = True
         if one.get("withdraws") == content and standing:
