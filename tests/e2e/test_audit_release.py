@@ -251,7 +251,7 @@ def test_only_so_many_candidates_as_were_fixed_in_advance():
     assert (written()["attempt"]["candidate"], again.stderr) == (1, "")
     events = [one for one in Ledger.open().events("m.dps") if one.kind == "AUDIT"]
     assert len(events) == 4
-    assert all(dict(one.data) == {} for one in events)
+    assert all(dict(one.data) == {} and one.body["time"] is None and one.time for one in events)
     extract = "\n".join(Ledger.open().extract("m.dps"))
     assert '"candidate"' not in extract
     assert Ledger.open().verify().problems == ()

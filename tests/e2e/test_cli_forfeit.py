@@ -57,7 +57,9 @@ def test_what_may_have_read_is_charged_in_full_and_spends_no_more(held: Transact
     done = json.loads(run("ledger", "forfeit", held.id[:8], "--reason", "gone", "--json").stdout)["result"]
     assert (done["transaction"], done["charged"]) == (held.id, True)
     assert done["pool"]["charged"]["epsilon"] == 1.0
-    assert Ledger.open().events("people")[-1].data["reason"] == "gone"
+    ended = Ledger.open().events("people")[-1]
+    assert (ended.data["reason"], ended.secret("reason")) == ("ended by hand", "gone")
+    assert "gone" in run("ledger", "show", "--events").stdout
     with pytest.raises(LedgerError):
         held.draw(budget_of(Fraction(1, 10), DELTA), {"question": "measure"})
     again = run("ledger", "forfeit", held.id, "--reason", "gone")

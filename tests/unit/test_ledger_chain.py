@@ -37,7 +37,7 @@ def events() -> list[Event]:
     ledger.raise_cap("people", epsilon=Fraction(2), delta=DELTA, reason="more")
     ledger.record("people", "DISCLOSURE", {"reason": "a count by telephone"})
     ledger.record("people", "AUDIT", {"findings": 0})
-    ledger.record("people", "RELEASE", {"sha256": "00"}, private={"recipient": "a partner"})
+    ledger.record("people", "RELEASE", {"content": "00"}, private={"recipient": "a partner"})
     return list(ledger.events("people"))
 
 
@@ -155,9 +155,9 @@ def test_equal_private_fields_do_not_show_as_equal() -> None:
     assert "who" not in json.dumps(first.body)
 
 
-def test_times_after_touch_are_private(events: list[Event]) -> None:
+def test_times_after_touch_and_of_audits_are_private(events: list[Event]) -> None:
     for event in events:
-        secret = event.kind in {"DRAW", "COMMIT", "FORFEIT"}
+        secret = event.kind in {"DRAW", "COMMIT", "FORFEIT", "AUDIT"}
         assert (event.body["time"] is None) == secret
         assert event.time is not None
         assert event.time.endswith("Z")

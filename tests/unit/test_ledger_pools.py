@@ -164,7 +164,8 @@ def test_a_cap_is_raised_with_a_reason(ledger: Ledger, pool: PoolState) -> None:
     assert raised.cap == budget_of(Fraction(2), DELTA)
     assert (raised.epsilon, raised.raised_late, raised.pool_id) == (2, False, pool.pool_id)
     event = ledger.events("people")[-1]
-    assert (event.data["reason"], event.secret("actor")) == ("a second study", "the board")
+    assert (event.secret("reason"), event.secret("actor")) == ("a second study", "the board")
+    assert set(event.data) == {"epsilon", "delta", "cap"}
 
 
 def test_a_cap_raised_after_an_output_is_marked_for_good(ledger: Ledger, pool: PoolState) -> None:
@@ -208,12 +209,13 @@ def test_an_unknown_pool_is_told(ledger: Ledger) -> None:
 def test_disclosures_audits_and_releases_are_recorded(ledger: Ledger, pool: PoolState) -> None:
     ledger.record("people", "DISCLOSURE", {"reason": "a table by hand"})
     ledger.record("people", "AUDIT", {"verdict": "PASS"})
-    ledger.record("people", "RELEASE", {"sha256": "ab"}, private={"recipient": "a partner"})
+    ledger.record("people", "RELEASE", {"content": "ab"}, private={"recipient": "a partner"})
     state = ledger.pools()[0]
     assert state.disclosures == 1
     assert (state.charged, state.events) == (pool.charged, 4)
     (release,) = ledger.events(releases=True)
     assert (release.kind, release.secret("recipient")) == ("RELEASE", "a partner")
+    assert release.data == {"content": "ab"}
     with pytest.raises(UsageError):
         ledger.record("people", "DRAW", {})  # type: ignore[arg-type]
 

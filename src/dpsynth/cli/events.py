@@ -34,12 +34,13 @@ def event_record(event: Event) -> dict[str, Any]:
         "actor": event.secret("actor"),
         "host": event.secret("host"),
         "purpose": event.secret("purpose"),
+        "reason": event.secret("reason") or event.data.get("reason"),
         "hash": event.hash,
     }
 
 
 def _row(event: Event, draws: int) -> tuple[str, ...]:
-    why = event.secret("purpose") or event.data.get("reason") or ""
+    why = event.secret("purpose") or event.secret("reason") or event.data.get("reason") or ""
     who = event.secret("actor") or ""
     return (event.time or "", event.pool, event.kind, event.transaction[:8], _what(event, draws), str(who), str(why))
 

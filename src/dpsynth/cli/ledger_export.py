@@ -21,7 +21,10 @@ from dpsynth.cli.command import Answer, Output, command
 def export(output: Output, *, pool: str | None, public: bool, target: str, force: bool, ledger: str | None) -> Answer:
     """Write the events as JSON lines: a backup, or with --public an extract for others."""
     from dpsynth.ledger import Ledger
+    from dpsynth.ledger.public_texts import said_in_public
 
+    if public and (said := said_in_public(Ledger.open(ledger).events(pool))):
+        output.note(said)
     if target == "-":
         output.keep_stdout_for(target)
         lines = Ledger.open(ledger).extract(pool, public=public)

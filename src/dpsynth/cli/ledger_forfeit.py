@@ -19,7 +19,7 @@ _LEAST = 8
     "dpsynth ledger forfeit 3f9c21d0 --ledger team.db --reason 'container removed'",
 )
 @click.argument("transaction")
-@click.option("--reason", metavar="TEXT", required=True, help="Why; kept in the ledger, public.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why; kept in the ledger as a private field.")
 @options.ledger
 def forfeit(output: Output, *, transaction: str, reason: str, ledger: str | None) -> Answer:
     """End the reservation TRANSACTION of a fit whose process is gone; 'ledger show' lists them.

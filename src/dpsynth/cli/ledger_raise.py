@@ -16,7 +16,7 @@ from dpsynth.cli.pools import pool_record, pool_words
 @click.argument("pool")
 @click.option("--epsilon", metavar="E", type=EPSILON, required=True, help="The new cap's epsilon.")
 @click.option("--delta", metavar="D", type=DELTA, required=True, help="The new cap's delta.")
-@click.option("--reason", metavar="TEXT", required=True, help="Why; kept in the ledger.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why; kept in the ledger as a private field.")
 @options.ledger
 def raise_(output: Output, *, pool: str, epsilon: Fraction, delta: Fraction, reason: str, ledger: str | None) -> Answer:
     """Raise the cap of POOL. A cap is never lowered, and every later total says that it was raised."""

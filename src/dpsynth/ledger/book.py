@@ -14,7 +14,7 @@ from dpsynth.ledger.chain import GENESIS, Event, canonical, digest, seal, state_
 from dpsynth.ledger.store import Row, Session
 from dpsynth.privacy.receipt import loss_record
 
-_AFTER_TOUCH = frozenset({"DRAW", "COMMIT", "FORFEIT"})
+_UNTIMED = frozenset({"DRAW", "COMMIT", "FORFEIT", "AUDIT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def append(
     state = machine.apply(before.pool if before else None, kind, transaction, facts)
     balance = state_text(state)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    # How long the rows took to read tells how many they are: times after TOUCH are private.
-    secret = kind in _AFTER_TOUCH
+    # How long the rows took to read tells how many they are, and how soon an audit followed another what it found.
+    secret = kind in _UNTIMED
     fields = {**(private or {}), **({"time": now} if secret else {})}
     body = {
         "pool": pool,
@@ -103,7 +103,7 @@ def dead_transactions(session: Session, pool: str) -> Iterator[str]:
 
 def close(session: Session, pool: str, transaction: str, reason: str, private: Mapping[str, Any] | None = None) -> str:
     """End a live transaction that will not commit: ABORT before TOUCH, FORFEIT after. Returns which, or empty if it
-    had ended already.
+    had ended already. ``reason`` is public: a constant of ``public_texts``.
     """
     end = tip(session, pool)
     live = end.pool.live.get(transaction) if end else None

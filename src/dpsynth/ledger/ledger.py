@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dpsynth.errors import LedgerError, UsageError
-from dpsynth.ledger import book, machine, owner
+from dpsynth.ledger import book, machine, owner, public_texts
 from dpsynth.ledger.chain import Event
 from dpsynth.ledger.extract import import_into, lines_of, read_extract
 from dpsynth.ledger.grant import check_grant
@@ -197,7 +197,7 @@ class Ledger:
     def raise_cap(
         self, pool: str, *, epsilon: Fraction, delta: Fraction, reason: str, actor: str | None = None
     ) -> PoolState:
-        """The pool with a higher cap. ``reason`` is mandatory and public; a raise after outputs were seen is marked.
+        """The pool with a higher cap. ``reason`` is mandatory and private; a raise after outputs were seen is marked.
 
         Raises ``UsageError`` unless neither epsilon nor delta falls and the budget grows.
         """
@@ -207,16 +207,12 @@ class Ledger:
             tip = self._known(session, pool)
             governor = tip.pool.governor
             cap = budget_of(Fraction(epsilon), Fraction(delta), governor)
-            data = {
-                "epsilon": str(Fraction(epsilon)),
-                "delta": str(Fraction(delta)),
-                "cap": loss_record(cap),
-                "reason": reason,
-            }
+            data = {"epsilon": str(Fraction(epsilon)), "delta": str(Fraction(delta)), "cap": loss_record(cap)}
             grows = governor.fits(tip.pool.cap, cap) and not governor.fits(cap, tip.pool.cap)
             if not grows or epsilon < tip.pool.epsilon or delta < tip.pool.delta:
                 raise UsageError("a cap can only be raised, and neither epsilon nor delta may fall", where=pool)
-            _, tip = book.append(session, pool, "RAISE", data=data, private=_private(None, actor))
+            private = {**_private(None, actor), "reason": reason}
+            _, tip = book.append(session, pool, "RAISE", data=data, private=private)
         return self._state(pool, tip)
 
     def record(
@@ -230,14 +226,16 @@ class Ledger:
     ) -> Event:
         """The appended event that something without DP was disclosed, an audit was made, or a release handed out.
 
-        ``facts`` are public, ``private`` (a recipient, say) is left out of extracts.
+        Of the ``facts`` of a RELEASE, ``content``, ``withdraws`` and ``override`` are public. All others, and all of
+        the other kinds, are left out of extracts, as ``private`` is.
         """
         if kind not in {"DISCLOSURE", "AUDIT", "RELEASE"}:
             raise UsageError("only DISCLOSURE, AUDIT and RELEASE are recorded by hand", where=str(kind))
-        fields = {**_private(None, actor), **(private or {})}
+        public, hidden = public_texts.parted(kind, facts)
+        fields = {**_private(None, actor), **hidden, **(private or {})}
         with self._store.writing() as session:
             self._known(session, pool)
-            event, _ = book.append(session, pool, kind, data=facts, private=fields)
+            event, _ = book.append(session, pool, kind, data=public, private=fields)
         return event
 
     def events(self, pool: str | None = None, *, releases: bool = False) -> tuple[Event, ...]:
@@ -266,14 +264,15 @@ class Ledger:
     def forfeit(self, transaction: str, reason: str, *, actor: str | None = None) -> Recovered:
         """Ends any live transaction by its identifier: given back before TOUCH, charged in full after.
 
-        Its process can spend no more, wherever it runs. ``reason`` is mandatory and public. ``LedgerError`` if there is
-        no such live transaction.
+        Its process can spend no more, wherever it runs. ``reason`` is mandatory and private. ``LedgerError`` if there
+        is no such live transaction.
         """
         if not reason.strip():
             raise UsageError("ending a reservation needs a reason", where=transaction)
         with self._reading_for_write() as session:
             row = session.reservation(transaction)
-            outcome = book.close(session, row.pool, transaction, reason, _private(None, actor)) if row else ""
+            private = {**_private(None, actor), "reason": reason}
+            outcome = book.close(session, row.pool, transaction, public_texts.ENDED_BY_HAND, private) if row else ""
             if row is None or not outcome:
                 raise LedgerError("there is no live transaction of this identifier", where=transaction)
         return Recovered(row.pool, transaction, outcome)
@@ -369,7 +368,7 @@ def _file_path(path: str | os.PathLike[str]) -> Path:
 
 def _end_dead(session: Session, pool: str) -> list[Recovered]:
     dead = list(book.dead_transactions(session, pool))
-    return [Recovered(pool, name, book.close(session, pool, name, "its process died")) for name in dead]
+    return [Recovered(pool, name, book.close(session, pool, name, public_texts.DIED)) for name in dead]
 
 
 def _check_name(pool: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Self
 from dpsynth.errors import BudgetExceededError, LedgerError
 from dpsynth.ledger import book
 from dpsynth.ledger.pool_state import PoolState, pool_state
+from dpsynth.ledger.public_texts import FORFEITED, GIVEN_UP, UNFINISHED
 from dpsynth.ledger.store import Store
 from dpsynth.privacy.governor import Governor
 from dpsynth.privacy.loss import PrivacyLoss
@@ -80,16 +81,16 @@ class Transaction:
 
     def abort(self) -> None:
         """Give back the whole reservation; legal only before ``touch``. ``LedgerError`` otherwise."""
-        self._write("ABORT", {"reason": "given up before the data was touched"})
+        self._write("ABORT", {"reason": GIVEN_UP})
 
     def forfeit(self, reason: str) -> None:
-        """Charge the whole reservation; legal only after ``touch``. ``reason`` is public and constant text."""
+        """Charge the whole reservation; legal only after ``touch``. ``reason`` is private."""
         with self._store.writing() as session:
             tip = book.tip(session, self._pool)
             live = tip.pool.live.get(self.id) if tip else None
             if live is None or not live.touched:
                 raise LedgerError("only a touched, live transaction can be forfeited", where=self.id)
-            book.close(session, self._pool, self.id, reason)
+            book.close(session, self._pool, self.id, FORFEITED, {"reason": reason})
             self._refresh(book.tip(session, self._pool))
 
     def __enter__(self) -> Self:
@@ -102,7 +103,7 @@ class Transaction:
             return
         try:
             with self._store.writing() as session:
-                book.close(session, self._pool, self.id, "ended without a commit")
+                book.close(session, self._pool, self.id, UNFINISHED)
                 self._refresh(book.tip(session, self._pool))
         except LedgerError:
             # An unreachable ledger must not hide the error that ended the work: the reservation stays held meanwhile.

@@ -70,6 +70,11 @@ def evidence_of(
     return Evidence(weights, inside)
 
 
+def in_words(where: Where) -> str:
+    """These conditions for a label, joined by ``and``; empty when there are none."""
+    return " and ".join(condition.words for condition in _conditions(where))
+
+
 def _joined(codec: Codec | CodeNumbers, group: Sequence[Condition]) -> tuple[NDArray[np.float64], Condition | None]:
     """The weights of conditions on one column, and the condition inside bins.
 

@@ -1,7 +1,7 @@
 """How many tables of one pool may be brought before a gate: fixed in advance, counted in the ledger.
 
 Whoever makes tables until one passes has chosen by the rows, outside of every epsilon. So each attempt is an AUDIT
-event before a row is read; its fields are private, and left out of extracts.
+event before a row is read; its fields and its time are private, and left out of extracts.
 """
 
 from __future__ import annotations

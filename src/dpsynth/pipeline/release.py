@@ -17,6 +17,7 @@ from typing import Any
 from dpsynth.errors import GateError, NoGuaranteeError, UsageError
 from dpsynth.evidence import Verdict
 from dpsynth.ledger import Event, Ledger, PoolState
+from dpsynth.ledger.public_texts import said_in_public
 from dpsynth.models import Model, load
 from dpsynth.pipeline.candidates import pool_of
 from dpsynth.pipeline.origin import drawn_labels, model_digest
@@ -165,6 +166,8 @@ class _Case:
             said.append("The table is empty: the package holds no row.")
         if columns := formula_columns(self.schema):
             said.append(f"Texts of {', '.join(columns)} begin with = + - or @: the README warns of spreadsheets.")
+        if self.pool is not None and (told := said_in_public(self.book.events(self.pool.name))):
+            said.append(told)
         if self.pool is None:
             said.append("No ledger paid for the model: neither this release nor why it was made is recorded anywhere.")
         if self.terms.license is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from dpsynth.models import Model, load
 from dpsynth.models.distribution import Method
 from dpsynth.models.origin import drawing
 from dpsynth.models.regeneration import invented
+from dpsynth.models.where import Where, in_words
 from dpsynth.pipeline.origin import model_digest
 from dpsynth.pipeline.progress import Progress, silent
 from dpsynth.privacy.labels import Label, LabelKind
@@ -37,7 +38,7 @@ def sample(
     output: str | Path,
     *,
     n: int | None = None,
-    where: Sequence[str] | str | None = None,
+    where: Where = None,
     seed: int | None = None,
     method: Method = "rounding",
     balance: str | None = None,
@@ -48,8 +49,9 @@ def sample(
 
     The label of rows names the model by its digest and whose claim they stand under, when the tables were somebody
     else's, and says ``dp: false`` for a model that states no guarantee; it names the columns whose values are invented,
-    and the one that a sample is balanced by. Raises ``UsageError`` for a negative ``n``, an unknown column or an
-    impossible condition, ``OutputExistsError`` if the output exists, ``FileFormatError`` for a hostile model file.
+    the conditions that the rows meet, and the column that they are balanced by. Raises ``UsageError`` for a negative
+    ``n``, an unknown column or an impossible condition, ``OutputExistsError`` if the output exists, ``FileFormatError``
+    for a hostile model file.
     """
     loaded = model if isinstance(model, Model) else load(model)
     rows = loaded.default_rows if n is None else n
@@ -61,7 +63,8 @@ def sample(
         fields = loaded.schema.output
         batches = (as_text(fields, batch) for batch in batches)
     stamp = loaded.claim.stamp if loaded.claim else "" if loaded.dp else "false"
-    how = "" if balance is None else f" balanced by {balance!r}"
+    met = in_words(where)
+    how = (f" where {met}" if met else "") + ("" if balance is None else f" balanced by {balance!r}")
     kind = f"a model, dp: {stamp}" if stamp else "a differentially private model"
     written = write_table(
         batches,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dpsynth.models.origin import chosen
 from dpsynth.release.layout import LEDGER, LICENSE, MODEL, REPORT_HTML, SUMS, table_members
 from dpsynth.release.metadata import Described
+from dpsynth.release.pool_words import beyond_cap
 from dpsynth.report.markdown import escaped
 from dpsynth.report.meaning import NOT_PROTECTED, sentence
 from dpsynth.schema.codecs import CategoryCodec
@@ -14,20 +16,16 @@ from dpsynth.schema.formulas import formula_columns
 
 OVERRIDE = "RELEASED UNDER OVERRIDE: somebody decided to hand this table out whatever the gate said."
 
+CHOSEN = "DRAWN UNDER A CONDITION, OR BALANCED: the counts and shares of this table are not those of all rows."
+
 
 def datasheet(release: Described, *, key_id: str, with_model: bool) -> bytes:
     """The text of README.md."""
     report, schema = release.report, release.schema
     csv, parquet = table_members(release.name)
     guarantee = report["guarantee"]
-    lines = [f"# {escaped(release.title)}", ""]
-    lines += [f"**{OVERRIDE}**", ""] if report["override"] else []
-    lines += [
-        f"{report['synthetic_rows']:,} synthetic rows, drawn from a model. None was taken from the table behind it;",
-        "one may equal a row of that table by chance.",
-        "",
-    ]
-    lines += _promise(guarantee, report["claim"])
+    lines = _head(release.title, report, chosen(report["preprocessing"], release.model_digest))
+    lines += _promise(guarantee, report["claim"], report["pool"])
     lines += ["## What is here", "", "| file | what |", "|---|---|"]
     lines += [f"| `{csv}`, `{parquet}` | the same rows, as text and with types |"]
     lines += [f"| `{REPORT_HTML}` | the report: guarantee, budget, utility, limits; a page that needs no network |"]
@@ -55,7 +53,21 @@ def datasheet(release: Described, *, key_id: str, with_model: bool) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
 
-def _promise(guarantee: Mapping[str, Any], claim: Mapping[str, Any] | None) -> list[str]:
+def _head(title: str, report: Mapping[str, Any], drawn: str | None) -> list[str]:
+    lines = [f"# {escaped(title)}", ""]
+    lines += [f"**{OVERRIDE}**", ""] if report["override"] else []
+    lines += [f"**{CHOSEN}** Its label: {escaped(drawn)}.", ""] if drawn else []
+    return [
+        *lines,
+        f"{report['synthetic_rows']:,} synthetic rows, drawn from a model. None was taken from the table behind it;",
+        "one may equal a row of that table by chance.",
+        "",
+    ]
+
+
+def _promise(
+    guarantee: Mapping[str, Any], claim: Mapping[str, Any] | None, pool: Mapping[str, Any] | None
+) -> list[str]:
     if not guarantee:
         return ["## No guarantee of dpsynth", "", *_claimed(claim or {}), ""]
     epsilon, delta = str(guarantee["epsilon"]), str(guarantee["delta"])
@@ -65,11 +77,21 @@ def _promise(guarantee: Mapping[str, Any], claim: Mapping[str, Any] | None) -> l
         f"Differential privacy with ε = {epsilon}, δ = {delta}; it {escaped(str(guarantee['protects']))}.",
         sentence(epsilon, delta, str(guarantee["unit"])),
         "",
+        *_pool(pool),
         "Not protected:",
         "",
         *(f"- {escaped(text)}" for text in NOT_PROTECTED),
         "",
     ]
+
+
+def _pool(pool: Mapping[str, Any] | None) -> list[str]:
+    if pool is None:
+        return []
+    cap, late = pool["cap"], bool(pool["raised_after_outputs"])
+    said = beyond_cap(late=late, disclosures=int(pool["disclosures"]))
+    total = f"Cap of the pool that paid, for all its releases together: ε = {cap['epsilon']}, δ = {cap['delta']}"
+    return ["; ".join([total, *said]) + ".", ""]
 
 
 def _claimed(claim: Mapping[str, Any]) -> list[str]:

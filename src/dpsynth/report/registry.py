@@ -62,6 +62,7 @@ def _privacy_loss(facts: Mapping[str, Any]) -> dict[str, Any]:
         "parameters_details": {
             "accounting": guarantee.get("governor"),
             "pool_cap": None if cap is None else {"epsilon": cap["epsilon"], "delta": cap["delta"]},
+            "pool_cap_raised_after_outputs": None if pool is None else pool["raised_after_outputs"],
             "disclosures_without_dp": None if pool is None else pool["disclosures"],
             "meaning": list(public_box(facts).sentences),
         },

@@ -26,6 +26,7 @@ from dpsynth.privacy.loss import PrivacyLoss
 from dpsynth.privacy.receipt import loss_from_record
 from dpsynth.privacy.thresholds import discovery_delta
 from dpsynth.release.layout import LEDGER
+from dpsynth.release.pool_words import beyond_cap
 from dpsynth.release.verifying.documents import Part, exact
 from dpsynth.release.verifying.opening import MAX_TEXT, Package
 from dpsynth.report.pool import receipt_of
@@ -268,7 +269,9 @@ def proved_epsilon(loss: PrivacyLoss, delta: Fraction, governor: Governor) -> Fr
 
 
 def check_pool(accounts: Accounts, report: Part, described: Part) -> str:
-    """In words that report and description speak of the pool of the ledger; ``VerificationError`` otherwise."""
+    """In words that report and description speak of the pool of the ledger, and what its cap does not cover;
+    ``VerificationError`` otherwise.
+    """
     pool, state, where = report.part("pool"), accounts.state, f"{report.where}, pool"
     _equal(pool.text("digest"), accounts.digest, "the pool", where)
     _equal(described.part("dpsynth").value.get("pool"), accounts.digest, "the pool", described.where)
@@ -278,19 +281,26 @@ def check_pool(accounts: Accounts, report: Part, described: Part) -> str:
     _equal(pool.text("governor"), str(state.governor), "the accounting", where)
     _equal(pool.truth("raised_after_outputs"), state.raised_late, "whether the cap was raised late", where)
     _equal(pool.whole("disclosures"), state.disclosures, "the number of disclosures", where)
-    return (
+    words = (
         f"the cap of the pool is epsilon {_rounded(state.epsilon):g}, and {len(accounts.events)} events stay within it"
     )
+    return "; ".join([words, *beyond_cap(late=state.raised_late, disclosures=state.disclosures)])
 
 
 def check_release(accounts: Accounts, content: str, *, override: bool) -> str:
     """In words that the ledger recorded the release of this content; ``VerificationError`` otherwise, and for a content
-    that the ledger says was withdrawn.
+    whose last word in the ledger is that it was withdrawn: after that it may have been released again.
     """
     events = [Part(one.data, f"{LEDGER}, event {one.seq}").value for one in accounts.events if one.kind == "RELEASE"]
-    if not any(one.get("content") == content and one.get("override") is override for one in events):
+    standing: bool | None = None
+    for one in events:
+        if one.get("content") == content and one.get("override") is override:
+            standing = True
+        if one.get("withdraws") == content and standing:
+            standing = False
+    if standing is None:
         raise VerificationError("no RELEASE event is of this content", where=LEDGER)
-    if any(one.get("withdraws") == content for one in events):
+    if not standing:
         raise VerificationError("a RELEASE event says that this release was withdrawn", where=LEDGER)
     return f"the ledger recorded the release of this content, {content[:16]}"
 

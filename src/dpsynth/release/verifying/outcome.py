@@ -68,8 +68,9 @@ class Verified:
     """All checks in order, and ``facts`` about the release as far as they were established.
 
     ``facts``: ``key_id`` (of the key that signed), ``key_given`` (whether that key was asked for), ``override``,
-    ``guarantee``, ``claim`` (where there is none), ``rows``, ``content``. ``failure`` is the first failed check's
-    error, None when all that could be checked holds; the checks after a failure are ``not checked``.
+    ``guarantee``, ``claim`` (where there is none), ``rows``, ``content``, ``pool`` (``raised_after_outputs``,
+    ``disclosures``). ``failure`` is the first failed check's error, None when all that could be checked holds; the
+    checks after a failure are ``not checked``.
     """
 
     checks: tuple[Check, ...]

@@ -158,7 +158,10 @@ def _draws(found: _Found) -> str | Unchecked:
 def _pool(found: _Found) -> str | Unchecked:
     if found.books is None:
         return _nothing(found)
-    return accounts.check_pool(found.books, found.report, found.described)
+    words = accounts.check_pool(found.books, found.report, found.described)
+    state = found.books.state
+    found.facts["pool"] = {"raised_after_outputs": state.raised_late, "disclosures": state.disclosures}
+    return words
 
 
 def _guarantee(found: _Found) -> str | Unchecked:
