@@ -128,6 +128,8 @@ def test_a_model_that_no_ledger_paid_for_is_named_by_its_owner():
     for option in ("--recipient", "--withdraws"):
         refused(release("--override", "x", option, "12345678", table="e.csv", audit=None), 2, option, "no ledger paid")
     refused(release(table="e.csv", audit=None), 5)
+    Path("e.json").write_text(json.dumps(audit_of("e.csv", "m.dps")), encoding="utf-8")
+    refused(release(table="e.csv", audit="e.json"), 9, "claimed by The Office", "--override")
     found = release("--override", "x", table="e.csv", audit=None)
     assert found.exit_code == 0, found.output
     assert "no ledger records it" in found.stdout
@@ -136,8 +138,29 @@ def test_a_model_that_no_ledger_paid_for_is_named_by_its_owner():
     assert b"epsilon 1 \\| each" in members()["README.md"]
     assert members()["ledger.jsonl"] == b""
     assert b"1980" not in members()["datapackage.json"] + members()["croissant.json"]
-    assert run("verify", "r.zip", "--key", "k.pub").exit_code == 0
+    seen = run("verify", "r.zip", "--key", "k.pub")
+    assert seen.exit_code == 0
+    assert "NO GUARANTEE WAS CHECKED" in seen.stdout
+    assert "arithmetic:" not in seen.stdout
+    held = json.loads(run("verify", "r.zip", "--json").stdout)["result"]
+    assert held["claim"] == {"owner": "The Office", "text": "epsilon 1 | each"}
+    assert "guarantee" not in held
     assert_others_find_nothing_wrong(unpacked("r.zip"))
+
+
+def test_a_recipient_is_one_line():
+    for name in ("", "  ", "City\nCounty", "City\x1b[2J", "x" * 201):
+        refused(release("--recipient", name), 2, "--recipient", "one line")
+
+
+def test_the_ledger_knows_to_whom_the_model_went():
+    assert release("--recipient", "City").exit_code == 0
+    assert "recorded in the ledger" in release("--recipient", "City", "--with-model", out="m.zip").stdout
+    assert "knew this release already" in release("--recipient", "City", "--with-model", out="n.zip").stdout
+    listed = json.loads(run("ledger", "show", "--releases", "--json").stdout)["result"]["releases"]
+    assert [one["with_model"] for one in listed] == [False, True]
+    assert "with the model" in run("ledger", "show", "--releases").stdout
+    assert b"with_model" not in members("m.zip")["ledger.jsonl"]
 
 
 def test_hostile_names_of_columns_are_described_and_harmless():

@@ -155,9 +155,9 @@ def test_equal_private_fields_do_not_show_as_equal() -> None:
     assert "who" not in json.dumps(first.body)
 
 
-def test_times_after_touch_and_of_audits_are_private(events: list[Event]) -> None:
+def test_times_after_touch_and_of_audits_and_releases_are_private(events: list[Event]) -> None:
     for event in events:
-        secret = event.kind in {"DRAW", "COMMIT", "FORFEIT", "AUDIT"}
+        secret = event.kind in {"DRAW", "COMMIT", "FORFEIT", "AUDIT", "RELEASE"}
         assert (event.body["time"] is None) == secret
         assert event.time is not None
         assert event.time.endswith("Z")

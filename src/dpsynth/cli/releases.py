@@ -19,6 +19,7 @@ def release_records(events: Sequence[Event]) -> list[dict[str, Any]]:
             "time": one.time,
             "digest": one.data.get("content"),
             "recipient": one.secret("recipient"),
+            "with_model": bool(one.secret("with_model")),
             "override": one.data.get("override"),
             "reason": one.secret("reason"),
             "by": one.secret("actor"),
@@ -44,6 +45,7 @@ def release_words(events: Sequence[Event]) -> str:
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
     remarks = [f"override: {one['reason']}"] if one["override"] else []
+    remarks += ["with the model"] if one["with_model"] else []
     remarks += [f"withdrawn {one['withdrawn']}"] if one["withdrawn"] else []
     told = (one["time"], one["pool"], str(one["digest"] or "")[:12], one["recipient"], one["by"])
     return (*(str(text or "") for text in told), "; ".join(remarks))

@@ -14,7 +14,7 @@ from dpsynth.ledger.chain import GENESIS, Event, canonical, digest, seal, state_
 from dpsynth.ledger.store import Row, Session
 from dpsynth.privacy.receipt import loss_record
 
-_UNTIMED = frozenset({"DRAW", "COMMIT", "FORFEIT", "AUDIT"})
+_UNTIMED = frozenset({"DRAW", "COMMIT", "FORFEIT", "AUDIT", "RELEASE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def append(
     state = machine.apply(before.pool if before else None, kind, transaction, facts)
     balance = state_text(state)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    # How long the rows took to read tells how many they are, and how soon an audit followed another what it found.
+    # How long the rows took to read tells how many they are, and how soon an audit followed another what it found;
+    # in a run both are over when the release is made.
     secret = kind in _UNTIMED
     fields = {**(private or {}), **({"time": now} if secret else {})}
     body = {

@@ -57,7 +57,7 @@ class Event:
 
     @property
     def time(self) -> str | None:
-        """UTC, ISO 8601, seconds; private (``None`` when left out) for what comes after TOUCH, and for audits."""
+        """UTC, ISO 8601, seconds; private (``None`` when left out) after TOUCH, for audits and releases."""
         public = self.body["time"]
         return str(public) if public is not None else self.secret("time")
 

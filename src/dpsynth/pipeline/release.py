@@ -104,6 +104,7 @@ def release(
     sidecar of something else, ``UsageError`` (2) for a key that cannot be used, a bad name or an unknown digest.
     """
     wish = terms or Terms()
+    _check_recipient(wish.recipient)
     _check_target(output, force=force)
     signer = PrivateKey.load(key, passphrase)
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
@@ -143,6 +144,10 @@ class _Case:
         digest = model_digest(path)
         labels = drawn_labels(synthetic, digest)
         _gate(audit, digest, synthetic, terms)
+        if model.claim is not None and not terms.overridden:
+            hint = "Whoever answers for it says so: --override REASON."
+            what = f"its guarantee is {model.claim.stamp}: dpsynth vouches for none"
+            raise NoGuaranteeError(what, where="--model", hint=hint)
         name = layout.checked_name(
             re.sub(r"[^a-z0-9._-]+", "-", schema.name.lower()) if terms.name is None else terms.name
         )
@@ -227,11 +232,13 @@ def record(book: Ledger, pool: PoolState | None, content: str, terms: Terms) -> 
         return None
     events = book.events(pool.name, releases=True)
     _withdraw(book, pool, content, events, terms)
-    private = {"recipient": terms.recipient, "reason": terms.override}
+    private = {"recipient": terms.recipient, "reason": terms.override, "with_model": terms.with_model or None}
     for event in _standing(events, content):
-        if event.secret("recipient") == terms.recipient and event.data.get("override") == terms.overridden:
+        same = all(event.secret(name) == private[name] for name in ("recipient", "with_model"))
+        if same and event.data.get("override") == terms.overridden:
             return False
-    book.record(pool.name, "RELEASE", {"content": content, "override": terms.overridden}, private=private)
+    given = {name: value for name, value in private.items() if value is not None}
+    book.record(pool.name, "RELEASE", {"content": content, "override": terms.overridden}, private=given)
     return True
 
 
@@ -253,6 +260,12 @@ def _withdraw(book: Ledger, pool: PoolState, content: str, events: tuple[Event, 
         raise UsageError("a release cannot take its own place", where="--withdraws")
     if _standing(events, found[0]):
         book.record(pool.name, "RELEASE", {"withdraws": found[0]}, private={"reason": terms.override})
+
+
+def _check_recipient(recipient: str | None) -> None:
+    """``UsageError`` unless a recipient is one line of text: it is listed, and searched for, by whoever is asked."""
+    if recipient is not None and (not recipient.strip() or not recipient.isprintable() or len(recipient) > 200):
+        raise UsageError("a recipient is named in one line of 1 to 200 printable characters", where="--recipient")
 
 
 def _check_unrecorded(terms: Terms) -> None:
