@@ -137,7 +137,12 @@ def test_what_the_release_command_writes_verifies_and_an_override_is_said_first(
 def test_bad_arguments_are_errors_of_their_own(place, tmp_path):
     assert run(tmp_path / "absent.zip").exit_code == 3
     assert run(place / "r.zip", "--key", tmp_path / "absent.pub").exit_code == 3
-    assert run(place / "r.zip", "--key", place / "k").exit_code == 3
+    private = run(place / "r.zip", "--key", place / "k")
+    assert (private.exit_code, "stays with the publisher" in private.stderr) == (3, True)
+    folder = run(place / "r.zip", "--key", tmp_path)
+    assert (folder.exit_code, "folder, not a key" in folder.stderr) == (3, True)
+    (tmp_path / "two.pub").write_text((place / "k.pub").read_text() * 2)
+    assert run(place / "r.zip", "--key", tmp_path / "two.pub").exit_code == 3
     assert run().exit_code == 2
 
 

@@ -41,10 +41,12 @@ def datasheet(release: Described, *, key_id: str, with_model: bool) -> bytes:
         "a file cannot vouch for itself.",
         "",
         "```",
-        f"sha256sum -c {SUMS}                      # nothing was changed since",
-        "frictionless validate datapackage.json    # every row fits its description",
-        "dpsynth verify . --key PUBLISHER.pub      # signature, rows, ledger, and the arithmetic of the guarantee",
+        f"sha256sum -c {SUMS}                       # nothing was changed since",
+        "frictionless validate datapackage.json     # every row fits its description",
+        "dpsynth verify . --key ../PUBLISHER.pub    # signature, rows, ledger, and the arithmetic of the guarantee",
         "```",
+        "",
+        "Keep the publisher's key outside of this folder: a release holds nothing but its own files.",
         "",
     ]
     lines += ["## Columns", "", "| column | type | what may stand there |", "|---|---|---|"]

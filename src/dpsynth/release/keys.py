@@ -50,10 +50,12 @@ class PublicKey:
     @staticmethod
     def parse(text: str, where: str) -> PublicKey:
         """The key in a line ``dpsynth-ed25519 BASE64 [comment]``; ``FileFormatError`` for anything else."""
-        words = text.split()
+        words = text.split() if len(text.strip().splitlines()) == 1 else []
         raw = _decoded(words[1]) if len(words) >= 2 and words[0] == _PREFIX else None
         if raw is None or len(raw) != _RAW:
             hint = f"It is one line: {_PREFIX} and 44 characters. 'dpsynth key show' prints it."
+            if "PRIVATE KEY" in text:
+                hint = "This is a private key: it stays with the publisher. The public one ends in .pub."
             raise FileFormatError("this is not a public key of dpsynth", where=where, hint=hint)
         return PublicKey(raw)
 
@@ -196,6 +198,8 @@ def _read(path: str | os.PathLike[str]) -> bytes:
     try:
         with Path(path).open("rb") as file:
             content = file.read(_LONGEST + 1)
+    except IsADirectoryError:
+        raise FileFormatError("this is a folder, not a key", where=os.fspath(path)) from None
     except OSError as error:
         raise reading_error(error, os.fspath(path)) from None
     if len(content) > _LONGEST:
