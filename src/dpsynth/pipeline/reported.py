@@ -73,7 +73,7 @@ def released_table(synthetic: Any, model: Model, *, delimiter: str | None = None
     if schema is None:
         raise UsageError("the model carries no schema to read the synthetic table by", where="--synthetic")
     labels = chain_of(synthetic) or ()
-    reader = open_table(synthetic, delimiter=delimiter)
+    reader = open_table(synthetic, delimiter=delimiter, quoted_line_breaks=True)
     unit = () if schema.unit.column is None else (schema.unit.column,)
     try:
         schema.check_columns(tuple(dict.fromkeys((*reader.names, *unit))), reader.types)
