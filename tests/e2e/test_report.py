@@ -339,3 +339,24 @@ def test_a_pdf_without_its_extra_says_what_to_install(monkeypatch):
     with pytest.raises(UsageError, match="weasyprint") as refused:
         Report.to_pdf(object.__new__(Report))
     assert "print the HTML page" in refused.value.hint
+
+
+def test_the_page_on_classes_says_what_the_audit_saw(made: Path) -> None:
+    def page(audit: object) -> str:
+        text = made_report(made, "internal", audit=audit).to_markdown()
+        section = text.partition("k-anonymity and suppression")[2].partition("\n## ")[0]
+        return re.sub(r"\(U\+20\d\d\)", "", section)
+
+    plain = audit_of(made)
+    counts = {"classes": 1234.0, "smallest": 2.0, "alone": 0.0, "rows": 400.0}
+    seen = {"risk": "equivalence classes", "attack": "unique matches", "facts": counts}
+    judged = {**plain, "findings": [{**plain["findings"][0], **seen}], "reported": []}
+    assert re.search(r"classes\s*\|\s*zq7marker\s*\|\s*1,234", page(judged))
+    assert "0.223, at most 0.446; accepted is 0.334455: PASS" in page(judged)
+    reported = {**plain, "findings": [], "reported": [{**plain["reported"][0], **seen}]}
+    assert re.search(r"unique matches: zq7marker\s*\|\s*zq7marker\s*\|\s*0.1, at most 1\b", page(reported))
+    rule = {"rule": "smallest-class", "verdict": "FAIL", "words": "the smallest class has 2 rows", "citation": "x"}
+    assert "the smallest class has 2 rows" in page({**plain, "rules": [rule]})
+    assert "asks nothing of classes, and no attack looked at them" in page(plain)
+    assert "was not audited" in page(None)
+    assert "No gate asked" not in "".join(page(audit) for audit in (judged, reported, plain, None))
