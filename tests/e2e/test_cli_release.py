@@ -97,7 +97,7 @@ def test_nothing_internal_is_in_a_package():
     assert release("--override", MARKER, audit="f.json", out="o.zip").exit_code == 0
     assert "ledger.jsonl" in members()
     user = {os.environ.get("USER", ""), str(Path.cwd()), os.uname().nodename} - {""}
-    real = hashlib.sha256(Path(f"{MARKER}.csv").read_bytes()).hexdigest()
+    real = hashlib.sha256(Path(f"{MARKER}.parquet").read_bytes()).hexdigest()
     unwanted = {MARKER, "0.123456", "INCONCLUSIVE", real, *(one for one in user if len(one) > 4)}
     found = [(path, name, readable(content)) for path in ("r.zip", "o.zip") for name, content in members(path).items()]
     assert not [(path, name, one) for path, name, text in found for one in unwanted if one.encode() in text]
@@ -164,7 +164,11 @@ def test_tables_and_models_that_nobody_vouches_for():
 
 
 def test_a_ledger_of_another_population():
+    refused(release("--ledger", "other.db"), 8, "other.db: no such ledger")
+    assert not Path("other.db").exists()
+    assert run("ledger", "create", "others", "--epsilon", 1, "--delta", "1e-9", "--ledger", "other.db").exit_code == 0
     refused(release("--ledger", "other.db"), 8, "another population")
+    refused(release(audit="nowhere.json"), 3, "nowhere.json: no such file", "dpsynth audit release")
 
 
 def test_keys(monkeypatch):

@@ -222,6 +222,10 @@ def test_what_does_not_belong_together_is_refused(made: Path, tmp_path: Path) ->
     pd.read_csv(made / "syn.csv").iloc[1:].to_csv(tmp_path / "other.csv", index=False)
     with pytest.raises(DataMismatchError, match="another synthetic table"):
         made_report(made, "internal", synthetic=tmp_path / "other.csv")
+    with pytest.raises(LedgerError, match="no such ledger"):
+        made_report(made, "public", ledger=tmp_path / "other.db")
+    assert not (tmp_path / "other.db").exists()
+    Ledger.open(tmp_path / "other.db").create("others", epsilon=Fraction(1), delta=Fraction(1, 10**9))
     with pytest.raises(LedgerError, match="another population"):
         made_report(made, "public", ledger=tmp_path / "other.db")
     with pytest.raises(UsageError, match="no real rows"):
@@ -299,8 +303,11 @@ def test_files_that_are_no_audit(made: Path, tmp_path: Path) -> None:
         (tmp_path / "a.json").write_text(content, encoding="utf-8")
         with pytest.raises(FileFormatError):
             made_report(made, "public", audit=tmp_path / "a.json")
-    with pytest.raises(FileFormatError, match="cannot be read"):
+    with pytest.raises(FileFormatError, match="no such file") as missing:
         made_report(made, "public", audit=tmp_path / "none.json")
+    assert "dpsynth audit release" in str(missing.value.hint)
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        made_report(made, "public", audit=tmp_path)
 
 
 def test_an_empty_synthetic_table_is_reported(made: Path, tmp_path: Path) -> None:
