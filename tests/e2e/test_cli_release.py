@@ -165,6 +165,9 @@ def test_tables_and_models_that_nobody_vouches_for():
 
 def test_a_ledger_of_another_population():
     refused(release("--ledger", "other.db"), 8, "other.db: no such ledger")
+    words = ("audit", "release", f"{MARKER}.parquet", "t.csv", "--model", "m.dps", "-o", "new.json")
+    refused(run(*words, "--ledger", "other.db"), 8, "other.db: no such ledger")
+    assert not Path("new.json").exists()
     assert not Path("other.db").exists()
     assert run("ledger", "create", "others", "--epsilon", 1, "--delta", "1e-9", "--ledger", "other.db").exit_code == 0
     refused(release("--ledger", "other.db"), 8, "another population")

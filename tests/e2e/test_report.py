@@ -331,7 +331,7 @@ def test_the_command_writes_every_form(made: Path, tmp_path: Path) -> None:
     assert run(*base, "-o", tmp_path / "a.html").exit_code == 2
     assert run(*base, "-o", tmp_path / "a.txt").exit_code == 2
     entry = yaml.safe_load((tmp_path / "d.yaml").read_text(encoding="utf-8"))
-    assert entry["privacy_loss"]["privacy_parameters"] == {"epsilon": "1", "delta": "1e-9"}
+    assert entry["deployment"]["privacy_loss"]["privacy_parameters"] == {"epsilon": 1, "delta": 1e-9}
     shown = run(*base, "--edition", "public", "--format", "json", "-o", "-")
     assert json.loads(shown.stdout) == json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
 

@@ -83,9 +83,7 @@ def audit_release(
     made, case = _case(model, schema, holdout)
     notes, games = case.checked(real), Games(case.refits(refits, rules), refits)
     tables = AuditedTables(real, synthetic, case.schema, case.unit, holdout=case.holdout, delimiter=delimiter)
-    book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
-    if ledger is not None and made is not None:
-        check_there(book, made.provenance)
+    book = _book(ledger, made)
     digests = _digests(real, synthetic, model, holdout, rules)
     progress("reading the tables", 0.0)
     released = tables.synthetic()
@@ -106,6 +104,14 @@ def audit_release(
         names=tables.names,
         notes=(*notes, *_notes(rules, rows, pool, made, refits)),
     )
+
+
+def _book(ledger: Ledger | str | Path | None, model: Model | None) -> Ledger:
+    """The ledger; ``LedgerError`` where one was named that is not there and should know the model's pool."""
+    book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
+    if ledger is not None and model is not None:
+        check_there(book, model.provenance)
+    return book
 
 
 def _brought(
