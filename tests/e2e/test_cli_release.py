@@ -191,7 +191,8 @@ def test_keys(monkeypatch):
     refused(release(key="locked"), 2, "locked")
     monkeypatch.setenv(PASSPHRASE, "open sesame")
     assert release(key="locked").exit_code == 0
-    assert run("key", "create", "-o", "locked").exit_code == 2
+    again = run("key", "create", "-o", "locked")
+    assert (again.exit_code, "--force" in again.stderr, "never replaced" in again.stderr) == (2, False, True)
     shown = run("key", "show", "locked")
     assert PublicKey.load("locked.pub").text in shown.stdout
     assert run("key", "show", "locked.pub").stdout == shown.stdout
