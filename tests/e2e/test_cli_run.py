@@ -234,6 +234,9 @@ def test_a_model_that_was_never_renamed_is_found(monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr(atomic, "_publish", crash)
         run(code=130)
+    before = {path.name: path.stat().st_mtime_ns for path in Path().iterdir()}
+    call("run", "pipeline.yaml", "--plan")  # it renames nothing
+    assert {path.name: path.stat().st_mtime_ns for path in Path().iterdir()} == before
     assert actions() == ["run", "reuse", "reuse", "run"]
     assert paid() == 1
     assert call("show", "model.dps").exit_code == 0
