@@ -130,6 +130,20 @@ def test_what_depends_on_a_change_runs_again(path: str, old: str, new: str, expe
     assert actions() == ["run", "reuse", "reuse", "reuse"]
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_table_is_tied_to_its_maker_by_whatever_path_it_is_named(work: Path, *, linked: bool) -> None:
+    named = work / "masked.csv"
+    if linked:
+        (work.parent / "link").symlink_to(work)
+        named = work.parent / "link" / "masked.csv"
+    edit("pipeline.yaml", "{data: masked.csv", f"{{data: {named}")
+    assert actions() == ["run"] * 4
+    edit("policy.yaml", "name: sex", "name: sex, title: Sex")
+    assert actions("--plan")[1:] == ["run", "run", "wait"]
+    assert actions() == ["run"] * 4
+    assert paid() == 2
+
+
 def test_a_file_that_was_changed_or_removed_is_made_again_but_never_replaced_unasked() -> None:
     actions()
     good = Path("synthetic.csv").read_bytes()
@@ -220,6 +234,9 @@ def test_a_model_that_was_never_renamed_is_found(monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr(atomic, "_publish", crash)
         run(code=130)
+    before = {path.name: path.stat().st_mtime_ns for path in Path().iterdir()}
+    call("run", "pipeline.yaml", "--plan")  # it renames nothing
+    assert {path.name: path.stat().st_mtime_ns for path in Path().iterdir()} == before
     assert actions() == ["run", "reuse", "reuse", "run"]
     assert paid() == 1
     assert call("show", "model.dps").exit_code == 0

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from dpsynth.report.audit_drawings import heat_svg, risks_svg, roc_svg
 from dpsynth.report.audit_facts import Curve, Risk
 from dpsynth.report.count_drawings import LINES, Counts, counts_svg
-from dpsynth.report.drawing import WIDTH, ticks
+from dpsynth.report.drawing import GLYPH, WIDTH, ticks
 from dpsynth.report.markdown import escaped
 from dpsynth.report.meaning import meaning, percent_up
 from dpsynth.report.pool_drawings import parts_svg, spending_svg
+from dpsynth.report.reference import REGULATIONS
 
 HOSTILE = "</text><script>alert(1)</script>\u202e&\"'"
 
@@ -46,6 +47,7 @@ def risk(**wishes: object) -> Risk:
         "ceiling": 0.9,
         "words": "",
         "demanded": True,
+        "facts": {},
     }
     return Risk(**{**found, **more, **wishes})  # type: ignore[arg-type]
 
@@ -155,3 +157,21 @@ def test_shares_are_rounded_up_and_persons_are_named_only_where_the_unit_is_one(
 def test_markdown_spells_turning_marks_out_and_leaves_no_isolation():
     assert escaped("\u2068adult\u2069: real") == "adult: real"
     assert escaped("\u2068a\u202eb\u2069") == "a(U+202E)b"
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 18, 30])
+def test_numbers_below_a_heat_map_do_not_touch(count):
+    names = [f"column {place}" for place in range(count)]
+    found = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">(\d+)</text>', heat_svg("t", names, {}))
+    shown = [(float(x), GLYPH * len(text), int(text)) for x, text in found]
+    assert [number for *_, number in shown] == sorted({number for *_, number in shown})
+    assert shown[0][2] == 1
+    assert len(shown) >= count / 2
+    for (x, wide, _), (y, broad, _) in pairwise(shown):
+        assert y - x >= (wide + broad) / 2
+    rows = re.findall(r"(\d+) \u2068column \d+", heat_svg("t", names, {}))
+    assert [int(number) for number in rows] == list(range(1, count + 1))
+
+
+def test_the_map_of_regulations_says_nothing_of_what_this_audit_did():
+    assert not [text for _, text in REGULATIONS if re.search(r"\bthe audit\b", text) or "measures" in text]

@@ -14,6 +14,7 @@ from dpsynth.cli.layout import table
 from dpsynth.cli.plan import announced, as_result
 from dpsynth.cli.pools import pool_record, pool_words
 from dpsynth.cli.reuse import Course, Decision
+from dpsynth.cli.run_keys import KeyCheck
 from dpsynth.cli.stages import Stage
 from dpsynth.errors import DpsynthError
 
@@ -26,8 +27,10 @@ _WORDS = {"run": "run", "reuse": "reuse", "wait": "run"}
 def planned(course: Course, stages: Sequence[Stage], output: Output) -> Answer:
     """What a run would do now, stage by stage, with the price of every fit that it would pay for."""
     rows, records, prices = [], [], []
+    keys = KeyCheck(stages)
     for stage in stages:
         decision = course.decide(stage)
+        keys.before(stage, decision)
         rows.append((str(stage.number), stage.name, _WORDS[decision.action], ", ".join(stage.outputs), decision.why))
         record = _record(stage, decision)
         if stage.has("--once") and decision.action != "reuse":

@@ -205,9 +205,10 @@ def check_stages(stages: tuple[Stage, ...], data_version: str | None) -> None:
             if not (file.pattern or os.path.lexists(file.path) or maker_of(file.path, made)):
                 raise _missing(file, stage, stages)
         for path in stage.outputs:
-            if path in made:
-                raise UsageError(f"stage {made[path].number} writes {_shown(path)} too", where=stage.where)
-            made[path] = stage
+            place = os.path.realpath(path)
+            if place in made:
+                raise UsageError(f"stage {made[place].number} writes {_shown(path)} too", where=stage.where)
+            made[place] = stage
 
 
 def _missing(file: StageFile, stage: Stage, stages: tuple[Stage, ...]) -> UsageError:
@@ -218,10 +219,15 @@ def _missing(file: StageFile, stage: Stage, stages: tuple[Stage, ...]) -> UsageE
 
 
 def maker_of(path: str, made: Mapping[str, Stage]) -> Stage | None:
-    """The earlier stage that makes this file: as its output, beside it under its name, or inside its folder."""
+    """The earlier stage that makes this file: as its output, beside it under its name, or inside its folder.
+
+    A file is one file by whatever path it is named: relative, absolute, or by a link.
+    """
     from dpsynth.pipeline.run_state import ENDINGS
 
+    place = os.path.realpath(path)
     for output, stage in made.items():
-        if path in {f"{output}{ending}" for ending in ENDINGS} or path.startswith(f"{output}{os.sep}"):
+        target = os.path.realpath(output)
+        if place in {f"{target}{ending}" for ending in ENDINGS} or place.startswith(f"{target}{os.sep}"):
             return stage
     return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from dpsynth.report.audit_facts import Curve, Risk
 from dpsynth.report.document import Svg
-from dpsynth.report.drawing import WIDTH, amount, document, label, line, n, short, ticks
+from dpsynth.report.drawing import GLYPH, WIDTH, amount, document, label, line, n, short, ticks
 
 CURVES = 6
 
@@ -91,7 +92,9 @@ def heat_svg(title: str, names: Sequence[str], values: dict[tuple[str, str], flo
             if row != column and value is not None:
                 drawn.append(_square(min(9, int(value * 20)), left + cell * column, y, cell - 1))
     bottom = 6 + cell * count + 12
-    drawn += [label(left + cell * (place + 0.5), bottom, f"{place + 1}", "middle") for place in range(count)]
+    # Numbers that would touch are thinned; the rows have all of them.
+    every = max(1, math.ceil((GLYPH * len(str(count)) + 4) / cell))
+    drawn += [label(left + cell * (place + 0.5), bottom, f"{place + 1}", "middle") for place in range(0, count, every)]
     return document(title, bottom + 40, [*drawn, *_shades(left, bottom + 14)])
 
 

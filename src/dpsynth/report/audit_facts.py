@@ -31,6 +31,7 @@ class Risk:
     ceiling: float
     words: str
     demanded: bool
+    facts: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def _risk(one: Mapping[str, Any]) -> Risk:
         ceiling=_finite(one["ceiling"]),
         words=str(one["words"]),
         demanded=str(one["demand"]) == "pass",
+        facts={str(name): _finite(value) for name, value in one["facts"].items()},
     )
 
 
@@ -148,6 +150,7 @@ def _reported(one: Mapping[str, Any]) -> Risk:
         ceiling=_finite(one["ceiling"]),
         words="",
         demanded=False,
+        facts={str(name): _finite(value) for name, value in one["facts"].items()},
     )
 
 

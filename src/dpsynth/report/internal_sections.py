@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dpsynth.evidence import INTERNAL_WATERMARK
 from dpsynth.report.audit_drawings import heat_svg
-from dpsynth.report.audit_facts import AuditFacts
+from dpsynth.report.audit_facts import AuditFacts, Risk
 from dpsynth.report.audit_section import audit_section
 from dpsynth.report.count_drawings import Counts, counts_svg
 from dpsynth.report.document import Block, Box, Bullets, Document, Drawing, Paragraph, Section, Table
@@ -200,21 +200,35 @@ def _anonymity(audit: AuditFacts | None, public: Facts) -> Section:
     blocks: list[Block] = [
         Bullets(steps) if steps else Paragraph("No class was suppressed or generalized before the fit.")
     ]
-    found = (
-        [] if audit is None else [one for one in (*audit.risks, *audit.reported) if one.risk == "equivalence classes"]
-    )
-    rules = [] if audit is None else [one for one in audit.rules if one.rule == "smallest-class"]
-    rows = [(one.measure, one.group, f"{one.value:g}") for one in found]
-    rows += [(one.rule, one.verdict, one.words) for one in rules]
-    if rows:
-        blocks.append(
-            Table("Classes of equal quasi-identifiers in the released table", ("measure", "on", "value"), tuple(rows))
-        )
-    else:
-        blocks.append(Paragraph("No gate asked for the size of classes in the released table."))
-    return Section("k-anonymity and suppression", tuple(blocks), "internal")
+    return Section("k-anonymity and suppression", (*blocks, _classes(audit)), "internal")
 
 
 def _signing() -> Section:
     rows = tuple((what, "") for what in ("decision", "recipient and license", "name", "date", "signature"))
     return Section("Sign-off", (Table("To be filled in by whoever decides", ("item", ""), rows),), "internal")
+
+
+_CLASSES = (("classes", "classes"), ("smallest", "rows of the smallest class"), ("alone", "rows alone in their class"))
+
+
+def _classes(audit: AuditFacts | None) -> Block:
+    """What the audit found of the classes of equal quasi-identifiers: counted, attacked, ruled on, or none of these."""
+    if audit is None:
+        return Paragraph("The release was not audited: the classes of its table were not counted.")
+    found = [one for one in (*audit.risks, *audit.reported) if one.risk == "equivalence classes"]
+    rows = [
+        (said, short(one.group, 80), f"{one.facts[name]:,.0f}")
+        for one in found
+        for name, said in _CLASSES
+        if name in one.facts
+    ]
+    rows += [(f"{one.attack}: {one.measure}", short(one.group, 80), _judged(one)) for one in found]
+    rows += [(one.rule, one.verdict, one.words) for one in audit.rules if one.rule == "smallest-class"]
+    if not rows:
+        return Paragraph(f"The gate {short(audit.gate, 80)} asks nothing of classes, and no attack looked at them.")
+    return Table("Classes of equal quasi-identifiers in the released table", ("what", "on", "value"), tuple(rows))
+
+
+def _judged(risk: Risk) -> str:
+    said = f"{risk.value:.3g}, at most {risk.high:.3g}"
+    return said if risk.threshold is None else f"{said}; accepted is {risk.threshold:g}: {risk.verdict}"
