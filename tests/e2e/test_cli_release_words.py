@@ -155,7 +155,7 @@ def test_a_table_drawn_under_a_condition_says_so_first(wishes, said):
     assert "DRAWN UNDER A CONDITION" in first
     assert said.strip() in first.replace("\\", "") or '"' in said
     assert json.loads(members("w.zip")["report.json"])["preprocessing"][-1].endswith(said)
-    compared = run("evaluate", "t.csv", "w.csv", "--schema", "s.yaml", "--json")
+    compared = run("evaluate", "t.parquet", "w.csv", "--schema", "s.yaml", "--json")
     assert compared.exit_code == 0, compared.output
 
 
