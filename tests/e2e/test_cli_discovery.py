@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -355,24 +354,6 @@ def test_a_fit_says_what_the_memory_limit_took_away():
     said = answer("fit", "people.csv", *options, "-o", "m.dps")
     assert any("made smaller" in note for note in said["warnings"]) or said["method"] == "independent"
     assert said["method"] == "mst" or any("each column is modeled alone" in note for note in said["warnings"])
-
-
-def test_the_name_of_the_file_is_said_to_be_public_and_another_takes_its_place():
-    Path("people.csv").rename("Klinikum_Hausen.csv")
-    result = run("fit", "Klinikum_Hausen.csv", *SURE, "--pool", "town", "-o", "m.dps")
-    assert result.exit_code == 0, result.output
-    assert "the name of the file" not in " ".join(result.stderr.split())
-    assert load("m.dps").schema.name == "town"
-    assert b"Hausen" not in b"".join(
-        zipfile.ZipFile("m.dps").read(name) for name in zipfile.ZipFile("m.dps").namelist()
-    )
-    assert [pool.name for pool in dpsynth.Ledger.open().pools()] == ["town"]
-
-
-def test_a_pool_whose_name_no_schema_can_hold_names_no_schema():
-    result = run("fit", "people.csv", *SURE, "--pool", "TODO", "-o", "m.dps")
-    assert result.exit_code == 0, result.output
-    assert load("m.dps").schema.name == "table"
 
 
 def test_with_a_schema_nothing_is_discovered():

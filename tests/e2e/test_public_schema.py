@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 import dpsynth
 from dpsynth.cli.main import APPLICATION
+from dpsynth.ledger import Ledger
 from dpsynth.release.keys import PrivateKey
 from dpsynth.schema import Schema
 from release_journey import audit_of
@@ -166,3 +167,21 @@ def test_an_older_model_file_is_read_and_does_not_leave_as_it_is() -> None:
     assert_clean(refused.output.encode(), "the refusal")
     assert released().exit_code == 0
     assert_clean(Path("r.zip").read_bytes(), "r.zip")
+
+
+NAMED = "the name of the file, up to its first dot, is that of the pool and of the schema"
+
+
+@pytest.mark.parametrize(("pool", "schema"), [(None, "people"), ("town", "town"), ("TODO", "table")])
+def test_without_a_schema_the_pool_names_it_and_by_default_the_file(pool: str | None, schema: str) -> None:
+    """At this epsilon every value of 150 rows is found."""
+    given = () if pool is None else ("--pool", pool)
+    found = run("fit", "people.csv", "--epsilon", 200, "--method", "independent", *given, "-o", "m.dps")
+    assert found.exit_code == 0, found.output
+    assert (NAMED in found.stderr) is (pool is None)
+    assert [one.name for one in Ledger.open().pools()] == [pool or "people"]
+    model = dpsynth.load("m.dps")
+    assert model.schema is not None
+    assert model.schema.name == schema
+    told = any(b"people" in text for text in texts(Path("m.dps").read_bytes()))
+    assert told is (pool is None)
