@@ -79,6 +79,7 @@ def test_one_command_learns_says_and_charges_once():
     said = " ".join(result.stderr.split())
     assert f"It {ROW}." in said
     assert "Only the header, the names of the columns, is taken as public." in said
+    assert "the name of the file, up to its first dot, is that of the pool and of the schema" in said
     assert "4 of 6 columns are modeled" in said
     assert "patient text not modeled: no value is frequent enough" in said
     assert "name text not modeled: nearly every row has a value of its own: it identifies rows" in said

@@ -10,6 +10,7 @@ import pytest
 from dpsynth.errors import SchemaError, UsageError
 from dpsynth.schema import Schema, confirm, propose
 from dpsynth.schema.document import TODO
+from dpsynth.schema.peek import MISSING_TEXTS
 
 TYPES = {
     "id, no": "binary",
@@ -110,7 +111,7 @@ def test_peek_fills_in_what_is_there_and_says_so() -> None:
     assert document["at"]["constraints"]["maximum"] == "2020-01-07T11:12:13"
     assert document["d"]["dpsynth"]["bins"] == "month"
     assert document["same"]["constraints"]["maximum"] == TODO
-    assert schema.to_dict()["missingValues"] == ["", "?", "NA", "NaN"]
+    assert schema.to_dict()["missingValues"] == ["", *MISSING_TEXTS]
     assert {field.source for field in schema.fields} == {"data"}
     assert not any(field.public_reason for field in schema.fields)
 

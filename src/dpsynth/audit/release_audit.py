@@ -32,12 +32,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Guarantee:
-    """What the model claims: ``dp`` as in ``ReleaseFacts``; ``protects``: whom, in words."""
+    """What the model claims: ``dp`` as in ``ReleaseFacts``; ``protects``: whom, in words. ``unit``: ``row``, or a
+    column of persons.
+    """
 
     dp: bool | str | None
     epsilon: float | None = None
     delta: float | None = None
     protects: str | None = None
+    unit: str = "row"
 
     @property
     def advantage(self) -> float | None:

@@ -67,7 +67,7 @@ def anonymize(
 
     found = policy_for(policy, schema, data, table)
     if print_policy:
-        return Answer({"policy": found.resolved()}, found.dump().rstrip())
+        return Answer({"policy": found.resolved()}, found.dump().rstrip(), verbatim=True)
     if target is None:
         raise UsageError("--output is missing", hint="See 'dpsynth anonymize --help'.")
     output.keep_stdout_for(target)

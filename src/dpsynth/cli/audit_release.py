@@ -124,13 +124,18 @@ def summary(audit: ReleaseAudit) -> str:
         lines += ["", "Rules"]
         lines += [line for one in audit.rulings for line in _wrapped(f"{one.verdict.value}  {one.rule}: {one.words}.")]
     if audit.findings:
-        lines += ["", "What attackers could do, judged against persons who were not in the data"]
+        lines += ["", f"What attackers could do, judged against {_others(audit)} in the data"]
         lines += [line for risk in _risks(audit) for line in _wrapped(risk)]
     if audit.gate.document.checklist:
         lines += ["", "For a person to answer"]
         lines += [line for one in audit.gate.document.checklist for line in _wrapped(f"[ ]  {one.item} ({one.clause})")]
     lines += ["", "What this audit cannot say", *(line for note in audit.notes for line in _wrapped(note))]
     return "\n".join(lines)
+
+
+def _others(audit: ReleaseAudit) -> str:
+    """Those who were held out, by the unit that the fit protects."""
+    return "rows that were not" if audit.claim.unit == "row" else "persons who were not"
 
 
 def _promise(audit: ReleaseAudit) -> str:

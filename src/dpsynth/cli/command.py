@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from dpsynth.cli.failures import envelope
+from dpsynth.cli.layout import shown
 from dpsynth.cli.settings import defaults, setting
 from dpsynth.errors import UsageError
 
@@ -19,12 +20,13 @@ class Answer:
     """What a command found: ``result`` for ``--json``, ``text`` for everybody else; both go to stdout.
 
     ``exit_code``: 5 for a verdict that something is not met, 6 for a release that does not verify; it is an answer all
-    the same.
+    the same. ``verbatim``: the text is a document, for a file or another program, and printed as it is.
     """
 
     result: Mapping[str, object]
     text: str = ""
     exit_code: int = 0
+    verbatim: bool = False
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class Output:
         """A line for stderr; with ``--json`` it is kept for ``result.notes`` instead."""
         self.notes.append(text)
         if not (self.quiet or self.as_json):
-            click.echo(text, err=True)
+            click.echo(shown(text), err=True)
 
     @property
     def silent(self) -> bool:
@@ -58,7 +60,7 @@ class Output:
             result = {**answer.result, "notes": self.notes} if self.notes else answer.result
             click.echo(json.dumps({**envelope(self.command, result=result), "ok": answer.exit_code == 0}))
         elif answer.text:
-            click.echo(answer.text)
+            click.echo(answer.text if answer.verbatim else shown(answer.text))
 
 
 class Documented(click.Command):

@@ -28,7 +28,7 @@ def completion(_output: Output, shell: str) -> Answer:
         raise click.UsageError(f"no completion for {shell}")
     # ShellComplete.source, not the subclass's: the one for bash would start a bash to ask for its version.
     script = ShellComplete.source(kind(APPLICATION, {}, "dpsynth", "_DPSYNTH_COMPLETE"))
-    return Answer({"shell": shell, "script": script}, script)
+    return Answer({"shell": shell, "script": script}, script, verbatim=True)
 
 
 COMMAND = completion

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from dpsynth.cli.layout import shown
 from dpsynth.errors import DpsynthError
 
 SCHEMA_VERSION = 1
@@ -48,7 +49,7 @@ def fail(error: BaseException, command: str, *, as_json: bool) -> int:
             details = {key: value for key, value in asdict(failure).items() if key != "exit_code"}
             click.echo(json.dumps(envelope(command, error=details)))
         else:
-            click.echo(failure.text(), err=True)
+            click.echo(shown(failure.text()), err=True)
     except OSError:
         pass  # nobody can be told any more; the exit code still tells
     _settle_streams()

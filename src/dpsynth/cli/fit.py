@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from dpsynth.pipeline.plan import PricedPlan
 
 
+_NAMED = (
+    "Note: without --schema the name of the file, up to its first dot, is that of the pool and of the schema, and "
+    "stands in every package made of the model. Give a name that anybody may read with --pool."
+)
+
+
 @command(
     "fit",
     "dpsynth fit adult.csv.gz --schema adult.yaml --epsilon 1 -o model.dps",
@@ -49,7 +55,12 @@ if TYPE_CHECKING:
 @options.degree
 @options.theta
 @options.unit
-@setting("pool", metavar="NAME", help="The pool that pays. Default: the schema's population, else its name.")
+@setting(
+    "pool",
+    metavar="NAME",
+    help="The pool that pays; its name is public. Default: the schema's population, else its name; without --schema "
+    "the name of the file.",
+)
 @setting("purpose", metavar="TEXT", help="Why; kept in the ledger as a private field.")
 @click.option(
     "--once",
@@ -86,7 +97,8 @@ def fit(
 
     The checks of 'plan' come first; then the ledger reserves the budget; only then is a row read. A pool that does
     not exist yet is created with this fit's budget as its cap. Without --schema a part of the budget goes to learning
-    the domain: types, frequent values, ranges and bins; only the header is taken as public.
+    the domain: types, frequent values, ranges and bins; only the header is taken as public, and the name of the pool
+    (by default the file's), which names the schema and every package.
     """
     if target == "-":
         raise UsageError("a model is a file; it cannot go to stdout", hint="Give --output a path such as model.dps.")
@@ -100,6 +112,8 @@ def fit(
 
     def announce(priced: PricedPlan | DiscoveryPlan) -> None:
         output.note(announced(priced))
+        if wishes["schema"] is None and wishes["pool"] is None and wishes["data"] != "-":
+            output.note(_NAMED)
 
     with progress(output, over_rows=True) as report:
         outcome = run(**wishes, epsilon=epsilon, share=share, output=target, announce=announce, progress=report)

@@ -28,7 +28,7 @@ def export(output: Output, *, pool: str | None, public: bool, target: str, force
     if target == "-":
         output.keep_stdout_for(target)
         lines = Ledger.open(ledger).extract(pool, public=public)
-        return Answer({}, "\n".join(lines))
+        return Answer({}, "\n".join(lines), verbatim=True)
     count = Ledger.open(ledger).export(target, pool, public=public, force=force)
     output.note(f"Wrote {count} events to {target}.")
     return Answer({"path": target, "events": count, "public": public})

@@ -105,7 +105,9 @@ def _print_policy(policy: str, schema: str | None, data: tuple[str, ...]) -> Ans
     found = resolved_policies(policy, schema, data)
     texts = [one.dump() for one in found.values()]
     named = [f"# {name}\n{text}" for name, text in zip(found, texts, strict=True)] if len(found) > 1 else texts
-    return Answer({"policies": {name: one.resolved() for name, one in found.items()}}, "---\n".join(named).rstrip())
+    return Answer(
+        {"policies": {name: one.resolved() for name, one in found.items()}}, "---\n".join(named).rstrip(), verbatim=True
+    )
 
 
 def _tell(output: Output, outcome: MaskOutcome, key_file: str | None) -> None:

@@ -68,7 +68,7 @@ def report(output: Output, *, target: str, form: str | None, force: bool, editio
     made = made_of(wishes.pop("model"), edition="public" if edition == "public" else "internal", **wishes)
     content = _content(made, wanted)
     if target == "-":
-        return Answer({}, content.decode().rstrip("\n"))
+        return Answer({}, content.decode().rstrip("\n"), verbatim=True)
     _write(target, content, force=force, internal=edition == "internal")
     return Answer(
         {"edition": edition, "format": wanted, "output": target, "report": made.to_dict()}, f"Wrote {target}."

@@ -17,7 +17,13 @@ from dpsynth.cli.texts import read_text, write_text
 )
 @click.argument("schema", type=click.Path())
 @click.argument("fields", metavar="FIELD...", nargs=-1, required=True)
-@click.option("--public", "reason", metavar="REASON", required=True, help="Why anybody may know these domains.")
+@click.option(
+    "--public",
+    "reason",
+    metavar="REASON",
+    required=True,
+    help="Why anybody may know these domains; it goes into the model and every package.",
+)
 def confirm(output: Output, *, schema: str, fields: tuple[str, ...], reason: str) -> Answer:
     """State that the domain of each FIELD in SCHEMA is public, although it was copied from the data or left open.
 

@@ -40,7 +40,7 @@ def export(output: Output, *, schema: str, kind: str, target: str, force: bool) 
     for what in made.left_out:
         output.note(f"Left out: {what}.")
     if target == "-":
-        return Answer({}, made.text.rstrip("\n"))
+        return Answer({}, made.text.rstrip("\n"), verbatim=True)
     write_text(target, made.text, force=force)
     output.note(f"Wrote {target}.")
     return Answer({"path": target, "format": kind, "left_out": list(made.left_out)})

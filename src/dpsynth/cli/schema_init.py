@@ -87,7 +87,7 @@ def init(
     batches = reader.batches(reader.names) if peek else None
     text = propose(reader.names, reader.types, name or table_name(data), batches)
     if target == "-":
-        return Answer({}, text.rstrip("\n"))
+        return Answer({}, text.rstrip("\n"), verbatim=True)
     write_text(target, text, force=force)
     output.note(f"Wrote {target}, a draft with {len(reader.names)} fields.")
     if peek:

@@ -62,7 +62,7 @@ def show(_output: Output, *, model: str, marginal: str | None, schema: bool, int
             raise UsageError("--schema and --marginal exclude each other", hint="Give one of them.")
         if loaded.schema is None:
             raise UsageError("the model has no schema: its values are codes", where=model)
-        return Answer(_record(loaded), loaded.schema.dump().rstrip("\n"))
+        return Answer(_record(loaded), loaded.schema.dump().rstrip("\n"), verbatim=True)
     if marginal is None:
         return Answer(_record(loaded), _words(loaded, model))
     counts = marginal_of(loaded, marginal, 0.95 if interval is None else interval)

@@ -59,7 +59,7 @@ class Model:
 
     ``answers`` are the noisy answers it was estimated from, each with its receipt. ``settings`` and ``provenance``
     hold JSON-able public facts; ``provenance`` is what the pipeline records about the fit (guarantee, labels, pool
-    digest, versions). Without a schema, values are integer codes.
+    digest, versions). Without a schema, values are integer codes; with one, it is kept as its public copy.
 
     ``claims`` are somebody else's noisy tables, when it was estimated from those: such a model carries their owner's
     claim and no guarantee of dpsynth. Anything else raises ``NoGuaranteeError``.
@@ -84,6 +84,8 @@ class Model:
     claims: tuple[ClaimedMarginal, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.schema is not None:
+            object.__setattr__(self, "schema", self.schema.public)
         checked_claim(self.provenance, self.claims, self.answers)
 
     def __repr__(self) -> str:

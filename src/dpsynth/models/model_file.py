@@ -140,6 +140,17 @@ def _read(archive: Archive) -> Model:
     )
 
 
+def holds_public_schema(path: str | os.PathLike[str]) -> bool:
+    """Whether the schema in the file, if any, is its own public copy; older files may tell domains that no model uses.
+
+    Raises ``FileFormatError`` as ``load``.
+    """
+    load(path)
+    with opened(path) as stream:
+        record = Archive(stream).manifest.get("schema")
+    return record is None or _schema(record).public.to_dict() == record
+
+
 def _schema(record: dict[str, Any]) -> Schema:
     from dpsynth.schema import Schema
 

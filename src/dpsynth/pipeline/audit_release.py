@@ -26,11 +26,12 @@ from dpsynth.audit.release_audit import Guarantee, ReleaseAudit, judged_by, thre
 from dpsynth.audit.rules import ReleaseFacts, Ruling, ruling
 from dpsynth.domain import Domain
 from dpsynth.errors import DataMismatchError, UsageError
+from dpsynth.evidence import Verdict
 from dpsynth.ledger import Ledger, PoolState
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model, load
 from dpsynth.pipeline.audited import AuditedTables
-from dpsynth.pipeline.candidates import attempt_of, check_there, counted, pool_of
+from dpsynth.pipeline.candidates import attempt_of, candidate_of, check_there, counted, pool_of
 from dpsynth.pipeline.holdout import Holdout, check_same_table, read_holdout, table_digest
 from dpsynth.pipeline.manifest import versions
 from dpsynth.pipeline.plan import load_schema, unit_of
@@ -93,11 +94,11 @@ def audit_release(
     return _judged(
         rules,
         facts,
-        Guarantee(facts.dp, facts.epsilon, facts.delta, case.protects),
+        Guarantee(facts.dp, facts.epsilon, facts.delta, case.protects, str(case.unit)),
         _attacks(rules, case, tables, rows, games, seed=seed, announce=announce, progress=progress),
         samples={**rows.samples, "refits": refits},
         holdout=case.holdout_record(real),
-        counting=counted(rules, book, attempt, dp=facts.dp),
+        counting=(*_nothing(released), *counted(rules, book, attempt, dp=facts.dp)),
         attempt=attempt,
         digests=digests,
         seed=seed,
@@ -120,6 +121,14 @@ def _brought(
     """The pool that paid for the model, and the number of this attempt in it; ``None`` where nobody knows the pool."""
     pool = None if model is None else pool_of(book, model.provenance)
     return pool, None if pool is None else attempt_of(book, pool, gate, candidate, refits)
+
+
+def _nothing(released: CodedTable) -> tuple[Ruling, ...]:
+    """The rule ``rows``, of a table without any: no attack on it can fail, which is no sign that it may leave."""
+    if released.rows:
+        return ()
+    words = "the synthetic table has no row: nothing was attacked, so nothing is known of what it would reveal"
+    return (Ruling("rows", Verdict.INCONCLUSIVE, words, "house default: silence is no PASS"),)
 
 
 def _judged(
@@ -338,14 +347,13 @@ def _digests(real: Any, synthetic: Any, model: Any, holdout: str | Path | None, 
 
 def _candidate(digests: Mapping[str, str | None], model: Model | None, released: CodedTable) -> str:
     """What makes a candidate: the table (its file, else its coded rows), and the fit it is said to come from."""
-    fit = "" if model is None else str(model.provenance.get("transaction"))
     table = digests["synthetic"]
     if table is None:
         rows = hashlib.sha256()
         for name in released.domain:
             rows.update(released.columns[name].tobytes())
         table = rows.hexdigest()
-    return hashlib.sha256(f"{table}\0{fit}".encode()).hexdigest()
+    return candidate_of(table, None if model is None else model.provenance)
 
 
 def _notes(gate: Gate, tables: AttackedTables, pool: PoolState | None, model: Model | None, refits: int) -> list[str]:

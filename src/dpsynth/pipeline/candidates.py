@@ -7,14 +7,15 @@ event before a row is read; its fields and its time are private, and left out of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dpsynth.audit.gate import Gate
 from dpsynth.audit.rules import Ruling
 from dpsynth.errors import GateError, LedgerError
 from dpsynth.evidence import Verdict
-from dpsynth.ledger import Ledger, PoolState
+from dpsynth.ledger import Event, Ledger, PoolState
 
 _CITATION = "house default: choosing a table by what the rows say of it is covered by no epsilon"
 
@@ -32,29 +33,65 @@ def check_there(ledger: Ledger, provenance: Mapping[str, Any]) -> None:
         raise LedgerError("no such ledger", where=ledger.where, hint="Give the ledger of the fit with --ledger.")
 
 
-def attempt_of(ledger: Ledger, pool: PoolState, gate: Gate, candidate: str, refits: int = 0) -> dict[str, int]:
-    """The number of this candidate among those of the pool since its last release, and how many there may be.
+def candidate_of(table: str, provenance: Mapping[str, Any] | None) -> str:
+    """What makes a candidate, in hex: the digest of a table, and the fit of the model that it is said to come from."""
+    fit = "" if provenance is None else str(provenance.get("transaction"))
+    return hashlib.sha256(f"{table}\0{fit}".encode()).hexdigest()
 
-    The attempt is on record first, so two at once count as two. How many there may be is what the gate of the first
-    attempt said. Raises ``GateError`` (5) beyond; a candidate that was brought before may be brought again.
+
+def attempt_of(ledger: Ledger, pool: PoolState, gate: Gate, candidate: str, refits: int = 0) -> dict[str, int]:
+    """The number of this candidate among all that were ever brought of the pool, and how many there may be by now.
+
+    How many may be brought until one that passed is released is what the gate of the first attempt said; after such a
+    release as many may follow. Both numbers go on counting over these rounds, so whatever starts a round, no release
+    came from more tables than it says, and how many is known before its round begins. The attempt is on record first,
+    so two at once count as two. Raises ``GateError`` (5) beyond; a candidate of the round may be brought again.
     ``refits`` that are made without a charge are noted beside it, if there are any.
     """
     allowed = gate.document.candidates
     private = {"candidate": candidate, "gate": gate.name, "gate_sha256": gate.sha256, "candidates": allowed}
     private |= {"refits": refits} if refits else {}
     ledger.record(pool.name, "AUDIT", {}, private=private)
-    events = ledger.events(pool.name)
-    start = max((place + 1 for place, event in enumerate(events) if event.kind == "RELEASE"), default=0)
-    tries = [event for event in events[start:] if event.kind == "AUDIT" and event.secret("candidate")]
-    allowed = int(tries[0].secret("candidates"))
-    number = list(dict.fromkeys(event.secret("candidate") for event in tries)).index(candidate) + 1
-    if number > allowed:
+    *earlier, current = _rounds(ledger.events(pool.name))
+    number = current.candidates.index(candidate) + 1
+    if number > current.allowed:
         raise GateError(
-            f"{allowed} candidates of this pool were brought before a gate already, and no more were fixed in advance",
+            f"{current.allowed} candidates of this pool were brought before a gate already, and no more were fixed in "
+            "advance",
             where=pool.name,
             hint="Making tables until one passes is a choice by the rows that no epsilon covers.",
         )
-    return {"candidate": number, "of": allowed}
+    before = sum(min(len(one.candidates), one.allowed) for one in earlier)
+    return {"candidate": before + number, "of": sum(one.allowed for one in (*earlier, current))}
+
+
+@dataclass
+class _Round:
+    """The candidates between two releases that a gate opened for, each once, and how many there could be."""
+
+    allowed: int
+    candidates: list[str]
+
+
+def _rounds(events: Sequence[Event]) -> list[_Round]:
+    """The rounds, the current one last. One ends with the release of a candidate of its own to which a gate opened:
+    not with a withdrawal, an override, or another copy of an earlier release.
+    """
+    found: list[_Round] = []
+    ended = True
+    for event in events:
+        candidate = event.secret("candidate")
+        if not candidate:
+            continue
+        if event.kind == "AUDIT":
+            if ended:
+                found.append(_Round(int(event.secret("candidates")), []))
+            ended = False
+            if candidate not in found[-1].candidates:
+                found[-1].candidates.append(candidate)
+        elif event.kind == "RELEASE" and event.data.get("override") is False and not ended:
+            ended = candidate in found[-1].candidates[: found[-1].allowed]
+    return found
 
 
 def counted(

@@ -91,7 +91,8 @@ def fit(
     """A model of the table under (epsilon, delta), or under a share of the pool's cap, paid from the ledger.
 
     Without a ``schema`` the domain is discovered first, for at most the share ``discovery`` of the same reservation;
-    the header alone counts as public. ``holdout``: a share of the units, chosen by secret coins whose key goes to
+    the header and the name of the pool (default: the file's), which becomes the schema's, alone count as public.
+    ``holdout``: a share of the units, chosen by secret coins whose key goes to
     ``holdout_file`` (default: ``OUTPUT.holdout.json``), is kept out of the fit for an audit. ``once``: a key under
     which the pool pays for at most one fit. ``announce`` is told the price before anything is spent. With ``output``
     the model file is complete on disk before the ledger commits, and renamed into place after. Raises the errors of
@@ -151,7 +152,7 @@ class _Wish:
         check_affordable(columns, tag, share, unit=unit, memory_limit=self.memory_limit)
         drawn = plan_discovery(tag, columns=len(columns), unit=unit, method=algorithm.name, share=share, rows=None)
         drawn = replace(drawn, labels=preprocessing.labels)
-        return Undescribed(drawn, algorithm, reader, table_name(self.data), preprocessing, self.memory_limit)
+        return Undescribed(drawn, algorithm, reader, request.pool, preprocessing, self.memory_limit)
 
     def _preprocessing(self, unit: Unit) -> Preprocessing:
         done = preprocessing_of(self.data, unit, max_stability=self.max_stability)

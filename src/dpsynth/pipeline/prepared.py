@@ -24,6 +24,7 @@ from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.reconciliation import Answer
 from dpsynth.privacy.unit import Unit
 from dpsynth.schema import Schema
+from dpsynth.schema.document import writable
 from dpsynth.synthesizers import Synthesizer
 from dpsynth.tables import TableReader
 
@@ -118,7 +119,10 @@ class Described:
 
 @dataclass(frozen=True, eq=False)
 class Undescribed:
-    """A fit of a table without a schema: its domain is discovered first, from the same reservation."""
+    """A fit of a table without a schema: its domain is discovered first, from the same reservation.
+
+    ``name``: of the pool, and of the schema if one can hold it.
+    """
 
     announced: DiscoveryPlan
     algorithm: Synthesizer
@@ -149,7 +153,7 @@ class Undescribed:
             self.unit,
             transaction,
             share=self.announced.share,
-            name=self.name,
+            name=self.name if writable(self.name) else "table",
             progress=_first(progress, _DISCOVERED),
         )
         if not learned.modeled:

@@ -19,7 +19,9 @@ from dpsynth.evidence import Verdict
 from dpsynth.ledger import Event, Ledger, PoolState
 from dpsynth.ledger.public_texts import said_in_public
 from dpsynth.models import Model, load
-from dpsynth.pipeline.candidates import pool_of
+from dpsynth.models.model_file import holds_public_schema
+from dpsynth.pipeline.candidates import candidate_of, pool_of
+from dpsynth.pipeline.holdout import table_digest
 from dpsynth.pipeline.origin import drawn_labels, model_digest
 from dpsynth.pipeline.report import public_report
 from dpsynth.pipeline.reported import (
@@ -110,7 +112,8 @@ def release(
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     case = _Case.of(synthetic, os.fspath(model), audit, book, wish)
     case.report()  # whatever can fail has failed before the ledger is told
-    recorded = record(book, case.pool, case.content, wish)
+    found = candidate_of(str(table_digest(synthetic)), case.model.provenance)
+    recorded = record(book, case.pool, case.content, wish, candidate=found)
     members = case.members(signer.public.id)
     writing.write(writing.signed(members, signer), output, force=force)
     return Released(
@@ -141,6 +144,7 @@ class _Case:
     ) -> _Case:
         model = load(path)
         schema = _promised(model)
+        _check_enclosed(path, terms)
         digest = model_digest(path)
         labels = drawn_labels(synthetic, digest)
         _gate(audit, digest, synthetic, terms)
@@ -226,13 +230,23 @@ class _Case:
         return ("\n".join(self.book.extract(self.pool.name)) + "\n").encode("ascii")
 
 
-def record(book: Ledger, pool: PoolState | None, content: str, terms: Terms) -> bool | None:
-    """Put the release on record, and what it withdraws; False if it is there already, None without a pool."""
+def record(
+    book: Ledger, pool: PoolState | None, content: str, terms: Terms, *, candidate: str | None = None
+) -> bool | None:
+    """Put the release on record, and what it withdraws; False if it is there already, None without a pool.
+
+    ``candidate``: what its audits are on record under, which ends their round if a gate opened for it.
+    """
     if pool is None:
         return None
     events = book.events(pool.name, releases=True)
     _withdraw(book, pool, content, events, terms)
-    private = {"recipient": terms.recipient, "reason": terms.override, "with_model": terms.with_model or None}
+    private = {
+        "recipient": terms.recipient,
+        "reason": terms.override,
+        "with_model": terms.with_model or None,
+        "candidate": candidate,
+    }
     for event in _standing(events, content):
         same = all(event.secret(name) == private[name] for name in ("recipient", "with_model"))
         if same and event.data.get("override") == terms.overridden:
@@ -285,6 +299,14 @@ def _promised(model: Model) -> Schema:
     if model.schema is None:
         raise UsageError("the model carries no schema, which a package needs to describe its columns", where="--model")
     return model.schema
+
+
+def _check_enclosed(path: str, terms: Terms) -> None:
+    """``NoGuaranteeError`` for a model file that may not leave as it is: its bytes are what the package would hold."""
+    if terms.with_model and not holds_public_schema(path):
+        what = "the file tells domains of columns that are not modeled, which may be values of rows: an older dpsynth"
+        hint = "Leave --with-model out, or fit again."
+        raise NoGuaranteeError(f"{what} wrote it", where="--model", hint=hint)
 
 
 def _gate(audit: Any, model: str, synthetic: Any, terms: Terms) -> None:

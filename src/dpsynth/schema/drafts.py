@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dpsynth.errors import SchemaError, UsageError
 from dpsynth.schema.document import TODO, did_you_mean
-from dpsynth.schema.peek import Found, look
+from dpsynth.schema.peek import MISSING_TEXTS, Found, look
 from dpsynth.schema.physical import proposed_type
 from dpsynth.schema.yamltext import ListNode, MapNode, Scalar, dump, parse_nodes
 
@@ -43,7 +43,8 @@ def propose(
     """
     physical = {column: types.get(column, "") for column in names}
     zones = {column: _zone(kind) for column, kind in physical.items()}
-    found, missing = look(peek, physical, zones) if peek is not None else ({}, ())
+    found = {} if peek is None else look(peek, physical, zones)
+    missing = () if peek is None else MISSING_TEXTS
     lines = [
         *(_HEADER + (_PEEKED if peek is not None else "")).splitlines(),
         "dpsynth:",

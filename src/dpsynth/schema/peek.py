@@ -22,7 +22,7 @@ from dpsynth.schema.ranges import MAX_WITHOUT_BINS
 from dpsynth.schema.scales import DateScale, InstantScale, IntegerScale, RealScale, Scale
 
 MISSING_TEXTS = ("?", "NA", "N/A", "NaN", "nan", "NULL", "null")
-"""Texts that a draft takes for missing values when it meets them."""
+"""Texts that a draft takes for missing values. It lists them all: which of them occur would tell of the rows."""
 
 MAX_LISTED = 1_000
 """More different texts than this are not listed."""
@@ -53,7 +53,6 @@ class _Column:
     zone: str | None
     cells: int = 0
     texts: set[bytes] = field(default_factory=set)
-    missing: set[str] = field(default_factory=set)
     listed_all: bool = True
     extremes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     refuted: set[str] = field(default_factory=set)
@@ -87,7 +86,6 @@ class _Column:
         unique = unique.drop_null()
         unique = unique.filter(pc.greater(pc.binary_length(unique), 0))
         marks = pc.is_in(unique, value_set=pa.array([mark.encode() for mark in MISSING_TEXTS], unique.type))
-        self.missing |= {text.decode() for text in unique.filter(marks).to_pylist()}
         unique = unique.filter(pc.invert(marks))
         self.listed_all = self.listed_all and len(unique) <= MAX_LISTED
         if self.listed_all:
@@ -125,17 +123,14 @@ class _Column:
         return Found("string", enum=tuple(sorted(_readable(self.texts))), listed_all=listed_all)
 
 
-def look(
-    batches: Iterable[pa.RecordBatch], types: dict[str, str], zones: dict[str, str | None]
-) -> tuple[dict[str, Found], tuple[str, ...]]:
-    """What stands in each column, and the texts that were taken for missing values; one pass."""
+def look(batches: Iterable[pa.RecordBatch], types: dict[str, str], zones: dict[str, str | None]) -> dict[str, Found]:
+    """What stands in each column; one pass. ``MISSING_TEXTS`` are taken for missing values, whichever are there."""
     columns = {name: _Column(physical, zones.get(name)) for name, physical in types.items()}
     for batch in batches:
         for name in batch.schema.names:
             if name in columns:
                 columns[name].add(batch.column(name))
-    missing = sorted(set().union(*(column.missing for column in columns.values())))
-    return {name: column.found() for name, column in columns.items()}, tuple(missing)
+    return {name: column.found() for name, column in columns.items()}
 
 
 def _plain_dates(cells: pa.Array) -> NDArray[np.bool_]:

@@ -28,36 +28,15 @@ from dpsynth.schema.fakes import fake_problems
 from dpsynth.schema.fields import Field, UnitSpec, build_field, key_problem
 from dpsynth.schema.hierarchy_files import with_paths
 from dpsynth.schema.identifiers import Identifier, primary_key
+from dpsynth.schema.key_order import ordered
 from dpsynth.schema.map_files import with_maps
 from dpsynth.schema.physical import accepts
+from dpsynth.schema.public_copy import public_document
 from dpsynth.schema.reshape import Reshape, build_reshape
 from dpsynth.schema.restoring import restated, restored
 from dpsynth.schema.yamltext import MAX_CHARACTERS, dump, parse
 
 Place = tuple[str | int, ...]
-_ORDER = (
-    *("dpsynth", "version", "name", "population", "unit", "type", "title", "description", "format"),
-    *(
-        "groupChar",
-        "trueValues",
-        "falseValues",
-        "missingValues",
-        "primaryKey",
-        "constraints",
-        "required",
-        "unique",
-        "enum",
-        "minimum",
-        "maximum",
-    ),
-    *("role", "source", "public_reason", "domain", "bins", "decimals", "zone", "null", "overflow", "dtype"),
-    *("if", "then", "never"),
-    *("step", "decode", "generate", "sequence", "regex", "faker", "locale", "start", "prefix"),
-    *("derived", "after", "sum", "map", "from", "file", "values", "keep", "formats"),
-    *("mask", "hierarchy", "level"),
-    *("column", "max_rows", "width", "edges", "count", "log"),
-    *("reshape", "first", "last", "order", "columns", "constant", "aggregate", "fields"),
-)
 
 
 @dataclass(frozen=True)
@@ -113,8 +92,8 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """The document as JSON-able data, keys in a fixed order; ``from_dict`` reads it back."""
-        ordered: dict[str, Any] = _ordered(self.document)
-        return ordered
+        found: dict[str, Any] = ordered(self.document)
+        return found
 
     def dump(self) -> str:
         """The document as YAML text; ``loads`` reads it back."""
@@ -125,6 +104,12 @@ class Schema:
         """SHA-256 of the canonical document."""
         canonical = json.dumps(self.to_dict(), ensure_ascii=True, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @cached_property
+    def public(self) -> Schema:
+        """What may leave with a model: without the domains of what is not modeled (``schema/public_copy.py``)."""
+        document = public_document(self.document, {one.name for one in self.modeled})
+        return self if document == self.document else _build(document, self.name)
 
     @cached_property
     def modeled(self) -> tuple[Field, ...]:
@@ -379,18 +364,6 @@ def _below(places: list[Place]) -> dict[int, tuple[str, ...]]:
             key = ".".join(map(str, place[2:])).removeprefix("dpsynth.").removeprefix("constraints.")
             found[index] = (*found.get(index, ()), key)
     return found
-
-
-def _ordered(node: Any) -> Any:
-    if isinstance(node, dict):
-        known = [*(key for key in _ORDER if key in node), *(key for key in node if key not in _ORDER)]
-        if "name" in known and "type" in node:
-            known = ["name", *(key for key in known if key not in ("name", "dpsynth")), "dpsynth"]
-        # The keys of a map of values are the table's codes, in their own order.
-        return {key: dict(node[key]) if key == "values" else _ordered(node[key]) for key in known if key in node}
-    if isinstance(node, list):
-        return [_ordered(item) for item in node]
-    return node
 
 
 def _some(names: Sequence[str]) -> str:
