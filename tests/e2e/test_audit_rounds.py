@@ -45,7 +45,7 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def brought(number: int, gate: str = "./ours.yaml") -> tuple[str, tuple[int, int]] | None:
     """The verdict on a table, and which attempt it was; None when it was one too many."""
-    words = ("audit", "release", f"{MARKER}.csv", f"t{number}.csv", "--model", "m.dps", "--gate", gate)
+    words = ("audit", "release", f"{MARKER}.parquet", f"t{number}.csv", "--model", "m.dps", "--gate", gate)
     found = run(*words, "-o", f"{number}.json", "--force")
     if "candidates of this pool were brought before a gate already" in found.stderr:
         assert found.exit_code == 5
