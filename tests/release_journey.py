@@ -49,8 +49,8 @@ def audit_of(table: str, model: str, verdict: str = "PASS") -> dict:
 def prepare(folder: Path) -> None:
     """A model, its table, an audit that passes and one that fails, a key."""
     (folder / "s.yaml").write_text(SCHEMA, encoding="utf-8")
-    people().to_csv(folder / f"{MARKER}.csv", index=False)
-    words = ["fit", folder / f"{MARKER}.csv", "-s", folder / "s.yaml", "--epsilon", 1, "--method", "independent"]
+    people().to_parquet(folder / f"{MARKER}.parquet")
+    words = ["fit", folder / f"{MARKER}.parquet", "-s", folder / "s.yaml", "--epsilon", 1, "--method", "independent"]
     ledger = ("--ledger", folder / "l.db")
     assert run(*words, "--purpose", MARKER, "-o", folder / "m.dps", *ledger).exit_code == 0
     assert run("sample", folder / "m.dps", "-n", 300, "--seed", 1, "-o", folder / "t.csv").exit_code == 0

@@ -97,7 +97,7 @@ def test_nothing_internal_is_in_a_package():
     assert release("--override", MARKER, audit="f.json", out="o.zip").exit_code == 0
     assert "ledger.jsonl" in members()
     user = {os.environ.get("USER", ""), str(Path.cwd()), os.uname().nodename} - {""}
-    real = hashlib.sha256(Path(f"{MARKER}.csv").read_bytes()).hexdigest()
+    real = hashlib.sha256(Path(f"{MARKER}.parquet").read_bytes()).hexdigest()
     unwanted = {MARKER, "0.123456", "INCONCLUSIVE", real, *(one for one in user if len(one) > 4)}
     found = [(path, name, readable(content)) for path in ("r.zip", "o.zip") for name, content in members(path).items()]
     assert not [(path, name, one) for path, name, text in found for one in unwanted if one.encode() in text]
@@ -164,7 +164,14 @@ def test_tables_and_models_that_nobody_vouches_for():
 
 
 def test_a_ledger_of_another_population():
+    refused(release("--ledger", "other.db"), 8, "other.db: no such ledger")
+    words = ("audit", "release", f"{MARKER}.parquet", "t.csv", "--model", "m.dps", "-o", "new.json")
+    refused(run(*words, "--ledger", "other.db"), 8, "other.db: no such ledger")
+    assert not Path("new.json").exists()
+    assert not Path("other.db").exists()
+    assert run("ledger", "create", "others", "--epsilon", 1, "--delta", "1e-9", "--ledger", "other.db").exit_code == 0
     refused(release("--ledger", "other.db"), 8, "another population")
+    refused(release(audit="nowhere.json"), 3, "nowhere.json: no such file", "dpsynth audit release")
 
 
 def test_keys(monkeypatch):
@@ -184,7 +191,8 @@ def test_keys(monkeypatch):
     refused(release(key="locked"), 2, "locked")
     monkeypatch.setenv(PASSPHRASE, "open sesame")
     assert release(key="locked").exit_code == 0
-    assert run("key", "create", "-o", "locked").exit_code == 2
+    again = run("key", "create", "-o", "locked")
+    assert (again.exit_code, "--force" in again.stderr, "never replaced" in again.stderr) == (2, False, True)
     shown = run("key", "show", "locked")
     assert PublicKey.load("locked.pub").text in shown.stdout
     assert run("key", "show", "locked.pub").stdout == shown.stdout

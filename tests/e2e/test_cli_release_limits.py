@@ -41,7 +41,7 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_table_of_another_model_never_leaves_under_the_guarantee_of_this_one():
-    words = ["fit", f"{MARKER}.csv", "-s", "s.yaml", "--epsilon", 9, "--method", "independent", "-o", "weak.dps"]
+    words = ["fit", f"{MARKER}.parquet", "-s", "s.yaml", "--epsilon", 9, "--method", "independent", "-o", "weak.dps"]
     assert run(*words, "--ledger", "weak.db").exit_code == 0
     assert run("sample", "weak.dps", "-n", 30, "-o", "weak.csv").exit_code == 0
     refused(release("--override", "x", table="weak.csv", audit=None), 3, "another model")

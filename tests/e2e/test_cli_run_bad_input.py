@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ def run(*, code: int) -> Result:
         (STAGES + "  - show: {model: m.dps}\n  - sample: {model: raw.csv, output: m.dps}\n", 2, "change the order"),
         (STAGES + "  - sample: {model: raw.csv, output: s.csv}\n" * 2, 2, "stage 1 writes s.csv too"),
         (STAGES + "".join(f"  - sample: {{model: raw.csv, output: {s}}}\n" for s in ("s.csv", "./s.csv")), 2, "too"),
+        (STAGES + '  - sample: {model: "a\\0b", output: s.csv}\n', 2, "needs a plain value"),
     ],
 )  # fmt: skip
 def test_a_pipeline_that_is_none_says_why_and_runs_nothing(text: str, code: int, message: str) -> None:
@@ -73,6 +75,14 @@ def test_a_pipeline_that_is_none_says_why_and_runs_nothing(text: str, code: int,
     assert "pipeline.yaml" in result.stderr
     assert len(result.stderr.splitlines()) <= 3
     assert not Path(STATE).exists()
+
+
+def test_two_stages_do_not_write_one_file_by_two_paths(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    for other in (tmp_path / "s.csv", "link/s.csv"):
+        stages = "".join(f"  - sample: {{model: raw.csv, output: {one}}}\n" for one in ("s.csv", other))
+        Path("pipeline.yaml").write_text(STAGES + stages)
+        assert re.search(r"stage 1 writes (link/)?s\.csv too", run(code=2).output)
 
 
 def test_a_table_of_real_rows_needs_a_declared_version() -> None:

@@ -100,6 +100,7 @@ def audit_of(folder: Path) -> dict:
         "threshold": 0.334455,
     }
     finding |= {"verdict": "PASS", "ceiling": 0.556677, "trials": {MARK: 9}, "needed": None, "words": MARK, "facts": {}}
+    finding |= {"demand": "pass", "citation": MARK}
     digests = {name: model_digest(folder / file) for name, file in (("model", "m.dps"), ("synthetic", "syn.csv"))}
     return {
         "audit_version": 1,
@@ -110,6 +111,7 @@ def audit_of(folder: Path) -> dict:
         "findings": [finding],
         "reported": [{**finding, "measure": MARK, "value": 0.1, "low": 0.0, "high": 1.0}],
         "roc": [{"attack": MARK, "group": MARK, "points": [[0, 0], [0.5, 0.6], [1, 1]]}],
+        "smoke_test": [{**figure, "name": MARK}],
         "checklist": [{"clause": MARK, "item": MARK}],
         "notes": [MARK],
         "samples": {MARK: 3},
@@ -220,6 +222,10 @@ def test_what_does_not_belong_together_is_refused(made: Path, tmp_path: Path) ->
     pd.read_csv(made / "syn.csv").iloc[1:].to_csv(tmp_path / "other.csv", index=False)
     with pytest.raises(DataMismatchError, match="another synthetic table"):
         made_report(made, "internal", synthetic=tmp_path / "other.csv")
+    with pytest.raises(LedgerError, match="no such ledger"):
+        made_report(made, "public", ledger=tmp_path / "other.db")
+    assert not (tmp_path / "other.db").exists()
+    Ledger.open(tmp_path / "other.db").create("others", epsilon=Fraction(1), delta=Fraction(1, 10**9))
     with pytest.raises(LedgerError, match="another population"):
         made_report(made, "public", ledger=tmp_path / "other.db")
     with pytest.raises(UsageError, match="no real rows"):
@@ -270,7 +276,7 @@ def test_distances_stand_beside_what_noise_alone_makes() -> None:
     drawn = {"gaussian": draws.normal(0, 7, 10**6), "laplace": draws.laplace(0, 7, 10**6)}
     for law, noise in drawn.items():
         made_of = NoisyMarginal(("a",), np.zeros(2, dtype=np.int64), 7.0, 1, receipt, "exact", law=law)
-        assert mean_error(made_of) == pytest.approx(np.abs(noise).mean(), rel=0.005)
+        assert mean_error(made_of.law, made_of.deviation) == pytest.approx(np.abs(noise).mean(), rel=0.005)
 
 
 @pytest.mark.parametrize(
@@ -281,6 +287,7 @@ def test_distances_stand_beside_what_noise_alone_makes() -> None:
         {"verdict": "YES"},
         {"gate": None},
         {"roc": [{"attack": "a", "group": "b", "points": [[0]]}]},
+        {"roc": [{"attack": "a", "group": "b", "points": [[0.5, 1], [0, 0]]}]},
         {"findings": [{}]},
         {"samples": {"x": "many"}},
         {"digests": []},
@@ -296,8 +303,11 @@ def test_files_that_are_no_audit(made: Path, tmp_path: Path) -> None:
         (tmp_path / "a.json").write_text(content, encoding="utf-8")
         with pytest.raises(FileFormatError):
             made_report(made, "public", audit=tmp_path / "a.json")
-    with pytest.raises(FileFormatError, match="cannot be read"):
+    with pytest.raises(FileFormatError, match="no such file") as missing:
         made_report(made, "public", audit=tmp_path / "none.json")
+    assert "dpsynth audit release" in str(missing.value.hint)
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        made_report(made, "public", audit=tmp_path)
 
 
 def test_an_empty_synthetic_table_is_reported(made: Path, tmp_path: Path) -> None:
@@ -321,7 +331,7 @@ def test_the_command_writes_every_form(made: Path, tmp_path: Path) -> None:
     assert run(*base, "-o", tmp_path / "a.html").exit_code == 2
     assert run(*base, "-o", tmp_path / "a.txt").exit_code == 2
     entry = yaml.safe_load((tmp_path / "d.yaml").read_text(encoding="utf-8"))
-    assert entry["privacy_loss"]["privacy_parameters"] == {"epsilon": "1", "delta": "1e-9"}
+    assert entry["deployment"]["privacy_loss"]["privacy_parameters"] == {"epsilon": 1, "delta": 1e-9}
     shown = run(*base, "--edition", "public", "--format", "json", "-o", "-")
     assert json.loads(shown.stdout) == json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
 
@@ -336,3 +346,24 @@ def test_a_pdf_without_its_extra_says_what_to_install(monkeypatch):
     with pytest.raises(UsageError, match="weasyprint") as refused:
         Report.to_pdf(object.__new__(Report))
     assert "print the HTML page" in refused.value.hint
+
+
+def test_the_page_on_classes_says_what_the_audit_saw(made: Path) -> None:
+    def page(audit: object) -> str:
+        text = made_report(made, "internal", audit=audit).to_markdown()
+        section = text.partition("k-anonymity and suppression")[2].partition("\n## ")[0]
+        return re.sub(r"\(U\+20\d\d\)", "", section)
+
+    plain = audit_of(made)
+    counts = {"classes": 1234.0, "smallest": 2.0, "alone": 0.0, "rows": 400.0}
+    seen = {"risk": "equivalence classes", "attack": "unique matches", "facts": counts}
+    judged = {**plain, "findings": [{**plain["findings"][0], **seen}], "reported": []}
+    assert re.search(r"classes\s*\|\s*zq7marker\s*\|\s*1,234", page(judged))
+    assert "0.223, at most 0.446; accepted is 0.334455: PASS" in page(judged)
+    reported = {**plain, "findings": [], "reported": [{**plain["reported"][0], **seen}]}
+    assert re.search(r"unique matches: zq7marker\s*\|\s*zq7marker\s*\|\s*0.1, at most 1\b", page(reported))
+    rule = {"rule": "smallest-class", "verdict": "FAIL", "words": "the smallest class has 2 rows", "citation": "x"}
+    assert "the smallest class has 2 rows" in page({**plain, "rules": [rule]})
+    assert "asks nothing of classes, and no attack looked at them" in page(plain)
+    assert "was not audited" in page(None)
+    assert "No gate asked" not in "".join(page(audit) for audit in (judged, reported, plain, None))

@@ -6,7 +6,7 @@ from dpsynth.report.public import PublicReport
 
 
 def publish(model: Model, distance: InternalFigure) -> PublicReport:
-    return PublicReport(model, None, (), more_figures=(distance,))  # type: ignore[arg-type]
+    return PublicReport(model, None, (distance,))  # type: ignore[arg-type]
 
 
 figure: InternalFigure = InternalFigure("mean 2-way TVD", 0.05, "", Color.INTERNAL, "real rows")

@@ -302,7 +302,7 @@ def test_a_table_of_one_column_is_attacked_where_that_is_possible():
     rng = np.random.default_rng(13)
     single = Domain(("a",), (30,))
     found = attacked(release(rng, 500, 300, 500, domain=single), rng, sizes=SMALL)
-    assert {one.risk for one in found.observed} == {"membership", "singling out", "linkability", "unique matches"}
+    assert {one.risk for one in found.observed} == {"membership", "singling out", "linkability", "equivalence classes"}
     assert next(one for one in found.observed if one.risk == "linkability").estimate.trials["members"] == 0
 
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
 
-from dpsynth.audit.gate import gate_names, load_gate, parse_gate
+from attack_examples import DOMAIN, SMALL, release
+from dpsynth.audit.attacks.suite import attacked
+from dpsynth.audit.attacks.tables import AttackedTables
+from dpsynth.audit.gate import RiskName, gate_names, load_gate, parse_gate
 from dpsynth.audit.judging import Observed
 from dpsynth.audit.rates import Advantage, Rate
 from dpsynth.audit.release_audit import Guarantee, judged_by, threshold, unmeasured
 from dpsynth.audit.rules import ReleaseFacts, ruling, words_of
+from dpsynth.domain import Domain
 from dpsynth.errors import DataMismatchError, DpsynthError, SchemaError, UsageError
 from dpsynth.evidence import Verdict
+from dpsynth.metrics import CodedTable
 from dpsynth.schema import Schema
 
 GATE = """\
@@ -227,3 +234,56 @@ def test_a_risk_that_nobody_measured_is_no_pass():
     (found,) = unmeasured(gate, (seen("excess risk"),))
     assert found.verdict is Verdict.INCONCLUSIVE
     assert unmeasured(parse_gate(GATE.replace("demand: pass", "demand: no-failure"), "g"), ()) == ()
+
+
+@pytest.fixture(scope="module")
+def emitted():
+    """Which measures of which risks the attacks give on a small release where enough persons hold a code alone."""
+    domain = Domain((*DOMAIN, "alone"), (*(DOMAIN[name] for name in DOMAIN), 2_000))
+    rng = np.random.default_rng(17)
+    parts = release(rng, 400, 200, 400)
+    tables = (parts.fitted, parts.held_out, parts.synthetic)
+    wide = [
+        CodedTable(domain, {**table.columns, "alone": rng.integers(0, 2_000, table.rows, dtype=np.uint16)})
+        for table in tables
+    ]
+    found = attacked(AttackedTables(*wide), rng, sizes=SMALL, secrets=["h"])
+    return {(one.risk, one.measure) for one in found.observed}
+
+
+@pytest.mark.parametrize("name", gate_names())
+def test_what_a_shipped_gate_asks_for_is_measured_by_some_attack(name, emitted):
+    known = emitted | {(risk, None) for risk, _ in emitted}
+    assert {(part.risk, part.measure) for part in load_gate(name).document.risks} <= known
+
+
+def test_every_risk_that_a_gate_may_name_is_measured_by_some_attack(emitted):
+    assert set(get_args(RiskName)) == {risk for risk, _ in emitted}
+
+
+@pytest.fixture(scope="module")
+def harmless():
+    """What attacks find on a table that was drawn without looking at anybody, with enough rows to tell."""
+    rng = np.random.default_rng(18)
+    sizes = replace(SMALL, random=4_000, vulnerable=2_000, persons=4_000, predicates=2_000)
+    return attacked(release(rng, 6_000, 6_000, 6_000), rng, sizes=sizes).observed
+
+
+HARMLESS = Schema.loads("""\
+dpsynth: {version: 1, name: people, unit: row}
+fields:
+  - {name: sex, type: string, constraints: {enum: [f, m]}, dpsynth: {source: public, role: quasi}}
+  - {name: age, type: integer, constraints: {minimum: 0, maximum: 90}, dpsynth: {source: public, bins: {width: 10}}}
+""")
+
+
+@pytest.mark.parametrize("name", gate_names())
+def test_every_shipped_gate_opens_for_a_harmless_table_of_enough_rows(name, harmless):
+    gate, claim = load_gate(name), Guarantee(True, 1.0, 1e-9)
+    facts = ReleaseFacts(HARMLESS, ("sex", "age"), True, 1.0, 1e-9, 2.0, 2_000)
+    findings, _ = judged_by(gate, claim, harmless)
+    demanded = {one.finding.words: one.finding.verdict for one in findings if one.demand == "pass"}
+    assert {words for words, verdict in demanded.items() if verdict is not Verdict.PASS} == set()
+    assert Verdict.FAIL not in {one.finding.verdict for one in findings}
+    assert {ruling(part, facts).verdict for part in gate.document.rules} == {Verdict.PASS}
+    assert not unmeasured(gate, harmless)

@@ -95,6 +95,29 @@ def test_release_and_report_see_neither_the_room_nor_the_audit() -> None:
     assert not seen
 
 
+def test_only_synthetic_tables_are_read_with_line_breaks_in_quotes() -> None:
+    """Where persons' rows are read, a stray quote of one must not swallow the rows of others."""
+    asked = {
+        f"{name}: {ast.unparse(node.args[0])}, {ast.unparse(keyword.value)}"
+        for name, node in nodes(ast.Call)
+        if isinstance(node, ast.Call) and not name.startswith("tables/")
+        for keyword in node.keywords
+        if keyword.arg == "quoted_line_breaks"
+    }
+    assert asked == {
+        "pipeline/audited.py: synthetic, True",
+        "pipeline/evaluate.py: source, not raw",
+        "pipeline/reported.py: synthetic, True",
+    }
+    named = {name for name, text in sources().items() if "quoted_line_breaks" in text or "csv_records" in text}
+    assert named == {
+        "pipeline/audited.py",
+        "pipeline/evaluate.py",
+        "pipeline/reported.py",
+        "tables/reading.py",
+    }
+
+
 def test_the_ledger_needs_no_numpy() -> None:
     heavy = [
         f"{name}:{line} {module}"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dpsynth.errors import DataMismatchError, DpsynthError, FileFormatError, UsageError
 from dpsynth.tables import csv_reader
 from dpsynth.tables.csv_lines import LONGEST_LINE, header_line, line_blocks, parse_lines
+from dpsynth.tables.csv_records import records
 from dpsynth.tables.files import SpooledStream
 from dpsynth.tables.reading import open_table
 
@@ -225,3 +226,49 @@ def test_standard_input_is_read_lazily_and_again(monkeypatch):
     for _ in range(2):
         assert sum(batch.num_rows for batch in reader.batches(["b"])) == 50_000
     assert reader.where == "<stdin>"
+
+
+# --- tables that hold nobody's row -----------------------------------------------------------------------------
+
+
+def whole(path):
+    return read(path, quoted_line_breaks=True)
+
+
+@given(st.lists(st.lists(st.text(st.characters(exclude_characters="\0"), max_size=6), min_size=2, max_size=2)))
+def test_records_with_line_ends_in_quotes_are_read_back(cells):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(cells)
+    data = text.getvalue().encode("utf-8", "surrogatepass")
+    found = [tuple(row.values()) for batch in records(iter([data]), ("x", "y"), ("x", "y"), ",") for row in
+             batch.to_pylist()]  # fmt: skip
+    assert found == [tuple(cell.encode("utf-8", "surrogatepass") for cell in row) for row in cells]
+
+
+def test_line_breaks_in_quotes_belong_to_the_cell_only_where_that_is_asked(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'\na,b\n"1\n2",x\r\n3,"y""\r\n"\n\n\xff,\n')
+    assert read(path) == [(b'2"', b"x"), (b"\xff", b"")]
+    assert whole(path) == [(b"1\n2", b"x"), (b"3", b'y"\r\n'), (b"\xff", b"")]
+    zipped = tmp_path / "t.csv.gz"
+    zipped.write_bytes(gzip.compress(path.read_bytes()))
+    reader = open_table(zipped, quoted_line_breaks=True)
+    batches = list(reader.batches(["b"], batch_rows=2))
+    assert [batch.to_pydict() for batch in batches] == [{"b": [b"x", b'y"\r\n']}, {"b": [b""]}]
+    assert sum(batch.num_rows for batch in reader.batches(["b"])) == 3
+
+
+@pytest.mark.parametrize("rows", [b"", b"\n\r\n"])
+def test_records_of_a_header_alone(tmp_path, rows):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b" + rows)
+    assert whole(path) == []
+
+
+@pytest.mark.parametrize("rows", [b"1,2\n3\n", b'1,"2\n3,4\n5",6,7\n', b"\xff\n"])
+def test_records_that_are_none_are_an_error_where_nobody_s_row_is_read(tmp_path, rows):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\n" + rows)
+    with pytest.raises(FileFormatError, match="another number of cells") as caught:
+        whole(path)
+    assert str(path) in str(caught.value)

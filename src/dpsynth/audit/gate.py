@@ -30,9 +30,7 @@ RuleName = Literal[
     "ages-below-90",
     "field-names",
 ]
-RiskName = Literal[
-    "membership", "singling out", "linkability", "inference", "attribute inference", "equivalence classes"
-]
+RiskName = Literal["membership", "singling out", "linkability", "inference", "equivalence classes"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _LIMIT = {"pool-epsilon": "at_most", "smallest-class": "at_least", "field-names": "words"}
 

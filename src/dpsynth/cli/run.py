@@ -77,9 +77,13 @@ def _numbers(text: str, stages: Sequence[Stage]) -> list[int]:
 
 def _run(course: Course, stages: Sequence[Stage], output: Output) -> Answer:
     """Stage after stage, until one ends with another code than 0."""
+    from dpsynth.cli.run_keys import KeyCheck
+
     records: list[dict[str, object]] = []
+    keys = KeyCheck(stages)
     for stage in stages:
         decision = course.decide(stage)
+        keys.before(stage, decision)
         head = f"[{stage.number}/{len(stages)}] {stage.name}"
         if decision.action == "reuse":
             output.note(f"{head}: reused {', '.join(stage.outputs)}")

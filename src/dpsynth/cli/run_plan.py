@@ -13,6 +13,7 @@ from dpsynth.cli.plan import announced, as_result
 from dpsynth.cli.pools import pool_record, pool_words
 from dpsynth.cli.reuse import Course, Decision
 from dpsynth.cli.run_fit import placed, wish_of
+from dpsynth.cli.run_keys import KeyCheck
 from dpsynth.cli.stages import Stage
 from dpsynth.errors import BudgetExceededError
 
@@ -29,8 +30,10 @@ def planned(course: Course, stages: Sequence[Stage], output: Output) -> Answer:
     """
     rows, records, prices = [], [], []
     held: dict[str, PrivacyLoss] = {}
+    keys = KeyCheck(stages)
     for stage in stages:
         decision = course.decide(stage)
+        keys.before(stage, decision)
         rows.append((str(stage.number), stage.name, _WORDS[decision.action], ", ".join(stage.outputs), decision.why))
         record = _record(stage, decision)
         if stage.has("--once") and decision.action != "reuse":

@@ -61,10 +61,11 @@ def _count(problems: list[str]) -> str:
 
 def _compare(schema: Schema, data: str, delimiter: str | None) -> list[str]:
     """The columns of the table that the schema does not know."""
+    from dpsynth.pipeline.csv_values import readable
     from dpsynth.pipeline.ingest import described
     from dpsynth.tables import open_table
 
-    reader = open_table(data, delimiter=delimiter)
+    reader = readable(open_table(data, delimiter=delimiter), schema)
     known = {field.name for field in schema.fields}
     read = described(reader, schema)
     schema.check_columns(read.names, read.types)

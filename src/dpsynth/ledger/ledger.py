@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from dpsynth.ledger.extract import import_into, lines_of, read_extract
 from dpsynth.ledger.grant import check_grant
 from dpsynth.ledger.payment import FIELD, Payment, check_unpaid, payment_of
 from dpsynth.ledger.pool_state import PoolState, pool_state
+from dpsynth.ledger.software import software
 from dpsynth.ledger.sqlite import BUSY_SECONDS, SqliteFile, SqliteMemory
 from dpsynth.ledger.store import Session, Store
 from dpsynth.ledger.transaction import Transaction
@@ -128,7 +128,7 @@ class Ledger:
             "epsilon": str(Fraction(epsilon)),
             "delta": str(Fraction(delta)),
             "cap": loss_record(cap),
-            "software": _software(),
+            "software": software(),
         }
         with self._store.writing() as session:
             tip = book.tip(session, pool)
@@ -179,7 +179,7 @@ class Ledger:
             "delta": str(Fraction(delta)),
             "method": method,
             "details": dict(details or {}),
-            "software": _software(),
+            "software": software(),
         }
         named = {} if once is None else {FIELD: once}
         private = {**_private(purpose, actor), "owner": owner.this_process(), **named}
@@ -380,13 +380,3 @@ def _check_name(pool: str) -> None:
 def _private(purpose: str | None, actor: str | None) -> dict[str, Any]:
     fields = {"actor": actor or owner.actor(), "host": owner.host(), "purpose": purpose}
     return {name: value for name, value in fields.items() if value is not None}
-
-
-@cache
-def _software() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"dpsynth {version('dpsynth')}"
-    except PackageNotFoundError:
-        return "dpsynth"

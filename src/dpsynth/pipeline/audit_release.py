@@ -30,7 +30,7 @@ from dpsynth.ledger import Ledger, PoolState
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model, load
 from dpsynth.pipeline.audited import AuditedTables
-from dpsynth.pipeline.candidates import attempt_of, counted, pool_of
+from dpsynth.pipeline.candidates import attempt_of, check_there, counted, pool_of
 from dpsynth.pipeline.holdout import Holdout, check_same_table, read_holdout, table_digest
 from dpsynth.pipeline.manifest import versions
 from dpsynth.pipeline.plan import load_schema, unit_of
@@ -75,14 +75,15 @@ def audit_release(
     ``refits``: so many fits of the model's kind for each of a few records, with and without it, none of which is kept;
     ``announce`` is told after two of them how long all will take.
 
-    Raises ``UsageError``, ``SchemaError``, ``DataMismatchError`` for what does not fit together, ``GateError`` for
-    one candidate too many. Cost on 48,842 rows of 15 columns: ``bench/audit_attacks.py``.
+    Raises ``UsageError``, ``SchemaError``, ``DataMismatchError`` for what does not fit together, ``LedgerError`` for a
+    ``ledger`` that is not there, ``GateError`` for one candidate too many. Cost on 48,842 rows of 15 columns:
+    ``bench/audit_attacks.py``.
     """
     rules = load_gate(gate)
     made, case = _case(model, schema, holdout)
     notes, games = case.checked(real), Games(case.refits(refits, rules), refits)
     tables = AuditedTables(real, synthetic, case.schema, case.unit, holdout=case.holdout, delimiter=delimiter)
-    book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
+    book = _book(ledger, made)
     digests = _digests(real, synthetic, model, holdout, rules)
     progress("reading the tables", 0.0)
     released = tables.synthetic()
@@ -103,6 +104,14 @@ def audit_release(
         names=tables.names,
         notes=(*notes, *_notes(rules, rows, pool, made, refits)),
     )
+
+
+def _book(ledger: Ledger | str | Path | None, model: Model | None) -> Ledger:
+    """The ledger; ``LedgerError`` where one was named that is not there and should know the model's pool."""
+    book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
+    if ledger is not None and model is not None:
+        check_there(book, model.provenance)
+    return book
 
 
 def _brought(

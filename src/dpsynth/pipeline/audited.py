@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dpsynth.curator.bounding import canonical_ids
 from dpsynth.errors import DataMismatchError
 from dpsynth.metrics import CodedTable, smallest_dtype
+from dpsynth.pipeline.csv_values import readable
 from dpsynth.pipeline.holdout import Holdout
 from dpsynth.pipeline.ingest import described
 from dpsynth.privacy.unit import Unit
@@ -26,14 +27,16 @@ from dpsynth.tables import TableReader, open_table, verify_sidecar
 class AuditedTables:
     """Two opened tables that fit one schema, not yet read. ``unit``: whose coming or going was protected.
 
-    Raises ``DataMismatchError`` when a column of either is missing or of another type, or when the synthetic table
-    has a column that the schema does not describe.
+    Raises ``DataMismatchError`` when a column of either is missing or of another type, when the synthetic table has a
+    column that the schema does not describe, or when the real one cannot hold a value of the schema (a line break, in
+    CSV).
     """
 
     def __init__(
         self, real: Any, synthetic: Any, schema: Schema, unit: Unit, *, holdout: Holdout | None, delimiter: str | None
     ) -> None:
-        raw, made = open_table(real, delimiter=delimiter), open_table(synthetic, delimiter=delimiter)
+        raw = readable(open_table(real, delimiter=delimiter), schema)
+        made = open_table(synthetic, delimiter=delimiter, quoted_line_breaks=True)
         if isinstance(synthetic, str | Path) and str(synthetic) != "-":
             verify_sidecar(synthetic)
         self._schema, self._person = schema, unit.column

@@ -12,7 +12,7 @@ from typing import Any
 
 from dpsynth.audit.gate import Gate
 from dpsynth.audit.rules import Ruling
-from dpsynth.errors import GateError
+from dpsynth.errors import GateError, LedgerError
 from dpsynth.evidence import Verdict
 from dpsynth.ledger import Ledger, PoolState
 
@@ -24,6 +24,12 @@ def pool_of(ledger: Ledger, provenance: Mapping[str, Any]) -> PoolState | None:
     digest = provenance.get("pool")
     pools = ledger.pools() if isinstance(digest, str) else ()
     return next((pool for pool in pools if hashlib.sha256(pool.pool_id.encode()).hexdigest() == digest), None)
+
+
+def check_there(ledger: Ledger, provenance: Mapping[str, Any]) -> None:
+    """``LedgerError`` (8) where a pool paid for the model and there is no file to ask for it; nothing is created."""
+    if provenance.get("pool") is not None and provenance.get("ledger") != "ephemeral" and not ledger.exists():
+        raise LedgerError("no such ledger", where=ledger.where, hint="Give the ledger of the fit with --ledger.")
 
 
 def attempt_of(ledger: Ledger, pool: PoolState, gate: Gate, candidate: str, refits: int = 0) -> dict[str, int]:

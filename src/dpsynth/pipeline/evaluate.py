@@ -26,6 +26,7 @@ from dpsynth.metrics import (
 )
 from dpsynth.models import Model, load
 from dpsynth.models.claims import STAMP
+from dpsynth.pipeline.csv_values import readable
 from dpsynth.pipeline.evaluation import ColumnResult, Evaluation
 from dpsynth.pipeline.ingest import described
 from dpsynth.pipeline.plan import load_schema
@@ -56,7 +57,8 @@ def evaluate(
     result says so. Each table is read once; memory: rows × columns codes of 1 to 4 bytes, plus 4 million cells.
 
     Raises ``UsageError`` for ``ways`` outside 1 to 3 or a missing schema, ``DataMismatchError`` when a column is
-    absent or the model was fitted under another schema, ``FileFormatError`` when a table breaks off.
+    absent, the model was fitted under another schema, or a real CSV cannot hold a value of the schema (line breaks),
+    ``FileFormatError`` when a table breaks off.
     """
     wanted = _ways(ways)
     if max_cliques < 1 or seed < 0:
@@ -150,8 +152,8 @@ def _open(source: Any, schema: Schema, delimiter: str | None, *, raw: bool = Fal
     """
     if isinstance(source, str | Path) and str(source) != "-":
         verify_sidecar(source)
-    reader = open_table(source, delimiter=delimiter)
-    reader = described(reader, schema) if raw else reader
+    reader = open_table(source, delimiter=delimiter, quoted_line_breaks=not raw)
+    reader = described(readable(reader, schema), schema) if raw else reader
     unit = schema.unit.column
     names = reader.names if unit is None or unit in reader.names else (*reader.names, unit)
     try:

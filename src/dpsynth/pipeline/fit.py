@@ -15,6 +15,7 @@ from typing import Any
 
 from dpsynth.ledger import Ledger, PoolState, Transaction
 from dpsynth.models import Model
+from dpsynth.pipeline.csv_values import readable
 from dpsynth.pipeline.discovery import Learned, check_affordable, check_discoverable, discover_share
 from dpsynth.pipeline.discovery_plan import DiscoveryPlan, plan_discovery
 from dpsynth.pipeline.holdout import HoldoutWish, kept_with
@@ -133,7 +134,7 @@ class _Wish:
         unit = preprocessing.seen(whom)
         priced = price(schema, algorithm, request, unit=unit, rows=None, memory_limit=self.memory_limit)
         priced = replace(priced, labels=preprocessing.labels)
-        ingest = Ingest(self._reader(priced.unit), schema, priced.unit)
+        ingest = Ingest(self._reader(priced.unit, schema), schema, priced.unit)
         return Described(priced, algorithm, ingest, schema, preprocessing)
 
     def undescribed(self, request: Request, share: Any) -> Undescribed:
@@ -156,9 +157,9 @@ class _Wish:
         done = preprocessing_of(self.data, unit, max_stability=self.max_stability)
         return done if self.holdout is None else self.holdout.labeled(done)
 
-    def _reader(self, unit: Unit) -> TableReader:
+    def _reader(self, unit: Unit, schema: Schema | None = None) -> TableReader:
         """The table that may be read: all of it, or what is not held out."""
-        reader = open_table(self.data, delimiter=self.delimiter)
+        reader = readable(open_table(self.data, delimiter=self.delimiter), schema)
         return reader if self.holdout is None else self.holdout.training(reader, unit)
 
 

@@ -52,7 +52,7 @@ def report(
 
     Raises ``UsageError`` (2) for real rows in a public edition or without a synthetic table, ``DataMismatchError`` (3)
     for an audit or a table of another model and for a public edition of a table that nothing says was drawn from this,
-    ``LedgerError`` (8) for a ledger of another population, and
+    ``LedgerError`` (8) for a ledger that is not there or is of another population, and
     ``NoGuaranteeError`` (9) for a public edition of a model without a guarantee or a claim, or of a table of which
     its labels say that none holds.
     """

@@ -14,7 +14,7 @@ from dpsynth.ledger import Event, Ledger
 from dpsynth.metrics import CodedTable
 from dpsynth.models import Model
 from dpsynth.pipeline.audited import coded
-from dpsynth.pipeline.candidates import pool_of
+from dpsynth.pipeline.candidates import check_there, pool_of
 from dpsynth.pipeline.holdout import table_digest
 from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.report.audit_facts import AuditFacts, audit_facts
@@ -37,12 +37,13 @@ class Paid:
 def paid_from(ledger: Ledger | str | Path | None, model: Model) -> Paid:
     """What the ledger says of the pool that paid for the model; nothing for a model that no ledger paid for.
 
-    ``LedgerError`` (8) when the ledger does not know the pool: it is that of another population.
+    ``LedgerError`` (8) when there is no ledger, or it does not know the pool: it is that of another population.
     """
     provenance = model.provenance
     if not model.dp or provenance.get("pool") is None:
         return Paid(None, (), ())
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
+    check_there(book, provenance)
     state = pool_of(book, provenance)
     if state is None and provenance.get("ledger") == "ephemeral":
         return Paid(None, (), ())
@@ -73,7 +74,7 @@ def released_table(synthetic: Any, model: Model, *, delimiter: str | None = None
     if schema is None:
         raise UsageError("the model carries no schema to read the synthetic table by", where="--synthetic")
     labels = chain_of(synthetic) or ()
-    reader = open_table(synthetic, delimiter=delimiter)
+    reader = open_table(synthetic, delimiter=delimiter, quoted_line_breaks=True)
     unit = () if schema.unit.column is None else (schema.unit.column,)
     try:
         schema.check_columns(tuple(dict.fromkeys((*reader.names, *unit))), reader.types)
@@ -90,8 +91,10 @@ def read_audit(audit: Mapping[str, Any] | str | Path) -> AuditFacts:
     if not isinstance(audit, Mapping):
         try:
             found = json.loads(Path(audit).read_bytes())
-        except OSError:
-            raise FileFormatError("the audit cannot be read", where=where) from None
+        except OSError as error:
+            what = "no such file" if isinstance(error, FileNotFoundError) else "the audit cannot be read"
+            hint = "Write one: dpsynth audit release REAL SYNTHETIC --model MODEL -o FILE."
+            raise FileFormatError(what, where=where, hint=hint) from None
         except (ValueError, RecursionError):
             raise FileFormatError("the audit is not JSON", where=where) from None
     try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dpsynth.errors import FileFormatError, UsageError, VerificationError
+from dpsynth.errors import FileFormatError, OutputExistsError, UsageError, VerificationError
 from dpsynth.release.layout import SIGNATURE, signed_bytes
 from dpsynth.tables import atomic_write, check_output
 from dpsynth.tables.files import reading_error
@@ -116,7 +116,7 @@ class PrivateKey:
 
         public = f"{os.fspath(path)}.pub"
         for target in (path, public):
-            check_output(target, force=False)
+            _check_free(target)
         locked = form.BestAvailableEncryption(_secret(passphrase)) if passphrase else form.NoEncryption()
         content = self._key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, locked)
         with atomic_write(path, force=False) as part:
@@ -154,6 +154,14 @@ def parsed_signature(content: bytes) -> tuple[PublicKey, bytes]:
     if raw is None or signature is None or len(raw) != _RAW or not known or record.get("key_id") != PublicKey(raw).id:
         raise _malformed()
     return PublicKey(raw), signature
+
+
+def _check_free(target: str | os.PathLike[str]) -> None:
+    try:
+        check_output(target, force=False)
+    except OutputExistsError as error:
+        hint = "A key is never replaced: move the old one away, or give another name."
+        raise OutputExistsError(error.message, where=error.where, hint=hint) from None
 
 
 def _malformed() -> VerificationError:

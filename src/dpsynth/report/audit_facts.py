@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from dpsynth.evidence import Verdict
 
 
 @dataclass(frozen=True)
 class Risk:
-    """One judged figure: where it lies, what is accepted, and what this sample could have shown at most."""
+    """One figure: where it lies, what is accepted (``None`` where the gate has no threshold), what this sample could
+    have shown at most. ``demanded``: the gate asks for a PASS of it; else only a FAIL of it closes the gate.
+    """
 
     risk: str
     attack: str
@@ -25,6 +30,8 @@ class Risk:
     verdict: str
     ceiling: float
     words: str
+    demanded: bool
+    facts: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,15 @@ class Curve:
     group: str
     points: tuple[tuple[float, float], ...]
 
+    @property
+    def area(self) -> float:
+        """The area below the curve, by trapezoids: one half is blind guessing."""
+        return sum((right - left) * (low + high) / 2 for (left, low), (right, high) in pairwise(self.points))
+
+    def at(self, false: float) -> float:
+        """The share of true positives at this share of false ones, on straight lines between the points."""
+        return float(np.interp(false, [x for x, _ in self.points], [y for _, y in self.points]))
+
 
 @dataclass(frozen=True, eq=False)
 class AuditFacts:
@@ -61,6 +77,7 @@ class AuditFacts:
     risks: tuple[Risk, ...]
     reported: tuple[Risk, ...]
     curves: tuple[Curve, ...]
+    smoke: tuple[tuple[str, float], ...]
     checklist: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     samples: Mapping[str, int]
@@ -91,6 +108,7 @@ def audit_facts(record: Mapping[str, Any]) -> AuditFacts:
         risks=tuple(_risk(one) for one in record["findings"]),
         reported=tuple(_reported(one) for one in record["reported"]),
         curves=tuple(_curve(one) for one in record["roc"]),
+        smoke=tuple((str(one["name"]), _finite(one["value"])) for one in record["smoke_test"]),
         checklist=tuple((str(one["clause"]), str(one["item"])) for one in record["checklist"]),
         notes=tuple(str(note) for note in record["notes"]),
         samples={str(name): int(count) for name, count in record["samples"].items()},
@@ -113,6 +131,8 @@ def _risk(one: Mapping[str, Any]) -> Risk:
         verdict=_verdict(one),
         ceiling=_finite(one["ceiling"]),
         words=str(one["words"]),
+        demanded=str(one["demand"]) == "pass",
+        facts={str(name): _finite(value) for name, value in one["facts"].items()},
     )
 
 
@@ -129,11 +149,15 @@ def _reported(one: Mapping[str, Any]) -> Risk:
         verdict="",
         ceiling=_finite(one["ceiling"]),
         words="",
+        demanded=False,
+        facts={str(name): _finite(value) for name, value in one["facts"].items()},
     )
 
 
 def _curve(one: Mapping[str, Any]) -> Curve:
     points = tuple((_finite(x), _finite(y)) for x, y in one["points"])
+    if not points or list(points) != sorted(points):
+        raise ValueError
     return Curve(str(one["attack"]), str(one["group"]), points)
 
 

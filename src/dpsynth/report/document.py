@@ -26,7 +26,7 @@ class Bullets:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Listed:
     """Names and what stands beside them."""
 
     pairs: tuple[tuple[str, str], ...]
@@ -56,7 +56,7 @@ class Drawing:
     kind: Literal["drawing"] = "drawing"
 
 
-Block = Paragraph | Bullets | Facts | Table | Drawing
+Block = Paragraph | Bullets | Listed | Table | Drawing
 
 
 @dataclass(frozen=True)

@@ -5,40 +5,50 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dpsynth.evidence import INTERNAL_WATERMARK
-from dpsynth.report.audit_facts import AuditFacts, Curve, Risk
+from dpsynth.report.audit_drawings import heat_svg
+from dpsynth.report.audit_facts import AuditFacts, Risk
+from dpsynth.report.audit_section import audit_section
 from dpsynth.report.document import Block, Box, Bullets, Document, Drawing, Paragraph, Section, Table
-from dpsynth.report.drawing import heat_svg, risks_svg, roc_svg, short
+from dpsynth.report.drawing import short
 from dpsynth.report.internal import InternalReport, Utility
-from dpsynth.report.sections import ROWS, budget, closing, not_protected, preprocessing, public_box, released_utility
+from dpsynth.report.sections import (
+    ROWS,
+    Facts,
+    budget,
+    closing,
+    not_protected,
+    preprocessing,
+    public_box,
+    released_utility,
+    title_of,
+)
 
-FALSE_POSITIVES = (0.001, 0.01, 0.05, 0.1, 0.5)
-CURVES = 6
 WORST = 20
 
 
 def internal_document(report: InternalReport) -> Document:
     """The internal edition as blocks."""
-    public = report.public
+    public = report.public.to_dict()
     return Document(
-        title=f"Privacy report: {short(public.title, 80)}",
+        title=title_of(public),
         edition="internal",
         watermark=f"{INTERNAL_WATERMARK}.",
-        box=_box(report),
+        box=_box(report, public),
         sections=(
             not_protected(public),
             replace(budget(public), blocks=(*budget(public).blocks, _history(report))),
             preprocessing(public),
             *((_utility(report.utility),) if report.utility else (_no_utility(),)),
             released_utility(public),
-            _audit(report.audit),
-            _anonymity(report),
+            audit_section(report.audit),
+            _anonymity(report.audit, public),
             *closing(public),
         ),
     )
 
 
-def _box(report: InternalReport) -> Box:
-    decision, plain = report.decision, public_box(report.public)
+def _box(report: InternalReport, public: Facts) -> Box:
+    decision, plain = report.decision, public_box(public)
     last = next((moment for moment in report.history if moment.actor), None)
     who = () if last is None else (("Pool created by", f"{last.actor} on {last.host}, {last.time}"),)
     digests = tuple((f"SHA-256 of the {name}", digest) for name, digest in report.digests.items() if digest)
@@ -112,83 +122,36 @@ def _worst_cells(utility: Utility) -> Table:
     return Table("Worst cells of pairs", ("columns", "cell", "real share", "synthetic share"), rows, frozenset({2, 3}))
 
 
-def _audit(audit: AuditFacts | None) -> Section:
-    if audit is None:
-        said = "Not audited: no attack was made on this table with the real rows, and no gate decided."
-        return Section("Privacy audit", (Paragraph(said),))
-    candidate = "" if audit.candidate is None else f" Candidate {audit.candidate[0]} of {audit.candidate[1]}."
-    said = f"{audit.verdict} under the gate {audit.gate}, {audit.title}.{candidate}"
-    rules = tuple((one.verdict, one.rule, one.words) for one in audit.rules)
-    blocks: list[Block] = [Paragraph(said)]
-    blocks += [Table("Rules", ("verdict", "rule", "what was found"), rows)] if (rows := rules) else []
-    blocks += [_risks(audit.risks)] if audit.risks else []
-    blocks += [_roc(audit.curves)] if audit.curves else []
-    if audit.checklist:
-        blocks.append(Table("For a person to answer", ("item", "clause"), tuple(one[::-1] for one in audit.checklist)))
-    blocks.append(Paragraph("What was not tested, and what this audit cannot say:"))
-    blocks.append(Bullets(audit.notes or ("The audit names no limit of its own.",)))
-    return Section("Privacy audit", tuple(blocks))
-
-
-def _risks(risks: tuple[Risk, ...]) -> Drawing:
-    bars = [(f"{one.attack}, {one.group}", one.low, one.value, one.high, one.threshold, one.verdict) for one in risks]
-    header = ("verdict", "risk", "attack", "records", "measure", "value", "bounds", "accepted", "ceiling")
-    table = Table("Risks with their bounds", header, tuple(map(_risk_row, risks)), frozenset({5, 6, 7, 8}))
-    says = (
-        "Bar: one-sided lower to upper bound, 0 to 1; short line: the estimate; long line: what is accepted. "
-        "Ceiling: the largest lower bound that this sample could have shown."
-    )
-    return Drawing("Risks", risks_svg("Risks with their bounds", bars[:40]), says, table)
-
-
-def _risk_row(one: Risk) -> tuple[str, ...]:
-    return (
-        one.verdict,
-        one.risk,
-        short(one.attack, 40),
-        short(one.group, 40),
-        short(one.measure, 40),
-        f"{one.value:.4f}",
-        f"{one.low:.3f} to {one.high:.3f}",
-        "" if one.threshold is None else f"{one.threshold:.3f}",
-        f"{one.ceiling:.3f}",
-    )
-
-
-def _roc(curves: tuple[Curve, ...]) -> Drawing:
-    shown = curves[:CURVES]
-    rows = tuple(
-        (short(one.attack, 40), short(one.group, 30), *(f"{_at(one, false):.3f}" for false in FALSE_POSITIVES))
-        for one in curves
-    )
-    header = ("attack", "records", *(f"at {false:g}" for false in FALSE_POSITIVES))
-    table = Table("True positives at false positives", header, rows, frozenset(range(2, 2 + len(FALSE_POSITIVES))))
-    names = "; ".join(f"{place}: {one.attack}, {one.group}" for place, one in enumerate(shown, start=1))
-    says = f"The diagonal is blind guessing. The first {len(shown)} curves: {names}."
-    return Drawing("ROC", roc_svg("ROC of the membership attacks", [one.points for one in shown]), says, table)
-
-
-def _at(curve: Curve, false: float) -> float:
-    return max((true for at, true in curve.points if at <= false), default=0.0)
-
-
-def _anonymity(report: InternalReport) -> Section:
-    labels = report.public.to_dict()["preprocessing"]
+def _anonymity(audit: AuditFacts | None, public: Facts) -> Section:
+    labels = public["preprocessing"]
     steps = tuple(short(label, 200) for label in labels if label.startswith(("STABLE", "NON-DP")))
     blocks: list[Block] = [
         Bullets(steps) if steps else Paragraph("No class was suppressed or generalized before the fit.")
     ]
-    audit = report.audit
-    found = (
-        [] if audit is None else [one for one in (*audit.risks, *audit.reported) if one.risk == "equivalence classes"]
-    )
-    rules = [] if audit is None else [one for one in audit.rules if one.rule == "smallest-class"]
-    rows = [(one.measure, one.group, f"{one.value:g}") for one in found]
-    rows += [(one.rule, one.verdict, one.words) for one in rules]
-    if rows:
-        blocks.append(
-            Table("Classes of equal quasi-identifiers in the released table", ("measure", "on", "value"), tuple(rows))
-        )
-    else:
-        blocks.append(Paragraph("No gate asked for the size of classes in the released table."))
-    return Section("k-anonymity and suppression", tuple(blocks))
+    return Section("k-anonymity and suppression", (*blocks, _classes(audit)))
+
+
+_CLASSES = (("classes", "classes"), ("smallest", "rows of the smallest class"), ("alone", "rows alone in their class"))
+
+
+def _classes(audit: AuditFacts | None) -> Block:
+    """What the audit found of the classes of equal quasi-identifiers: counted, attacked, ruled on, or none of these."""
+    if audit is None:
+        return Paragraph("The release was not audited: the classes of its table were not counted.")
+    found = [one for one in (*audit.risks, *audit.reported) if one.risk == "equivalence classes"]
+    rows = [
+        (said, short(one.group, 80), f"{one.facts[name]:,.0f}")
+        for one in found
+        for name, said in _CLASSES
+        if name in one.facts
+    ]
+    rows += [(f"{one.attack}: {one.measure}", short(one.group, 80), _judged(one)) for one in found]
+    rows += [(one.rule, one.verdict, one.words) for one in audit.rules if one.rule == "smallest-class"]
+    if not rows:
+        return Paragraph(f"The gate {short(audit.gate, 80)} asks nothing of classes, and no attack looked at them.")
+    return Table("Classes of equal quasi-identifiers in the released table", ("what", "on", "value"), tuple(rows))
+
+
+def _judged(risk: Risk) -> str:
+    said = f"{risk.value:.3g}, at most {risk.high:.3g}"
+    return said if risk.threshold is None else f"{said}; accepted is {risk.threshold:g}: {risk.verdict}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,24 @@ class ReleasedMarginal:
             "synthetic": None if self.synthetic is None else list(self.synthetic),
             "source": "estimate of the model" if self.draw is None else "noisy answer",
             "draw": self.draw,
+            "error": self.error,
         }
+
+    @staticmethod
+    def from_dict(facts: Mapping[str, Any]) -> ReleasedMarginal:
+        """The column of these facts, as ``to_dict`` wrote them."""
+        (column,) = facts["columns"]
+        synthetic = facts["synthetic"]
+        return ReleasedMarginal(
+            column=column,
+            labels=tuple(facts["labels"]),
+            noisy=tuple(facts["noisy"]),
+            low=tuple(facts["low"]),
+            high=tuple(facts["high"]),
+            synthetic=None if synthetic is None else tuple(synthetic),
+            draw=facts["draw"],
+            error=facts["error"],
+        )
 
 
 def released_marginal(model: Model, column: str, synthetic: NDArray[np.int64] | None) -> ReleasedMarginal:
@@ -91,7 +108,7 @@ def released_marginal(model: Model, column: str, synthetic: NDArray[np.int64] | 
         high=_numbers(found.upper),
         synthetic=None if synthetic is None else tuple(int(count) for count in synthetic.tolist()),
         draw=None if answer is None else answer.receipt.draw,
-        error=None if answer is None else mean_error(answer),
+        error=None if answer is None else mean_error(answer.law, float(answer.deviation)),
     )
 
 
@@ -102,9 +119,9 @@ def _measured(answers: Sequence[object], column: str) -> NoisyMarginal | None:
     return min(alone, key=lambda one: one.deviation, default=None)
 
 
-def mean_error(answer: NoisyMarginal) -> float:
+def mean_error(law: str, deviation: float) -> float:
     """E|X| of the noise, by its continuous limit: σ √(2/π) of a Gaussian, σ / √2 of a Laplace distribution."""
-    return answer.deviation * math.sqrt(2 / math.pi if answer.law == "gaussian" else 1 / 2)
+    return deviation * math.sqrt(2 / math.pi if law == "gaussian" else 1 / 2)
 
 
 def _numbers(values: NDArray[np.generic]) -> tuple[float, ...]:

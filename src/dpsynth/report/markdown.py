@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dpsynth.report.document import Block, Bullets, Document, Drawing, Facts, Paragraph, Table
+from dpsynth.report.document import Block, Bullets, Document, Drawing, Listed, Paragraph, Table
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -35,7 +35,7 @@ def _block(block: Block) -> Iterator[str]:
         yield from (escaped(block.text), "")
     elif isinstance(block, Bullets):
         yield from (*(f"- {escaped(item)}" for item in block.items), "")
-    elif isinstance(block, Facts):
+    elif isinstance(block, Listed):
         yield from _rows(("item", "what"), block.pairs)
     elif isinstance(block, Drawing):
         yield from (f"### {escaped(block.title)}", "", escaped(block.says), "")

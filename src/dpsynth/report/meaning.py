@@ -23,8 +23,8 @@ NOT_PROTECTED = (
 """What no guarantee of this kind protects."""
 
 CANDIDATES = (
-    "Release was conditional on an internal check of up to {count} candidates, fixed in advance; that bit, and any "
-    "choice among models by evaluate, are outside the (ε, δ) statement."
+    "Release was conditional on an internal check of up to {count} candidates, fixed in advance; that bit, how many "
+    "of them were brought, and any choice among models by evaluate, are outside the (ε, δ) statement."
 )
 """The one sentence on audits that a public edition holds: the same whatever was found."""
 
@@ -32,6 +32,27 @@ UNCHECKED = (
     "This report was given no number of candidates: whether a check on the real rows came before the release is not "
     "said, and any choice among models by evaluate is outside the (ε, δ) statement."
 )
+
+OVERRIDDEN = (
+    "The table was released under override: no internal check decided that it leaves. Any choice among models by "
+    "evaluate is outside the (ε, δ) statement."
+)
+
+
+def meaning(
+    guarantee: Mapping[str, Any], pool: Mapping[str, Any] | None, candidates: int | None, *, override: bool
+) -> dict[str, str | None]:
+    """The plain sentences: of this release, of all that the pool may ever release, and of candidates. No bound holds
+    for a pool with disclosures without differential privacy, so nothing is said of it then.
+    """
+    unit, stated = str(guarantee.get("unit", "row")), "epsilon" in guarantee and "delta" in guarantee
+    cap = None if pool is None or pool["disclosures"] else pool["cap"]
+    checked = UNCHECKED if candidates is None else CANDIDATES.format(count=candidates)
+    return {
+        "release": sentence(guarantee["epsilon"], guarantee["delta"], unit) if stated else None,
+        "pool": None if cap is None else sentence(cap["epsilon"], cap["delta"], unit),
+        "candidates": OVERRIDDEN if override else checked,
+    }
 
 
 def right_at_most(epsilon: Fraction, delta: Fraction) -> Decimal:
@@ -67,9 +88,9 @@ def sentence(epsilon: str, delta: str, unit: str) -> str:
 
 
 def guarantee_figures(guarantee: Mapping[str, Any], pool: Mapping[str, Any] | None) -> tuple[ReleasedFigure, ...]:
-    """ε, δ and the attacker's best share, of this release and of the cap of its pool."""
+    """ε, δ and the attacker's best share, of this release and of the cap of its pool, if a bound holds for that."""
     stated = [("this release", guarantee.get("epsilon"), guarantee.get("delta"))]
-    if pool is not None:
+    if pool is not None and not pool["disclosures"]:
         stated.append(("all of the pool", pool["cap"]["epsilon"], pool["cap"]["delta"]))
     found: list[ReleasedFigure] = []
     for what, epsilon, delta in stated:

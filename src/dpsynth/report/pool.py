@@ -27,7 +27,7 @@ _STAGES = {
 @dataclass(frozen=True)
 class Step:
     """One event. ``time``: UTC where it is public; ``stage``: what a draw paid for; ``amount``: of the pool's currency;
-    ``mine``: whether the model's own fit did it.
+    ``mine``: whether the model's own fit did it; ``grew``: by how much the sum of all charges grew.
     """
 
     kind: str
@@ -35,6 +35,7 @@ class Step:
     stage: str
     amount: float
     mine: bool
+    grew: float
 
     def to_dict(self) -> dict[str, Any]:
         """The event as JSON-able data."""
@@ -43,6 +44,7 @@ class Step:
             "time": self.time,
             "stage": self.stage,
             "amount": self.amount,
+            "grew": self.grew,
             "this_fit": self.mine,
         }
 
@@ -83,7 +85,9 @@ class PublicPool:
                 "epsilon": f"{_UP.plus(state.spent_epsilon).normalize():f}",
                 "loss": loss_record(state.charged),
             },
+            "charged_amount": float(state.governor.amount(state.charged)),
             "charged_is_a_guarantee": False,
+            "reserved_amount": float(state.governor.amount(state.reserved)),
             "raised_after_outputs": state.raised_late,
             "disclosures": state.disclosures,
             "ephemeral": state.ephemeral,
@@ -94,8 +98,9 @@ class PublicPool:
 
 def public_pool(state: PoolState, events: Iterable[Event], transaction: str) -> PublicPool:
     """The pool, from the public bodies of its events alone. ``transaction``: that of the model's fit."""
+    drawn: dict[str, float] = {}
     told = (event for event in events if event.kind not in UNTOLD)
-    return PublicPool(state, tuple(_step(event.body, state.governor, transaction) for event in told))
+    return PublicPool(state, tuple(_step(event.body, state.governor, transaction, drawn) for event in told))
 
 
 def exact(value: Fraction) -> str:
@@ -113,13 +118,20 @@ def stage_of(question: Mapping[str, Any]) -> str:
     return "measuring columns together" if together > 1 else "measuring columns alone"
 
 
-def _step(body: Mapping[str, Any], governor: Governor, transaction: str) -> Step:
+def _step(body: Mapping[str, Any], governor: Governor, transaction: str, drawn: dict[str, float]) -> Step:
+    """``drawn``: what each transaction drew so far; a forfeit charges its whole reservation, the draws among it."""
     data = body["data"]
     loss = next((data[name] for name in ("loss", "charged", "cap") if isinstance(data.get(name), Mapping)), None)
+    amount = 0.0 if loss is None else float(governor.amount(loss_from_record(loss)))
+    before, grew = drawn.get(body["transaction"], 0.0), 0.0
+    if body["kind"] in {"DRAW", "FORFEIT"}:
+        grew = amount if body["kind"] == "DRAW" else max(amount - before, 0.0)
+        drawn[body["transaction"]] = before + grew
     return Step(
         kind=str(body["kind"]),
         time=None if body["time"] is None else str(body["time"]),
         stage=stage_of(data.get("question", {})) if body["kind"] == "DRAW" else "",
-        amount=0.0 if loss is None else float(governor.amount(loss_from_record(loss))),
+        amount=amount,
         mine=bool(transaction) and body["transaction"] == transaction,
+        grew=grew,
     )

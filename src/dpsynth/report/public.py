@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from dpsynth.evidence import ReleasedFigure
+from dpsynth.ledger import software
 from dpsynth.models import Model
 from dpsynth.privacy.answers import NoisyMarginal, Selection
 from dpsynth.report.marginals import ReleasedMarginal
-from dpsynth.report.meaning import CANDIDATES, NOT_PROTECTED, UNCHECKED, guarantee_figures, sentence
+from dpsynth.report.meaning import NOT_PROTECTED, guarantee_figures, meaning
 from dpsynth.report.pool import PublicPool
 
 VERSION = 1
@@ -33,7 +33,6 @@ class PublicReport:
     questions: tuple[Mapping[str, Any], ...] = ()
     candidates: int | None = None
     override: bool = False
-    more_figures: tuple[ReleasedFigure, ...] = field(default_factory=tuple)
 
     @property
     def guarantee(self) -> Mapping[str, Any]:
@@ -41,46 +40,28 @@ class PublicReport:
         stated = self.model.provenance.get("guarantee") if self.model.dp else None
         return stated if isinstance(stated, Mapping) else {}
 
-    @property
-    def unit(self) -> str:
-        """``row``, or ``COLUMN:MAX_ROWS``."""
-        return str(self.guarantee.get("unit", "row"))
-
-    @property
-    def figures(self) -> tuple[ReleasedFigure, ...]:
-        """ε, δ and their meaning, of this release and of the pool's cap; then what was added."""
-        pool = None if self.pool is None else self.pool.to_dict()
-        return (*guarantee_figures(self.guarantee, pool), *self.more_figures)
-
-    def sentences(self) -> dict[str, str | None]:
-        """The plain sentences: of this release, of all that the pool may ever release, and of candidates."""
-        guarantee, pool = self.guarantee, None if self.pool is None else self.pool.to_dict()["cap"]
-        stated = "epsilon" in guarantee and "delta" in guarantee
-        return {
-            "release": sentence(guarantee["epsilon"], guarantee["delta"], self.unit) if stated else None,
-            "pool": None if pool is None else sentence(pool["epsilon"], pool["delta"], self.unit),
-            "candidates": UNCHECKED if self.candidates is None else CANDIDATES.format(count=self.candidates),
-        }
-
     def to_dict(self) -> dict[str, Any]:
         """The content of report.json, public edition: docs/reference/report.schema.json."""
-        provenance = self.model.provenance
+        provenance, guarantee = self.model.provenance, dict(self.guarantee)
+        pool = None if self.pool is None else self.pool.to_dict()
         return {
             "report_version": VERSION,
+            "made_by": software(),
             "edition": "public",
             "color": "released",
             "override": self.override,
             "title": self.title,
             "dp": self.model.claim.stamp if self.model.claim else self.model.dp,
             "claim": None if self.model.claim is None else self.model.claim.record(),
-            "guarantee": dict(self.guarantee),
-            "meaning": self.sentences(),
+            "guarantee": guarantee,
+            "candidates": self.candidates,
+            "meaning": meaning(guarantee, pool, self.candidates, override=self.override),
             "spent": provenance.get("spent"),
-            "pool": None if self.pool is None else self.pool.to_dict(),
+            "pool": pool,
             "transaction": provenance.get("transaction"),
             "method": self.model.method,
             "settings": dict(self.model.settings),
-            "figures": [figure.to_dict() for figure in self.figures],
+            "figures": [figure.to_dict() for figure in guarantee_figures(guarantee, pool)],
             "answers": self.answers(),
             "marginals": [marginal.to_dict() for marginal in self.marginals],
             "columns": [self._column(name) for name in self.model.domain],

@@ -38,7 +38,7 @@ REGULATIONS = (
     ),
     (
         "EMA policy 0070; Health Canada PRCI",
-        "Both accept a risk of 0.09 for records of persons. Synthetic rows are none; the audit measures inference.",
+        "Both accept a risk of 0.09 for records of persons. Synthetic rows are none; an audit's gate ema asks for it.",
     ),
     ("NIST SP 800-226", "The card of fourteen items above states what the guidance asks to be stated."),
     (

@@ -44,7 +44,8 @@ class Report:
         """The entry of a deployments registry as YAML: public facts, in both editions."""
         from dpsynth.report.registry import registry
 
-        return registry(self.facts.public if isinstance(self.facts, InternalReport) else self.facts)
+        public = self.facts.public if isinstance(self.facts, InternalReport) else self.facts
+        return registry(public.to_dict())
 
     def to_pdf(self) -> bytes:
         """The page as PDF; ``UsageError`` without the extra that prints it."""
@@ -59,7 +60,7 @@ class Report:
     def _document(self) -> Document:
         if isinstance(self.facts, InternalReport):
             return internal_document(self.facts)
-        return public_document(self.facts)
+        return public_document(self.facts.to_dict())
 
 
 def _nothing(url: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The parts of a public report, from its facts alone."""
+"""The parts of a public report, from the content of report.json alone: whoever has it can draw the page again."""
 
 from __future__ import annotations
 
@@ -7,56 +7,66 @@ from fractions import Fraction
 from typing import Any
 
 from dpsynth.privacy.governor import Governor
-from dpsynth.report.document import Block, Box, Bullets, Document, Drawing, Facts, Paragraph, Section, Table, Tile
-from dpsynth.report.drawing import columns_svg, parts_svg, short
+from dpsynth.report.count_drawings import Counts, counts_svg
+from dpsynth.report.document import Block, Box, Bullets, Document, Drawing, Listed, Paragraph, Section, Table, Tile
+from dpsynth.report.drawing import short
 from dpsynth.report.marginals import ReleasedMarginal
 from dpsynth.report.meaning import percent_up, right_at_most, whom
-from dpsynth.report.public import PublicReport
+from dpsynth.report.pool_drawings import parts_svg, spending_svg
 from dpsynth.report.reference import CARD, GLOSSARY, LIMITATIONS, REGULATIONS
+
+Facts = Mapping[str, Any]
+"""The content of report.json, or a part of it."""
 
 DRAWN = 30
 """So many columns are drawn, the worst ones first; the others stand in the table."""
 
 CELLS = 60
 ROWS = 80
+OTHERS = "other fits of the pool"
 
 
-def public_document(report: PublicReport) -> Document:
-    """The public edition as blocks."""
+def public_document(facts: Facts) -> Document:
+    """The public edition as blocks; ``facts``: the content of report.json."""
     return Document(
-        title=f"Privacy report: {short(report.title, 80)}",
+        title=title_of(facts),
         edition="public",
         watermark="",
-        box=public_box(report),
+        box=public_box(facts),
         sections=(
-            not_protected(report),
-            budget(report),
-            preprocessing(report),
-            released_utility(report),
-            *closing(report),
+            not_protected(facts),
+            budget(facts),
+            preprocessing(facts),
+            released_utility(facts),
+            *closing(facts),
         ),
     )
 
 
-def public_box(report: PublicReport) -> Box:
+def title_of(facts: Facts) -> str:
+    """The headline of the page."""
+    return f"Privacy report: {short(facts['title'], 80)}"
+
+
+def public_box(facts: Facts) -> Box:
     """What the release guarantees, in numbers and in words; no verdict."""
-    headline = "Released with differential privacy" if report.guarantee else "No guarantee of dpsynth"
+    headline = "Released with differential privacy" if facts["guarantee"] else "No guarantee of dpsynth"
     reasons = ("Released under override: somebody decided for it, whatever an internal check said.",)
-    if report.model.claim is not None:
-        headline = f"Guarantee {report.model.claim.stamp}; dpsynth did not check it"
+    if facts["claim"] is not None:
+        headline = f"Guarantee {facts['dp']}; dpsynth did not check it"
     return Box(
-        headline="Released under override" if report.override else headline,
-        tone="refused" if report.override else "plain",
-        reasons=reasons if report.override else (),
-        tiles=tiles(report),
-        sentences=sentences(report),
-        facts=identity(report),
+        headline="Released under override" if facts["override"] else headline,
+        tone="refused" if facts["override"] else "plain",
+        reasons=reasons if facts["override"] else (),
+        tiles=tiles(facts),
+        sentences=sentences(facts),
+        facts=identity(facts),
     )
 
 
-def tiles(report: PublicReport) -> tuple[Tile, ...]:
+def tiles(facts: Facts) -> tuple[Tile, ...]:
     """The numbers of the decision box."""
-    stated, found = report.guarantee, []
+    stated, pool, found = facts["guarantee"], facts["pool"], []
     if stated:
         share = percent_up(right_at_most(Fraction(stated["epsilon"]), Fraction(stated["delta"])))
         found = [
@@ -64,84 +74,111 @@ def tiles(report: PublicReport) -> tuple[Tile, ...]:
             Tile("δ", str(stated["delta"]), "chance that ε does not hold"),
             Tile("Attacker right at most", share, "a coin: 50 %"),
         ]
-    if report.pool is not None:
-        pool = report.pool.to_dict()
+    if pool is not None:
         late = "; raised after outputs were seen" if pool["raised_after_outputs"] else ""
-        found += [
-            Tile("ε of all releases", pool["cap"]["epsilon"], f"cap of the pool, δ {pool['cap']['delta']}{late}"),
-            Tile("ε charged so far", pool["charged"]["epsilon"], "not a guarantee: the cap is"),
-        ]
+        below = f"cap of the pool, δ {pool['cap']['delta']}{late}"
+        if pool["disclosures"]:
+            found.append(Tile("ε of all releases", "no bound", f"{pool['disclosures']} disclosures without DP"))
+        else:
+            found.append(Tile("ε of all releases", pool["cap"]["epsilon"], below))
+        found.append(Tile("ε charged so far", pool["charged"]["epsilon"], "not a guarantee: the cap is"))
     return tuple(found)
 
 
-def sentences(report: PublicReport) -> tuple[str, ...]:
+def sentences(facts: Facts) -> tuple[str, ...]:
     """The plain sentences."""
-    said = report.sentences()
+    said, pool = facts["meaning"], facts["pool"]
     found = [said["release"]] if said["release"] else []
     if said["pool"] and said["pool"] != said["release"]:
         found.append(f"From everything this pool may ever release: {said['pool'][0].lower()}{said['pool'][1:]}")
-    if report.guarantee and whom(report.unit) == "row":
+    if facts["guarantee"] and whom(unit_of(facts)) == "row":
         found.append("If a person may have several rows, this is not a guarantee per person.")
-    if report.pool is not None and report.pool.state.disclosures:
-        count = report.pool.state.disclosures
-        found.append(f"Plus {count} disclosures without differential privacy: no bound holds for the total.")
-    return (*(text for text in found if text), said["candidates"] or "")
+    if pool is not None and pool["disclosures"]:
+        found.append(
+            f"Plus {pool['disclosures']} disclosures without differential privacy: no bound holds for the total."
+        )
+    return (*found, said["candidates"] or "")
 
 
-def identity(report: PublicReport) -> tuple[tuple[str, str], ...]:
+def unit_of(facts: Facts) -> str:
+    """``row``, or ``COLUMN:MAX_ROWS``."""
+    return str(facts["guarantee"].get("unit", "row"))
+
+
+def identity(facts: Facts) -> tuple[tuple[str, str], ...]:
     """Unit, neighbors, accounting, date, versions and digests."""
-    guarantee, provenance = report.guarantee, report.model.provenance
-    pairs = []
+    guarantee, pairs = facts["guarantee"], []
     if guarantee:
         governor = Governor(guarantee["governor"])
-        loss = guarantee["reservation"]
-        rho = Fraction(int(loss.get("rho", 0)), 1 << 64)
+        rho = Fraction(int(guarantee["reservation"].get("rho", 0)), 1 << 64)
         pairs += [
-            ("Unit", f"{_unit(report.unit)}; neighbors: {guarantee['neighbors']}"),
+            ("Unit", f"{_unit(unit_of(facts))}; neighbors: {guarantee['neighbors']}"),
             ("Accounting", f"{governor.words}; ρ {float(rho):.4g}"),
         ]
-    started = _started(report)
-    rows = "not given to this report" if report.synthetic_rows is None else f"{report.synthetic_rows:,}"
-    software = ", ".join(f"{name} {version}" for name, version in provenance.get("versions", {}).items())
+    started = _started(facts)
+    made = facts["synthetic_rows"]
+    rows = "not given to this report" if made is None else f"{made:,}"
+    software = ", ".join(f"{name} {version}" for name, version in facts["software"].items())
     return (
         *pairs,
         ("Synthetic rows", rows),
         *((("Fit reserved", started),) if started else ()),
         ("Software", software or "not recorded"),
-        ("Fit", str(provenance.get("transaction", "not recorded"))),
+        ("Fit", str(facts["transaction"] or "not recorded")),
     )
 
 
-def not_protected(report: PublicReport) -> Section:
+def not_protected(facts: Facts) -> Section:
     """What the guarantee does not cover."""
-    return Section("What is not protected", (Bullets(tuple(report.to_dict()["not_protected"])),))
+    return Section("What is not protected", (Bullets(tuple(facts["not_protected"])),))
 
 
-def budget(report: PublicReport) -> Section:
+def budget(facts: Facts) -> Section:
     """What was spent, on what, and what is left of the pool."""
-    if report.pool is None:
+    pool = facts["pool"]
+    if pool is None:
         return Section("Budget", (Paragraph("No ledger stands behind this model: nothing is known of its pool."),))
-    pool = report.pool.to_dict()
-    stages = list(pool["stages"].items())
-    symbol, cap = pool["currency"], pool["cap_amount"]
-    governor = report.pool.state.governor
-    others = max(float(governor.amount(report.pool.state.charged)) - sum(pool["stages"].values()), 0.0)
-    reserved = float(governor.amount(report.pool.state.reserved))
-    parts = [*stages, *((("other fits of the pool", others),) if others > cap * 1e-9 else ())]
-    parts += [("reserved, not yet drawn", reserved)] if reserved else []
+    parts, symbol, cap = _parts(pool), pool["currency"], pool["cap_amount"]
     left = cap - sum(amount for _, amount in parts)
     left = left if left > cap * 1e-9 else 0.0
     rows = [(name, f"{amount:.4g}", f"{100 * amount / cap:.1f} %") for name, amount in [*parts, ("left", left)]]
     table = Table("Budget by stage", ("stage", symbol, "of the cap"), tuple(rows), frozenset({1, 2}))
     stated = pool["cap"]
     says = f"The whole bar is the pool's cap: ε {stated['epsilon']}, δ {stated['delta']}, {cap:.4g} {symbol}."
-    return Section(
-        "Budget",
-        (Drawing("Budget of the pool by stage", parts_svg("Budget by stage", parts, cap), says, table), timeline(pool)),
+    by_stage = Drawing("Budget of the pool by stage", parts_svg("Budget by stage", parts, cap), says, table)
+    return Section("Budget", (by_stage, _spending(pool, [name for name, _ in parts])))
+
+
+def _parts(pool: Facts) -> list[tuple[str, float]]:
+    """What was spent, by stage of this fit, by all others together, and what they may still draw."""
+    stages, cap = pool["stages"], pool["cap_amount"]
+    others = max(pool["charged_amount"] - sum(stages.values()), 0.0)
+    reserved = pool["reserved_amount"]
+    parts = [*stages.items(), *(((OTHERS, others),) if others > cap * 1e-9 else ())]
+    return [*parts, *((("reserved, not yet drawn", reserved),) if reserved else ())]
+
+
+def _spending(pool: Facts, names: list[str]) -> Drawing:
+    charges: list[tuple[str, float]] = []
+    begun = []
+    for step in pool["timeline"]:
+        if step["event"] == "RESERVE":
+            begun.append((len(charges), (step["time"] or "")[:10]))
+        if step["grew"] > 0:
+            stage = step["stage"] if step["this_fit"] and step["stage"] else OTHERS
+            same = charges and charges[-1][0] == stage and not (begun and begun[-1][0] == len(charges))
+            before = charges.pop()[1] if same else 0.0
+            charges.append((stage, before + step["grew"]))
+    shown = list(dict.fromkeys([*names, *(stage for stage, _ in charges)]))
+    svg = spending_svg("Spent over time", charges, begun, shown, pool["cap_amount"])
+    says = (
+        "The sum of all charges after each stage of each fit, in their order, as a share of the cap; shades as above; "
+        "days: a fit began."
     )
+    return Drawing("Spent over time", svg, says, timeline(pool))
 
 
-def timeline(pool: Mapping[str, Any]) -> Table:
+def timeline(pool: Facts) -> Table:
     """The events of the pool in their order."""
     steps = pool["timeline"]
     rows = tuple(
@@ -152,11 +189,11 @@ def timeline(pool: Mapping[str, Any]) -> Table:
     return Table(caption, ("event", "time (UTC)", "stage", pool["currency"]), rows, frozenset({3}), folded=True)
 
 
-def preprocessing(report: PublicReport) -> Section:
+def preprocessing(facts: Facts) -> Section:
     """The label of every step, and the questions that were asked."""
-    labels = report.to_dict()["preprocessing"]
+    labels = facts["preprocessing"]
     rows = tuple((kind, short(step, 200)) for kind, _, step in (label.partition(" ") for label in labels))
-    answers = report.answers()
+    answers = facts["answers"]
     asked = tuple(
         (
             one["question"],
@@ -179,9 +216,10 @@ def preprocessing(report: PublicReport) -> Section:
     return Section("Preprocessing and questions", tuple(blocks))
 
 
-def released_utility(report: PublicReport) -> Section:
+def released_utility(facts: Facts) -> Section:
     """Every column against its noisy counts."""
-    ranked = sorted(report.marginals, key=lambda one: -(one.distance or 0.0))
+    marginals = [ReleasedMarginal.from_dict(one) for one in facts["marginals"]]
+    ranked = sorted(marginals, key=lambda one: -(one.distance or 0.0))
     drawn = ranked[:DRAWN]
     rows = tuple(
         (
@@ -221,38 +259,37 @@ def marginal_drawing(one: ReleasedMarginal) -> Drawing:
         )
         for place in places
     )
-    svg = columns_svg(
-        f"Counts of {short(one.column, 60)}",
-        [one.noisy[place] for place in places],
-        [one.low[place] for place in places],
-        [one.high[place] for place in places],
-        None if made is None else [made[place] for place in places],
+    counts = Counts(
+        labels=[one.labels[place] for place in places],
+        noisy=[one.noisy[place] for place in places],
+        low=[one.low[place] for place in places],
+        high=[one.high[place] for place in places],
+        made=None if made is None else [made[place] for place in places],
     )
     only = f" The {CELLS} largest of {len(one.labels):,} cells." if len(one.labels) > CELLS else ""
     header = ("value", "noisy", "95 % interval", "synthetic")
     table = Table(f"Counts of {short(one.column, 60)}", header, rows, frozenset({1, 2, 3}), folded=True)
     return Drawing(
         short(one.column, 60),
-        svg,
-        f"Bar: synthetic count; upright line: 95 % interval; tick: noisy count.{only}",
+        counts_svg(f"Counts of {short(one.column, 60)}", counts),
+        f"Rows. Bar: synthetic; line: 95 % interval of the real count; tick: its noisy count.{only}",
         table,
     )
 
 
-def closing(report: PublicReport) -> tuple[Section, ...]:
+def closing(facts: Facts) -> tuple[Section, ...]:
     """Limitations, the NIST card, the map of regulations and the glossary."""
     return (
         Section("Limitations", (Bullets(LIMITATIONS),)),
-        Section("Disclosure card (after NIST SP 800-226)", (Facts(card(report)),)),
-        Section("Regulations", (Facts(REGULATIONS),)),
-        Section("Glossary", (Facts(GLOSSARY),)),
+        Section("Disclosure card (after NIST SP 800-226)", (Listed(card(facts)),)),
+        Section("Regulations", (Listed(REGULATIONS),)),
+        Section("Glossary", (Listed(GLOSSARY),)),
     )
 
 
-def card(report: PublicReport) -> tuple[tuple[str, str], ...]:
+def card(facts: Facts) -> tuple[tuple[str, str], ...]:
     """The fourteen items, filled from the facts; what only the holder can say is left to them in words."""
-    stated, pool = report.guarantee, report.pool
-    unit = str(stated.get("protects", "no unit is recorded"))
+    stated, pool = facts["guarantee"], facts["pool"]
     if stated:
         variant = (
             f"(ε, δ) = ({stated['epsilon']}, {stated['delta']}), converted from {Governor(stated['governor']).words}"
@@ -261,24 +298,26 @@ def card(report: PublicReport) -> tuple[tuple[str, str], ...]:
         variant = "none that dpsynth vouches for"
     scope = "no pool is known"
     if pool is not None:
-        cap, charged = pool.to_dict()["cap"], pool.to_dict()["charged"]
-        scope = f"this release as stated; the pool's cap is ε {cap['epsilon']}, charged so far {charged['epsilon']}"
+        cap, charged = pool["cap"], pool["charged"]
+        total = "no bound holds for the pool" if pool["disclosures"] else f"the pool's cap is ε {cap['epsilon']}"
+        scope = f"this release as stated; {total}, charged so far {charged['epsilon']}"
+    samplers = sorted({str(one["sampler"]) for one in facts["answers"] if one["sampler"]})
     filled = {
         "variant": variant,
-        "unit": unit,
+        "unit": str(stated.get("protects", "no unit is recorded")),
         "relation": f"{stated.get('neighbors', 'not recorded')}; the number of rows is not public",
         "scope": scope,
-        "samplers": ", ".join(sorted({str(one["sampler"]) for one in report.answers() if one["sampler"]})) or "none",
-        "questions": f"{len(report.answers()):,} answers of method {report.model.method}, each with its receipt",
-        "steps": "; ".join(short(label, 80) for label in report.to_dict()["preprocessing"]) or "none recorded",
-        "software": ", ".join(f"{name} {text}" for name, text in report.to_dict()["software"].items()),
+        "samplers": ", ".join(samplers) or "none",
+        "questions": f"{len(facts['answers']):,} answers of method {facts['method']}, each with its receipt",
+        "steps": "; ".join(short(label, 80) for label in facts["preprocessing"]) or "none recorded",
+        "software": ", ".join(f"{name} {text}" for name, text in facts["software"].items()),
     }
     return tuple((name, text.format_map(filled)) for name, text in CARD)
 
 
-def _started(report: PublicReport) -> str | None:
-    steps = () if report.pool is None else report.pool.steps
-    return next((step.time for step in steps if step.mine and step.kind == "RESERVE"), None)
+def _started(facts: Facts) -> str | None:
+    steps = () if facts["pool"] is None else facts["pool"]["timeline"]
+    return next((step["time"] for step in steps if step["this_fit"] and step["event"] == "RESERVE"), None)
 
 
 def _unit(unit: str) -> str:

@@ -43,8 +43,8 @@ def unique_matches(tables: AttackedTables, quasi: Sequence[str] | None = None) -
     met = counts[0] == 1
     members, controls = (Rate.of(met[alone & (part == 1)]) for part in counts[1:])
     return Observed(
-        "unique matches",
         "equivalence classes",
+        "unique matches",
         MATCHING,
         "quasi-identifiers" if quasi is not None else "all columns",
         "excess risk",
