@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_two_stages_do_not_write_one_file_by_two_paths(tmp_path: Path) -> None:
     for other in (tmp_path / "s.csv", "link/s.csv"):
         stages = "".join(f"  - sample: {{model: raw.csv, output: {one}}}\n" for one in ("s.csv", other))
         Path("pipeline.yaml").write_text(STAGES + stages)
-        assert f"stage 1 writes {other} too" in run(code=2).output
+        assert re.search(r"stage 1 writes (link/)?s\.csv too", run(code=2).output)
 
 
 def test_a_table_of_real_rows_needs_a_declared_version() -> None:

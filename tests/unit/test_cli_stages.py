@@ -13,6 +13,7 @@ from dpsynth.cli.reuse import Course
 from dpsynth.cli.stages import PLACES, SENSITIVE, WRITTEN, Stage, stage_of
 from dpsynth.errors import UsageError
 from dpsynth.pipeline.run_document import Values, WrittenStage
+from dpsynth.pipeline.run_key import changed_parts, is_earlier
 from dpsynth.pipeline.run_state import RunState, digest_of, files_of, policy_digest, schema_digest
 
 PUBLIC = {
@@ -60,6 +61,7 @@ SCHEMA = "dpsynth: {version: 1, name: people}\nfields:\n  - {name: a, type: bool
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("s.yaml").write_text(SCHEMA)
+    Path("t.yaml").write_text(SCHEMA.replace("boolean", "integer, constraints: {enum: [0, 1]}"))
 
 
 def stage(name: str = "fit", **options: Values) -> Stage:
@@ -86,6 +88,15 @@ FIT = {"data": "raw.csv", "schema": "s.yaml", "epsilon": "1", "output": "m.dps"}
         {"ledger": "l.db"},
         {"force": "true"},
         {"method": "auto"},
+        {"pool": "people"},
+        {"unit": "row"},
+        {"memory_limit": "5GB"},
+        {"max_stability": "2"},
+        {"delimiter": ";"},
+        {"workload": "all-3way"},
+        {"effort": "default"},
+        {"max_model_size": "80MB"},
+        {"effort": "default", "max_model_size": "80000kB"},
     ],
     ids=str,
 )
@@ -95,11 +106,64 @@ def test_what_a_key_leaves_out(same: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"epsilon": "2"}, {"delta": "1e-8"}, {"method": "mst"}, {"pool": "p"}, {"unit": "id:2"}, {"holdout": "10%"}],
+    [
+        {"epsilon": "2"},
+        {"delta": "1e-8"},
+        {"method": "mst"},
+        {"pool": "p"},
+        {"unit": "id:2"},
+        {"holdout": "10%"},
+        {"workload": "all-2way"},
+        {"effort": "max"},
+        {"max_model_size": "81MB"},
+        {"schema": "t.yaml"},
+    ],
     ids=str,
 )
 def test_what_a_key_covers(other: dict[str, str]) -> None:
     assert key(stage(**FIT)) != key(stage(**(FIT | other)))
+
+
+UNDESCRIBED = {"data": "raw.csv", "epsilon": "1", "output": "m.dps"}
+
+
+@pytest.mark.parametrize(
+    "same", [{"pool": "raw"}, {"discover_share": "1/3"}, {"delimiter": ","}, {"memory_limit": "4GB"}], ids=str
+)
+def test_what_the_key_of_a_fit_without_a_schema_leaves_out(same: dict[str, str]) -> None:
+    assert key(stage(**UNDESCRIBED)) == key(stage(**(UNDESCRIBED | same)))
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"data": "hospital.csv"}, "pool"),  # the table is all that names the population
+        ({"discover_share": "1/4"}, "discovery"),
+        ({"memory_limit": "1GB"}, "discovery"),  # a domain that is too large for it is cut down
+        ({"delimiter": ";"}, "discovery"),
+        ({"schema": "s.yaml", "pool": "raw"}, "schema"),
+    ],
+    ids=str,
+)
+def test_what_the_key_of_a_fit_without_a_schema_covers(other: dict[str, str], named: str) -> None:
+    first, second = key(stage(**UNDESCRIBED)), key(stage(**(UNDESCRIBED | other)))
+    assert named in (changed_parts(first, second) or ())
+
+
+def test_a_key_of_a_fit_is_one_that_a_ledger_takes_and_says_what_differs() -> None:
+    first = key(stage(**FIT))
+    assert len(f"{first}/999999") <= 200
+    assert changed_parts(f"{first}/2", first) == ()
+    assert changed_parts(first, key(stage(**(FIT | {"epsilon": "2", "holdout": "10%"})))) == ("epsilon", "holdout")
+    assert changed_parts("night job", first) is None
+    assert is_earlier("0" * 64)
+    assert is_earlier(f"{'a' * 64}/2")
+    assert not any(map(is_earlier, (first, "night job", None)))
+
+
+def test_a_share_has_no_delta_of_its_own() -> None:
+    share = {"data": "raw.csv", "schema": "s.yaml", "share": "1/5", "output": "m.dps"}
+    assert key(stage(**share)) == key(stage(**(share | {"share": "20%", "delta": "1e-8"})))
 
 
 def test_settings_from_elsewhere_count_as_if_they_were_written(monkeypatch: pytest.MonkeyPatch) -> None:

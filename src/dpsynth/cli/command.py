@@ -19,8 +19,9 @@ from dpsynth.errors import UsageError
 class Answer:
     """What a command found: ``result`` for ``--json``, ``text`` for everybody else; both go to stdout.
 
-    ``exit_code``: 5 for a verdict that something is not met, 6 for a release that does not verify; it is an answer all
-    the same. ``verbatim``: the text is a document, for a file or another program, and printed as it is.
+    ``exit_code``: 4 for a plan that a pool would refuse, 5 for a verdict that something is not met, 6 for a release
+    that does not verify; it is an answer all the same. ``verbatim``: the text is a document, for a file or another
+    program, and printed as it is.
     """
 
     result: Mapping[str, object]

@@ -27,9 +27,21 @@ class Ended:
         return {"command": self.line, "exit_code": self.exit_code, **answer}
 
 
+PRIVATE = {"--purpose", "--recipient", "--override", "--reason", "--once"}
+"""Options whose values the ledger keeps to itself, or for its owner: no line and no log repeats them."""
+
+
 def line_of(words: Sequence[str]) -> str:
-    """The command as one would type it."""
-    return shlex.join(("dpsynth", *words))
+    """The command as one would type it, without the values of private options."""
+    shown: list[str] = []
+    hidden = False
+    for position, word in enumerate(words):
+        if word == "--":
+            return shlex.join(("dpsynth", *shown, *words[position:]))
+        name, equals, _ = word.partition("=")
+        shown.append("..." if hidden else f"{name}=..." if equals and name in PRIVATE else word)
+        hidden = not hidden and word in PRIVATE
+    return shlex.join(("dpsynth", *shown))
 
 
 def run_command(words: Sequence[str], output: Output) -> Ended:

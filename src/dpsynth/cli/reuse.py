@@ -28,7 +28,8 @@ Action = Literal["run", "reuse", "wait"]
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of a stage. ``wait``: it depends on what an earlier one will make. ``extra``: words that a run adds
-    to the command. ``exit_code``: that of the answer which is reused.
+    to the command. ``exit_code``: that of the answer which is reused. ``moves``: what is reused is still to be put in
+    its place.
     """
 
     action: Action
@@ -36,6 +37,7 @@ class Decision:
     key: str | None = None
     extra: tuple[str, ...] = ()
     exit_code: int = 0
+    moves: bool = False
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Course:
         decision = self._decide(stage)
         self.made |= dict.fromkeys(stage.outputs, stage)
         self.keys[stage.number] = decision.key
-        if decision.action != "reuse":
+        if decision.action != "reuse" or decision.moves:
             self.due.add(stage.number)
         return decision
 
@@ -86,15 +88,14 @@ class Course:
         force = ("--force",) if self._may_replace(stage) else ()
         if not stage.has("--once"):
             return Decision("run", why, key, force)
-        from dpsynth.pipeline.run_payment import is_model_of, refuse_second, rescue, standing
+        from dpsynth.cli.run_fit import payment_of
 
-        found = standing(stage.settings["ledger"], key)
-        path = stage.outputs[0]
-        if found.payment is not None and not again:
-            if not (is_model_of(found.payment, path) or (self.look and rescue(found.payment, path))):
-                refuse_second(found.payment, path, self._again(stage))
-            return Decision("reuse", f"it was paid for (transaction {found.payment.transaction})", key)
-        return Decision("run", why, key, (*force, f"--once={found.next_key}"))
+        earlier, owned = self._digest(stage), self.state.owns(stage.outputs)
+        paid = payment_of(stage, key, earlier, self._again(stage), repeat=again, move=self.look, owned=owned)
+        if paid.transaction is not None:
+            waits = "; its model is still to be put in its place" if paid.waits else ""
+            return Decision("reuse", f"it was paid for (transaction {paid.transaction}){waits}", key, moves=paid.waits)
+        return Decision("run", why, key, (*force, f"--once={paid.next_key}"))
 
     def _again(self, stage: Stage) -> str:
         return shlex.join(("dpsynth", "run", self.pipeline, "--again", str(stage.number)))
@@ -122,7 +123,15 @@ class Course:
         return None
 
     def key(self, stage: Stage) -> str:
-        """The key of a stage whose inputs are there: SHA-256 of its command, settings and files."""
+        """The key of a stage whose inputs are there; of a fit that of its payment (``run_key``)."""
+        if not stage.has("--once"):
+            return self._digest(stage)
+        from dpsynth.cli.run_fit import key_of
+
+        return key_of(stage, data_version=self.data_version, maker=self._maker(stage.settings["data"]))
+
+    def _digest(self, stage: Stage) -> str:
+        """SHA-256 of a stage's command, settings and files."""
         from dpsynth.pipeline.run_state import text_digest
 
         files = {(one.parameter, one.path): self._identity(one) for one in stage.files}
@@ -136,10 +145,14 @@ class Course:
         from dpsynth.pipeline.run_state import digest_of, policy_digest, schema_digest
 
         if one.sensitive:
-            maker = maker_of(one.path, self.made)
-            return [self.data_version, None if maker is None else self.keys[maker.number]]
+            return [self.data_version, self._maker(one.path)]
         told = {"schema": schema_digest, "policy": policy_digest}.get(one.parameter, digest_of)
         return told(one.path)
+
+    def _maker(self, path: str) -> str | None:
+        """The key of the stage that makes a table of real rows, ``None`` for one that stands by itself."""
+        maker = maker_of(path, self.made)
+        return None if maker is None else self.keys[maker.number]
 
 
 def _chosen(context: click.Context) -> list[tuple[str, Any]]:

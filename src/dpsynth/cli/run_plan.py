@@ -6,27 +6,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output
 from dpsynth.cli.discovery import discovery_record
-from dpsynth.cli.fit import one_price
 from dpsynth.cli.layout import table
 from dpsynth.cli.plan import announced, as_result
 from dpsynth.cli.pools import pool_record, pool_words
 from dpsynth.cli.reuse import Course, Decision
+from dpsynth.cli.run_fit import placed, wish_of
 from dpsynth.cli.run_keys import KeyCheck
 from dpsynth.cli.stages import Stage
-from dpsynth.errors import DpsynthError
+from dpsynth.errors import BudgetExceededError
 
 if TYPE_CHECKING:
     from dpsynth.pipeline.run_payment import FitPrice
+    from dpsynth.privacy.loss import PrivacyLoss
 
 _WORDS = {"run": "run", "reuse": "reuse", "wait": "run"}
 
 
 def planned(course: Course, stages: Sequence[Stage], output: Output) -> Answer:
-    """What a run would do now, stage by stage, with the price of every fit that it would pay for."""
+    """What a run would do now, stage by stage, with the price of every fit that it would pay for; exit code 4 when the
+    pool of one of them would refuse it.
+    """
     rows, records, prices = [], [], []
+    held: dict[str, PrivacyLoss] = {}
     keys = KeyCheck(stages)
     for stage in stages:
         decision = course.decide(stage)
@@ -34,13 +37,32 @@ def planned(course: Course, stages: Sequence[Stage], output: Output) -> Answer:
         rows.append((str(stage.number), stage.name, _WORDS[decision.action], ", ".join(stage.outputs), decision.why))
         record = _record(stage, decision)
         if stage.has("--once") and decision.action != "reuse":
-            found = _price_or_refusal(course, stage, output)
-            prices.append(f"Stage {stage.number}. {_price_words(found)}")
+            found = _price(course, stage, output)
+            refusal = None if found is None else _refusal(found, held)
+            prices.append("\n".join((f"Stage {stage.number}. {_price_words(found)}", *([refusal] if refusal else ()))))
             record["price"] = None if found is None else _price_record(found)
+            record["refused"] = found is not None and found.refusal is not None
         records.append(record)
     said = [table(("stage", "command", "", "makes", "why"), rows), *prices]
     said.append("Nothing was run or spent, and no row was read.")
-    return Answer({"stages": records}, "\n\n".join(said))
+    refused = any(record.get("refused") for record in records)
+    return Answer({"stages": records}, "\n\n".join(said), BudgetExceededError.exit_code if refused else 0)
+
+
+def _refusal(found: FitPrice, held: dict[str, PrivacyLoss]) -> str | None:
+    """Whether the pool would refuse this fit, alone or after those before it, in words; ``held`` adds them up."""
+    before = held.get(found.name)
+    held[found.name] = found.loss if before is None else before + found.loss
+    if found.refusal is not None:
+        return f"This stage would be refused (exit 4): {found.refusal.message}. {found.refusal.hint or ''}".rstrip()
+    if before is None or not found.crowded(before):
+        return None
+    words = (
+        f"This stage would be refused (exit 4) if the fits before it draw all that they reserve of pool '{found.name}'"
+    )
+    return (
+        f"{words}, whose cap is the budget of the first: create it beforehand." if found.pool is None else f"{words}."
+    )
 
 
 def _record(stage: Stage, decision: Decision) -> dict[str, object]:
@@ -48,28 +70,16 @@ def _record(stage: Stage, decision: Decision) -> dict[str, object]:
     return {"stage": stage.number, "name": stage.name, **made}
 
 
-def _price_or_refusal(course: Course, stage: Stage, output: Output) -> FitPrice | None:
-    """The price of a fit; what refuses it names the stage too."""
-    try:
-        return _price(course, stage, output)
-    except DpsynthError as error:
-        place = f"{stage.where}: {error.where}" if error.where else stage.where
-        raise type(error)(error.message, where=place, hint=error.hint) from None
-
-
 def _price(course: Course, stage: Stage, output: Output) -> FitPrice | None:
     """The price of a fit; ``None`` while its schema, or the table whose header stands for one, is still to be made."""
-    wanted = dict(stage.settings)
-    needed = str(wanted["data"] if wanted["schema"] is None else wanted["schema"])
+    needed = str(stage.settings["data"] if stage.settings["schema"] is None else stage.settings["schema"])
     if not Path(needed).exists() or course.waits_for(needed):
         return None
-    wishes = {name: wanted[name] for name in ("workload", "effort", "max_model_size", "degree", "theta")}
-    with stage.context.scope(cleanup=False):
-        settings = options.method_settings(output, wanted["method"], **wishes)
-        wanted["epsilon"], wanted["share"] = one_price(stage.context, wanted["epsilon"], wanted["share"])
     from dpsynth.pipeline.run_payment import price_of
 
-    return price_of(wanted, settings)
+    with placed(stage):
+        wish = wish_of(stage, output)
+        return price_of(wish.wanted, wish.settings)
 
 
 def _price_words(found: FitPrice | None) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,7 +44,7 @@ _BY_HAND = {
 
 @dataclass(frozen=True, slots=True)
 class StageFile:
-    """A file that a stage reads. ``pattern``: the text may also be a word of its option."""
+    """A file that a stage reads. ``pattern``: the text may also be a word of its option, or name no file."""
 
     parameter: str
     path: str
@@ -70,7 +71,7 @@ class Stage:
     def outputs(self) -> tuple[str, ...]:
         """The files or folders that it writes."""
         given = [self.settings[name] for name in sorted(WRITTEN) if self.settings.get(name)]
-        return tuple(os.path.normpath(path) for path in given)
+        return tuple(_tidy(path) for path in given)
 
     @property
     def files(self) -> tuple[StageFile, ...]:
@@ -177,13 +178,17 @@ def _texts(name: str, value: Values, *, many: bool, where: str) -> tuple[str, ..
 
 
 def _files(context: click.Context) -> Iterator[StageFile]:
+    from dpsynth.pipeline.run_state import policy_tables
+
     for param in context.command.params:
         name, value = str(param.name), context.params.get(str(param.name))
         is_path, pattern = isinstance(param.type, click.Path), "FILE" in (param.metavar or "")
         if value is None or name in WRITTEN | PLACES or not (is_path or pattern):
             continue
         for path in value if isinstance(value, tuple) else (value,):
-            yield StageFile(name, os.path.normpath(path), name in SENSITIVE, pattern=not is_path)
+            yield StageFile(name, _tidy(path), name in SENSITIVE, pattern=not is_path)
+            if name == "policy":
+                yield from (StageFile("population", one, sensitive=True, pattern=True) for one in policy_tables(path))
 
 
 def _shown(text: str) -> str:
@@ -205,10 +210,10 @@ def check_stages(stages: tuple[Stage, ...], data_version: str | None) -> None:
             if not (file.pattern or os.path.lexists(file.path) or maker_of(file.path, made)):
                 raise _missing(file, stage, stages)
         for path in stage.outputs:
-            place = os.path.realpath(path)
-            if place in made:
-                raise UsageError(f"stage {made[place].number} writes {_shown(path)} too", where=stage.where)
-            made[place] = stage
+            other = maker_of(path, made) or next((made[one] for one in made if maker_of(one, {path: stage})), None)
+            if other is not None:
+                raise UsageError(f"stage {other.number} writes {_shown(path)} too", where=stage.where)
+        made |= dict.fromkeys(stage.outputs, stage)
 
 
 def _missing(file: StageFile, stage: Stage, stages: tuple[Stage, ...]) -> UsageError:
@@ -219,15 +224,34 @@ def _missing(file: StageFile, stage: Stage, stages: tuple[Stage, ...]) -> UsageE
 
 
 def maker_of(path: str, made: Mapping[str, Stage]) -> Stage | None:
-    """The earlier stage that makes this file: as its output, beside it under its name, or inside its folder.
-
-    A file is one file by whatever path it is named: relative, absolute, or by a link.
+    """The earlier stage that makes this file: as its output, beside it under its name, or inside its folder; however
+    the two paths are written, and through whatever links they lead.
     """
     from dpsynth.pipeline.run_state import ENDINGS
 
-    place = os.path.realpath(path)
+    wanted = _places(path)
     for output, stage in made.items():
-        target = os.path.realpath(output)
-        if place in {f"{target}{ending}" for ending in ENDINGS} or place.startswith(f"{target}{os.sep}"):
+        places = _places(output)
+        if wanted & {f"{place}{ending}" for place in places for ending in ENDINGS}:
+            return stage
+        if any(one.startswith(f"{place}{os.sep}") for one in wanted for place in places):
             return stage
     return None
+
+
+def _places(path: str) -> set[str]:
+    """Where a path leads: its name in the folder that is meant, and the file behind it if that is a link."""
+    return {str(_named_place(path)), os.path.realpath(path)}
+
+
+def _named_place(path: str) -> Path:
+    return Path(os.path.realpath(Path(path).parent)) / Path(path).name
+
+
+def _tidy(path: str) -> str:
+    """The path in its shortest form; below the folder of the pipeline, where the work is done, as counted from it."""
+    tidy = os.path.normpath(path)
+    if os.path.realpath(tidy) != os.path.realpath(path):
+        return path  # ".." behind a link leads elsewhere than the text says
+    place, here = _named_place(tidy), os.path.realpath(".")
+    return str(place.relative_to(here)) if Path(tidy).is_absolute() and place.is_relative_to(here) else tidy

@@ -159,14 +159,38 @@ def schema_digest(path: str) -> str | None:
 
 def policy_digest(path: str) -> str | None:
     """What a policy says, with the files beside it that it names, such as hierarchies; of a file that is none, the
-    digest of its bytes.
+    digest of its bytes. Tables of people that it counts in (``policy_tables``) are not opened.
     """
     try:
         document = parse(read_text(path), path)
     except DpsynthError:
         return digest_of(path)
+    people = {os.path.realpath(one) for one in policy_tables(path)}
     named = {text: Path(path).parent / text for text in sorted(set(_texts(document)))}
-    return text_digest([document, {text: digest_of(str(one)) for text, one in named.items() if _is_file(one)}])
+    beside = {text: one for text, one in named.items() if os.path.realpath(one) not in people and _is_file(one)}
+    return text_digest([document, {text: digest_of(str(one)) for text, one in beside.items()}])
+
+
+def policy_tables(path: str) -> tuple[str, ...]:
+    """The tables of real people that a policy counts in, such as the population of k-map, each once; none for a file
+    that is no policy. They are not opened.
+    """
+    try:
+        document = parse(read_text(path), path)
+    except DpsynthError:
+        return ()
+    found = dict.fromkeys(text for node in _under("population", document) for text in _texts(node))
+    return tuple(str(Path(path).parent / text) for text in found)
+
+
+def _under(key: str, node: Any) -> Iterator[Any]:
+    """Whatever stands under this key, however deep."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from (value,) if name == key else _under(key, value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _under(key, value)
 
 
 def _texts(node: Any) -> Iterator[str]:
