@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 import dpsynth
-from dpsynth.cli.release import PASSPHRASE
+from dpsynth.cli.passphrases import PASSPHRASE
 from dpsynth.ledger import Ledger
 from dpsynth.pipeline.sample import sample
 from dpsynth.release.keys import PublicKey

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dpsynth.cli.release import PASSPHRASE
+from dpsynth.cli.passphrases import PASSPHRASE
 from dpsynth.ledger import Ledger
 from dpsynth.release import writing
 from release_journey import (

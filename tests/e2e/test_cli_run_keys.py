@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dpsynth.cli.main import APPLICATION
-from dpsynth.cli.release import PASSPHRASE
+from dpsynth.cli.passphrases import PASSPHRASE
 from dpsynth.ledger import Ledger
 from dpsynth.release.keys import PrivateKey
 

@@ -8,7 +8,7 @@ import click
 
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
-from dpsynth.cli.release import PASSPHRASE
+from dpsynth.cli.passphrases import PASSPHRASE
 
 
 @command("create", "dpsynth key create -o release.key", "dpsynth key create --no-passphrase -o release.key")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from dpsynth.cli.command import Answer, Output, command
-from dpsynth.cli.release import PASSPHRASE
+from dpsynth.cli.passphrases import passphrase_of
 
 
 @command("show", "dpsynth key show release.key", "dpsynth key show release.key.pub --json")
@@ -15,7 +13,7 @@ from dpsynth.cli.release import PASSPHRASE
 def show(_output: Output, *, key: str) -> Answer:
     """Print the public half of KEY, private or public, and its id.
 
-    A locked private key is opened by the passphrase in DPSYNTH_KEY_PASSPHRASE.
+    A locked private key is opened by the passphrase in DPSYNTH_KEY_PASSPHRASE, which is asked for on a terminal.
     """
     from dpsynth.errors import FileFormatError
     from dpsynth.release.keys import PrivateKey, PublicKey
@@ -23,7 +21,7 @@ def show(_output: Output, *, key: str) -> Answer:
     try:
         public = PublicKey.load(key)
     except FileFormatError:
-        public = PrivateKey.load(key, os.environ.get(PASSPHRASE)).public
+        public = PrivateKey.load(key, passphrase_of(key)).public
     return Answer({"id": public.id, "public_key": public.text}, f"{public.text}\nid {public.id}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import Any
 
@@ -10,13 +9,13 @@ import click
 
 from dpsynth.cli import options
 from dpsynth.cli.command import Answer, Output, command
+from dpsynth.cli.passphrases import PASSPHRASE, passphrase_of
 
 _KNOWN = {
     True: "recorded in the ledger",
     False: "the ledger knew this release already",
     None: "no ledger records it",
 }
-PASSPHRASE = "DPSYNTH_KEY_PASSPHRASE"  # noqa: S105 (the name of a variable)
 
 
 @command(
@@ -37,7 +36,7 @@ PASSPHRASE = "DPSYNTH_KEY_PASSPHRASE"  # noqa: S105 (the name of a variable)
     required=True,
     metavar="FILE",
     type=click.Path(),
-    help=f"The private key that signs ('dpsynth key create'). Its passphrase, if it has one, comes from {PASSPHRASE}.",
+    help=f"The private key that signs ('dpsynth key create'). Its passphrase comes from {PASSPHRASE} or the terminal.",
 )
 @click.option("--recipient", metavar="NAME", help="Who gets it: kept in the ledger, not shown in the package.")
 @click.option("--withdraws", metavar="DIGEST", help="The earlier release that this one takes the place of.")
@@ -75,7 +74,7 @@ def release(
         output=target,
         audit=audit,
         ledger=wishes.pop("ledger"),
-        passphrase=os.environ.get(PASSPHRASE),
+        passphrase=passphrase_of(key),
         terms=Terms(**wishes),
         force=force,
     )

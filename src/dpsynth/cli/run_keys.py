@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from dpsynth.cli.release import PASSPHRASE
+from dpsynth.cli.passphrases import passphrase_of
 from dpsynth.cli.reuse import Decision
 from dpsynth.cli.stages import Stage
 from dpsynth.errors import DpsynthError
@@ -36,6 +36,6 @@ def _try(release: Stage) -> None:
     if not os.path.lexists(path):
         return
     try:
-        PrivateKey.load(path, os.environ.get(PASSPHRASE))
+        PrivateKey.load(path, passphrase_of(path))
     except DpsynthError as error:
         raise type(error)(error.message, where=f"{release.where}: {error.where}", hint=error.hint) from None

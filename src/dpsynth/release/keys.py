@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dpsynth.errors import FileFormatError, OutputExistsError, UsageError, VerificationError
+from dpsynth.errors import DpsynthError, FileFormatError, OutputExistsError, UsageError, VerificationError
 from dpsynth.release.layout import SIGNATURE, signed_bytes
 from dpsynth.tables import atomic_write, check_output
 from dpsynth.tables.files import reading_error
@@ -135,6 +135,14 @@ class PrivateKey:
     def signature(self, sums: bytes) -> bytes:
         """The content of ``SHA256SUMS.sig``; the same key and sums give the same bytes (RFC 8032)."""
         return _signature_text(self.public, self._key.sign(signed_bytes(sums)))
+
+
+def is_locked(path: str | os.PathLike[str]) -> bool:
+    """Whether the file holds a private key that a passphrase opens; False for anything else, or nothing."""
+    try:
+        return _read(path).lstrip().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY")
+    except DpsynthError:
+        return False
 
 
 def _signature_text(key: PublicKey, signature: bytes) -> bytes:

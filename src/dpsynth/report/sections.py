@@ -120,10 +120,13 @@ def identity(facts: Facts) -> tuple[tuple[str, str], ...]:
     made = facts["synthetic_rows"]
     rows = "not given to this report" if made is None else f"{made:,}"
     software = ", ".join(f"{name} {version}" for name, version in facts["software"].items())
+    count = None if facts["pool"] is None else facts["pool"]["disclosures"]
+    disclosed = "" if count is None else f"{count or 'none'} without DP that the ledger knows of"
     return (
         *pairs,
         ("Synthetic rows", rows),
         *((("Fit reserved", started),) if started else ()),
+        *((("Disclosures", disclosed),) if disclosed else ()),
         ("Software", software or "not recorded"),
         ("Fit", str(facts["transaction"] or "not recorded")),
     )
