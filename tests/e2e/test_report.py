@@ -196,7 +196,10 @@ def test_pages_run_nothing_fetch_nothing_and_escape_names(made: Path) -> None:
         names = [tag for tag, _ in page.tags]
         assert not {"script", "link", "img", "iframe", "b", "object"} & set(names)
         assert not [
-            1 for _, found in page.tags for name in found if name in {"src", "href", "style"} or name[:2] == "on"
+            (name, to)
+            for _, found in page.tags
+            for name, to in found.items()
+            if name in {"src", "style"} or name[:2] == "on" or (name == "href" and not str(to).startswith("#"))
         ]
         assert "default-src 'none'" in text
         assert names.count("h1") == 1
@@ -255,6 +258,35 @@ def test_counts_of_a_table_that_nobody_drew_are_never_public(made: Path, tmp_pat
     write_sidecar(copy_of_it, ["NON-DP edited by hand"], model_digest(copy_of_it))
     with pytest.raises(NoGuaranteeError, match="no guarantee holds"):
         made_report(made, "public", synthetic=copy_of_it)
+    gates = made_report(made, "internal", synthetic=copy_of_it, audit=None).to_dict()["decision"]["gates"]
+    assert any("no finite stability" in one for one in gates)
+
+
+def test_a_report_without_a_table_allows_nothing(made: Path) -> None:
+    decision = made_report(made, "internal", synthetic=None).to_dict()["decision"]
+    assert (decision["allowed"], decision["gates"]) == (False, ["table: none was given to this report"])
+
+
+def test_a_closed_gate_says_why_on_the_first_page(made: Path) -> None:
+    audit = audit_of(made)
+    finding = {**audit["findings"][0], "verdict": "INCONCLUSIVE", "words": "too few rows to tell"}
+    rule = {"rule": "pool-epsilon", "verdict": "FAIL", "words": "the cap is 99", "citation": ""}
+    closed = {**audit, "verdict": "FAIL", "findings": [finding], "rules": [rule]}
+    page = made_report(made, "internal", audit=closed).to_html()
+    assert all(words in page[: page.index("<nav")] for words in ("too few rows to tell", "the cap is 99"))
+    told = made_report(made, "internal", audit={**closed, "findings": [{**finding, "demand": "no-failure"}]}).to_html()
+    assert "too few rows to tell" not in told[: told.index("<nav")]
+
+
+def test_a_registry_entry_is_public_and_counts_no_rows_that_nobody_drew(made: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.csv"
+    bare.write_bytes((made / "syn.csv").read_bytes())
+    with pytest.raises(DataMismatchError, match="drawn from the model"):
+        made_report(made, "internal", synthetic=bare, audit=None).to_registry()
+    base = ("report", made / "m.dps", "--ledger", made / "l.db", "--format", "registry", "-o", tmp_path / "r.yaml")
+    drawn = ("--synthetic", made / "syn.csv")
+    codes = [run(*base, *more).exit_code for more in (("--synthetic", bare), (*drawn, "--real", bare), drawn)]
+    assert codes == [3, 2, 0]
 
 
 def test_names_cannot_turn_the_text_around_them() -> None:

@@ -127,13 +127,10 @@ class InternalReport:
             found.append("guarantee: dpsynth vouches for none of this model")
         if any(label.kind is LabelKind.NON_DP or "dp: false" in label.step for label in labels):
             found.append("guarantee: a step of the preprocessing has no finite stability (dp: false)")
-        if not self.drawn:
-            said = (
-                "no table was given to this report"
-                if self.drawn is None
-                else "nothing says that it was drawn from a model"
-            )
-            found.append(f"table: {said}")
+        if self.drawn is None:
+            found.append("table: none was given to this report")
+        elif not self.drawn:
+            found.append("table: nothing says that it was drawn from a model")
         if report.model.dp and (report.pool is None or report.pool.state.ephemeral):
             found.append("ledger: the record of what was spent ended with its process")
         return found
