@@ -275,7 +275,7 @@ def test_a_closed_gate_says_why_on_the_first_page(made: Path) -> None:
     page = made_report(made, "internal", audit=closed).to_html()
     assert all(words in page[: page.index("<nav")] for words in ("too few rows to tell", "the cap is 99"))
     told = made_report(made, "internal", audit={**closed, "findings": [{**finding, "demand": "no-failure"}]}).to_html()
-    assert "too few rows to tell" not in told[: told.index("<nav")]
+    assert told.index("<nav") < told.index("too few rows to tell")
 
 
 def test_a_registry_entry_is_public_and_counts_no_rows_that_nobody_drew(made: Path, tmp_path: Path) -> None:
@@ -285,8 +285,11 @@ def test_a_registry_entry_is_public_and_counts_no_rows_that_nobody_drew(made: Pa
         made_report(made, "internal", synthetic=bare, audit=None).to_registry()
     base = ("report", made / "m.dps", "--ledger", made / "l.db", "--format", "registry", "-o", tmp_path / "r.yaml")
     drawn = ("--synthetic", made / "syn.csv")
-    codes = [run(*base, *more).exit_code for more in (("--synthetic", bare), (*drawn, "--real", bare), drawn)]
-    assert codes == [3, 2, 0]
+    assert [run(*base, *more).exit_code for more in (("--synthetic", bare), (*drawn, "--real", bare), drawn)] == [
+        3,
+        2,
+        0,
+    ]
 
 
 def test_names_cannot_turn_the_text_around_them() -> None:
