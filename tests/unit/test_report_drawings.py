@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dpsynth.report.audit_drawings import heat_svg, risks_svg, roc_svg
 from dpsynth.report.audit_facts import Curve, Risk
 from dpsynth.report.count_drawings import LINES, Counts, counts_svg
-from dpsynth.report.drawing import GLYPH, WIDTH, ticks
+from dpsynth.report.drawing import GLYPH, WIDTH, short, ticks
 from dpsynth.report.markdown import escaped
 from dpsynth.report.meaning import meaning, percent_up
 from dpsynth.report.pool_drawings import parts_svg, spending_svg
@@ -175,3 +175,10 @@ def test_numbers_below_a_heat_map_do_not_touch(count):
 
 def test_the_map_of_regulations_says_nothing_of_what_this_audit_did():
     assert not [text for _, text in REGULATIONS if re.search(r"\bthe audit\b", text) or "measures" in text]
+
+
+def test_names_cannot_turn_the_text_around_them() -> None:
+    steering = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+    assert short("a\u2069\u202eb", 9) == "\u2068a\ufffd\ufffdb\u2069"
+    assert short("".join(map(chr, steering)), 9) == f"\u2068{chr(0xFFFD) * 9}\u2069"
+    assert short("\u05d0\u200f", 9) == "\u2068\u05d0\u200f\u2069"
