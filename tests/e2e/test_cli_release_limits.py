@@ -151,6 +151,9 @@ def test_a_model_that_no_ledger_paid_for_is_named_by_its_owner():
 def test_a_recipient_is_one_line():
     for name in ("", "  ", "City\nCounty", "City\x1b[2J", "x" * 201):
         refused(release("--recipient", name), 2, "--recipient", "one line")
+        refused(release("--title", name), 2, "--title", "one line")
+    refused(release("--title", "\udcff"), 2, "--title", "one line")
+    assert not Ledger.open().events(releases=True)
 
 
 def test_the_ledger_knows_to_whom_the_model_went():
@@ -176,7 +179,7 @@ def test_hostile_names_of_columns_are_described_and_harmless():
     fit = run("fit", "h.csv", "-s", "h.yaml", "--epsilon", 1, "--method", "independent", "-o", "m.dps", "--force")
     assert fit.exit_code == 0, fit.output
     assert run("sample", "m.dps", "-n", 50, "-o", "e.csv").exit_code == 0
-    found = release("--override", "x", "--title", "a <b>\n# c", table="e.csv", audit=None)
+    found = release("--override", "x", "--title", "a <b> # c", table="e.csv", audit=None)
     assert found.exit_code == 0, found.output
     made = members()
     assert b"<script" not in made["README.md"].replace(rb"\<", b"") + made["report.html"]
@@ -194,3 +197,15 @@ def test_passphrases_of_any_bytes(phrase, monkeypatch):
     assert made.exit_code == (2 if len(phrase) > 1000 else 0), made.output
     if made.exit_code == 0:
         assert run("key", "show", "odd").stdout == run("key", "show", "odd.pub").stdout
+
+
+@pytest.mark.parametrize("name", ["\ufeffa", "a\rb"])
+def test_names_that_no_csv_can_hold_are_refused_before_the_ledger_is_told(name):
+    boolean = {"name": name, "type": "boolean", "dpsynth": {"source": "public", "public_reason": "form"}}
+    Path("h.yaml").write_text(json.dumps({"dpsynth": {"version": 1, "name": "H", "unit": "row"}, "fields": [boolean]}))
+    pd.DataFrame({name: [True, False] * 150}).to_parquet("h.parquet")
+    fit = run("fit", "h.parquet", "-s", "h.yaml", "--epsilon", 1, "--method", "independent", "-o", "m.dps", "--force")
+    assert fit.exit_code == 0, fit.output
+    assert run("sample", "m.dps", "-n", 50, "-o", "e.parquet").exit_code == 0
+    refused(release("--override", "x", table="e.parquet", audit=None), 3, "partner")
+    assert not Ledger.open().events(releases=True)

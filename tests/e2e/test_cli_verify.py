@@ -8,12 +8,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
 from dpsynth.cli.main import APPLICATION
 from dpsynth.pipeline.sample import sample
-from release_examples import EVERY_TYPE, KEY, as_folder, as_zip, honest_members, made_model, rechained, signed, visits
+from release_examples import (
+    EVERY_TYPE,
+    KEY,
+    as_folder,
+    as_zip,
+    edited,
+    honest_members,
+    made_model,
+    rechained,
+    signed,
+    visits,
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +35,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     honest = honest_members()
     as_zip(honest, folder / "r.zip")
     as_folder({**honest, "README.md": b"changed"}, folder / "forged")
-
+    as_zip(edited(honest, KEY, "report.json", as_before), folder / "earlier.zip")
     KEY.save(folder / "k")
     return folder
+
+
+def as_before(report: dict[str, Any]) -> None:
+    """The report as the first version of its form had it."""
+    report["report_version"] = 1
+    for part, names in (
+        (report, ("made_by", "candidates")),
+        (report["pool"], ("charged_amount", "reserved_amount")),
+        *((step, ("grew",)) for step in report["pool"]["timeline"]),
+        *((one, ("color", "error")) for one in report["marginals"]),
+    ):
+        for name in names:
+            del part[name]
+    report["meaning"]["candidates"] = "Another sentence."
 
 
 def run(*arguments: object) -> Result:
@@ -155,3 +181,35 @@ def test_it_neither_needs_nor_imports_what_touches_rows_or_draws_noise(place):
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("unit", ["row", "who:2"])
+def test_what_was_learned_without_a_schema_is_accounted_for(place, tmp_path, monkeypatch, unit):
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame(
+        {"who": [f"p{n // 2}" for n in range(600)], "sex": ["f", "m"] * 300, "age": [20, 40, 60] * 200}
+    )
+    (table if unit != "row" else table[["sex", "age"]]).to_csv("people.csv", index=False)
+    ledger = ("--ledger", "l.db")
+
+    def done(*words: object) -> None:
+        found = CliRunner().invoke(APPLICATION, [*map(str, words)])
+        assert found.exit_code == 0, found.output
+
+    done("fit", "people.csv", "--epsilon", 8, "--method", "mst", "--unit", unit, "-o", "m.dps", *ledger)
+    done("sample", "m.dps", "-n", 50, "--seed", 1, "-o", "s.csv")
+    for more in ((), ("--with-model",)):
+        words = ("s.csv", "--model", "m.dps", "--key", place / "k", "--override", "x", *more, "--force", *ledger)
+        done("release", *words, "-o", "r.zip")
+        held = json.loads(run("r.zip", "--key", place / "k.pub", "--json").stdout)["result"]
+        assert held["verified"], held["failure"]
+        assert {one["outcome"] for one in held["checks"] if one["check"] != "model" or more} == {"holds"}
+
+
+def test_a_release_of_an_earlier_version_is_read_and_what_it_cannot_show_is_said(place):
+    held = json.loads(run(place / "earlier.zip", "--key", place / "k.pub", "--json").stdout)["result"]
+    assert held["verified"], held["failure"]
+    assert [one["check"] for one in held["checks"] if one["outcome"] != "holds"] == ["facts", "texts"]
+    text = run(place / "earlier.zip", "--key", place / "k.pub")
+    assert text.exit_code == 0
+    assert "written by an earlier version" in text.stdout

@@ -53,7 +53,7 @@ def honest() -> dict[str, bytes]:
         (("dp",), False, "facts"),
         (("dp",), 1, "facts"),
         (("color",), "internal", "facts"),
-        (("report_version",), 2, "facts"),
+        (("report_version",), 1, None),
         (("claim",), {"owner": "the authority", "text": None}, "facts"),
         (("real_rows",), 400, "facts"),
         (("pool", "charged", "epsilon"), "0.001", "facts"),
@@ -79,6 +79,21 @@ def honest() -> dict[str, bytes]:
         (("preprocessing", 0), "NON-DP cut by hand", "facts"),
         (("preprocessing", 0), "STABLE(9) cut by hand", "facts"),
         (("preprocessing", 0), 3, "facts"),
+        (("pool", "charged_is_a_guarantee"), 0, "facts"),
+        (("pool", "timeline", 0, "this_fit"), 0, "facts"),
+        (("figures", 0, "value"), 1, "facts"),
+        (("answers", 0, "cells"), 10**29, "facts"),
+        (("answers", 0, "cells"), -1, "facts"),
+        (("answers", 0, "sampler"), None, "facts"),
+        (("answers", 0, "sensitivity"), None, "facts"),
+        (("answers", 0, "question"), None, "facts"),
+        (("answers", 0, "law"), None, "facts"),
+        (("answers", 0, "coarsened"), ["age"], "facts"),
+        (("answers", 0, "real"), [1, 2], "facts"),
+        (("marginals", 0, "real"), [1, 2], "facts"),
+        (("settings",), "x", "facts"),
+        (("method",), None, "facts"),
+        (("software", "opendp"), 3, "facts"),
         (("settings", "effort"), "best", "model"),
         (("method",), "another", "model"),
         (("software",), {}, "model"),
@@ -91,9 +106,11 @@ def test_an_edited_report_is_found_though_the_right_key_signed_it(honest, tmp_pa
     if check is None:
         # Another version may write the same facts otherwise: nothing is proved of its texts, and that is said.
         assert found.ok
-        assert [one.name for one in found.checks if one.outcome is not Outcome.HOLDS] == ["texts"]
+        assert [one.name for one in found.checks if one.outcome is not Outcome.HOLDS] == ["facts", "texts"]
         assert any("prose" in one for one in found.rests)
-        assert not any("README" in one for one in found.proves)
+        assert not any("README" in one or "arithmetic" in one for one in found.proves)
+        assert found.facts["guarantee"]["epsilon"] == "1"
+        assert "protects" not in found.facts["guarantee"]
     else:
         assert failed(found) == check
 

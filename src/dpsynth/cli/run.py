@@ -106,13 +106,15 @@ def _stage(
     course: Course, stage: Stage, decision: Decision, words: Sequence[str], output: Output
 ) -> tuple[int, dict[str, object]]:
     """Runs one stage; on disk before: that it began, and after: what it made."""
+    from dpsynth.cli.run_holdout import key_set_aside
     from dpsynth.pipeline.run_state import Made
 
     state, before = course.state, {path: _stamp(path) for path in stage.outputs}
     known = state.made
     if decision.key is not None and state.owns(stage.outputs):
         state.put(Made(decision.key, stage.outputs))
-    ended = run_command(words, output)
+    with key_set_aside(stage, decision, output):
+        ended = run_command(words, output)
     written = [path for path in stage.outputs if _stamp(path) not in {None, before[path]}]
     if ended.exit_code == 0 or (ended.exit_code == CLOSED and written):
         _remember(course, stage, decision, ended.exit_code)

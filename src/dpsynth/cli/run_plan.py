@@ -15,7 +15,7 @@ from dpsynth.cli.reuse import Course, Decision
 from dpsynth.cli.run_fit import placed, wish_of
 from dpsynth.cli.run_keys import KeyCheck
 from dpsynth.cli.stages import Stage
-from dpsynth.errors import BudgetExceededError
+from dpsynth.errors import BudgetExceededError, GateError
 
 if TYPE_CHECKING:
     from dpsynth.pipeline.run_payment import FitPrice
@@ -26,27 +26,37 @@ _WORDS = {"run": "run", "reuse": "reuse", "wait": "run"}
 
 def planned(course: Course, stages: Sequence[Stage], output: Output) -> Answer:
     """What a run would do now, stage by stage, with the price of every fit that it would pay for; exit code 4 when the
-    pool of one of them would refuse it.
+    pool of one of them would refuse it, 5 when the run would stop at a gate that is known to be closed.
     """
     rows, records, prices = [], [], []
     held: dict[str, PrivacyLoss] = {}
-    keys = KeyCheck(stages)
+    keys, stopped = KeyCheck(stages), None
     for stage in stages:
         decision = course.decide(stage)
         keys.before(stage, decision)
-        rows.append((str(stage.number), stage.name, _WORDS[decision.action], ", ".join(stage.outputs), decision.why))
+        action, why = _WORDS[decision.action], decision.why
+        if stopped is not None:
+            action, why = "not reached", f"the run stops at stage {stopped.number}"
+        rows.append((str(stage.number), stage.name, action, ", ".join(stage.outputs), why))
         record = _record(stage, decision)
-        if stage.has("--once") and decision.action != "reuse":
+        if stopped is not None:
+            record["action"] = "not reached"
+        elif stage.has("--once") and decision.action != "reuse":
             found = _price(course, stage, output)
             refusal = None if found is None else _refusal(found, held)
             prices.append("\n".join((f"Stage {stage.number}. {_price_words(found)}", *([refusal] if refusal else ()))))
             record["price"] = None if found is None else _price_record(found)
             record["refused"] = found is not None and found.refusal is not None
         records.append(record)
+        if stopped is None and decision.action == "reuse" and decision.exit_code:
+            stopped = stage
     said = [table(("stage", "command", "", "makes", "why"), rows), *prices]
+    if stopped is not None:
+        said.append(f"The run would stop at stage {stopped.number}, {stopped.name}: its gate is not open (exit 5).")
     said.append("Nothing was run or spent, and no row was read.")
     refused = any(record.get("refused") for record in records)
-    return Answer({"stages": records}, "\n\n".join(said), BudgetExceededError.exit_code if refused else 0)
+    code = BudgetExceededError.exit_code if refused else GateError.exit_code if stopped is not None else 0
+    return Answer({"stages": records}, "\n\n".join(said), code)
 
 
 def _refusal(found: FitPrice, held: dict[str, PrivacyLoss]) -> str | None:

@@ -55,7 +55,8 @@ def _text(found: Verified) -> str:
 def _promise(found: Verified) -> list[str]:
     """What the release promises, for whom; or whose word it is."""
     if stated := found.facts.get("guarantee"):
-        return [f"Epsilon {stated['epsilon']}, delta {stated['delta']}: it {stated['protects']}."]
+        protects = stated.get("protects", f"is stated for the unit {stated['unit']!a}")
+        return [f"Epsilon {stated['epsilon']}, delta {stated['delta']}: it {protects}."]
     if claim := found.facts.get("claim"):
         return [
             f"NO GUARANTEE WAS CHECKED: what protects these rows is the word of {claim['owner']!a}, not of dpsynth."

@@ -106,12 +106,13 @@ def release(
     sidecar of something else, ``UsageError`` (2) for a key that cannot be used, a bad name or an unknown digest.
     """
     wish = terms or Terms()
-    _check_recipient(wish.recipient)
+    _check_line(wish.recipient, "--recipient")
+    _check_line(wish.title, "--title")
     _check_target(output, force=force)
     signer = PrivateKey.load(key, passphrase)
     book = ledger if isinstance(ledger, Ledger) else Ledger.open(ledger)
     case = _Case.of(synthetic, os.fspath(model), audit, book, wish)
-    case.report()  # whatever can fail has failed before the ledger is told
+    case.members(signer.public.id)  # whatever can fail has failed before the ledger is told
     found = candidate_of(str(table_digest(synthetic)), case.model.provenance)
     recorded = record(book, case.pool, case.content, wish, candidate=found)
     members = case.members(signer.public.id)
@@ -276,10 +277,10 @@ def _withdraw(book: Ledger, pool: PoolState, content: str, events: tuple[Event, 
         book.record(pool.name, "RELEASE", {"withdraws": found[0]}, private={"reason": terms.override})
 
 
-def _check_recipient(recipient: str | None) -> None:
-    """``UsageError`` unless a recipient is one line of text: it is listed, and searched for, by whoever is asked."""
-    if recipient is not None and (not recipient.strip() or not recipient.isprintable() or len(recipient) > 200):
-        raise UsageError("a recipient is named in one line of 1 to 200 printable characters", where="--recipient")
+def _check_line(text: str | None, where: str) -> None:
+    """``UsageError`` unless a name is one line of text: it is listed, and read, by whoever is asked or gets it."""
+    if text is not None and (not text.strip() or not text.isprintable() or len(text) > 200):
+        raise UsageError("this is one line of 1 to 200 printable characters", where=where)
 
 
 def _check_unrecorded(terms: Terms) -> None:

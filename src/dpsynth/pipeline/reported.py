@@ -53,7 +53,7 @@ def paid_from(ledger: Ledger | str | Path | None, model: Model) -> Paid:
         )
     events = book.events(state.name)
     transaction = str(provenance.get("transaction", ""))
-    questions = discoveries(events, transaction)
+    questions = discoveries(events, transaction, {one.receipt.event for one in model.answers})
     return Paid(public_pool(state, events, transaction), events, questions)
 
 

@@ -16,7 +16,8 @@ from dpsynth.errors import DataMismatchError, VerificationError
 from dpsynth.release.layout import DATAPACKAGE, table_members
 from dpsynth.release.metadata import table_schema
 from dpsynth.release.verifying.documents import Part
-from dpsynth.release.verifying.rows import check_rows, whole
+from dpsynth.release.verifying.opening import Package
+from dpsynth.release.verifying.rows import check_rows, read_rows, whole
 from dpsynth.schema import Schema
 from dpsynth.schema.restoring import as_text
 from dpsynth.tables import is_csv, write_table
@@ -49,6 +50,7 @@ def released_rows(path: str | os.PathLike[str], schema: Schema, name: str, label
             shown = (as_text(schema.output, batch) for batch in batches) if is_csv(target) else iter(batches)
             write_table(shown, table.schema, target, force=False, labels=tuple(labels))
             members[member] = target.read_bytes()
+        _check_readable(Path(folder), members, schema, table.column_names, os.fspath(path))
     return ReleasedRows(members, tuple(table.column_names), table.num_rows)
 
 
@@ -59,6 +61,20 @@ def _check_values(table: pa.Table, schema: Schema, where: str) -> None:
     except VerificationError as error:
         hint = "A package describes the rows as the model writes them: release what 'dpsynth sample' wrote."
         raise DataMismatchError(error.message, where=where, hint=hint) from None
+
+
+def _check_readable(
+    folder: Path, members: dict[str, bytes], schema: Schema, columns: Sequence[str], where: str
+) -> None:
+    """``DataMismatchError`` for rows that ``verify`` would not find the same in both forms, whatever the reason."""
+    files = {member: folder / Path(member).name for member in members}
+    package = Package(files, {member: len(content) for member, content in members.items()}, {})
+    try:
+        read_rows(package, Part(table_schema(schema, columns), DATAPACKAGE))
+    except VerificationError as error:
+        hint = "Marks of byte order and line breaks in names of columns are such: fit the table under other names."
+        what = f"a partner could not read its rows as CSV and find them the same: {error.message}"
+        raise DataMismatchError(what, where=where, hint=hint) from None
 
 
 def _typed(path: str | os.PathLike[str], schema: Schema) -> pa.Table:

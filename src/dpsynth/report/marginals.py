@@ -15,6 +15,8 @@ from dpsynth.models import Model
 from dpsynth.privacy.answers import NoisyMarginal
 
 LEVEL = 0.95
+MARGINAL = (*("columns", "labels", "noisy", "low", "high", "level", "synthetic", "color", "source", "draw", "error"),)
+"""What a report states of a column."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
@@ -17,7 +17,6 @@ UNTOLD = frozenset({"AUDIT"})
 """Events that a public edition passes over: how often somebody tried is nobody's business."""
 
 _UP = Context(prec=6, rounding=ROUND_CEILING)
-_IN_ANSWERS = {"measure", "select"}
 _STAGES = {
     "categories": "learning categories",
     "distinct_counts": "learning categories",
@@ -104,14 +103,15 @@ def public_pool(state: PoolState, events: Iterable[Event], transaction: str) -> 
     return PublicPool(state, tuple(_step(event.body, state.governor, transaction, drawn) for event in told))
 
 
-def discoveries(events: Iterable[Event], transaction: str) -> tuple[dict[str, Any], ...]:
-    """The draws of a fit that are no answer of its model, with their receipts."""
+def discoveries(events: Iterable[Event], transaction: str, answered: Container[str]) -> tuple[dict[str, Any], ...]:
+    """The draws of a fit that are no answer of its model, with their receipts: what a domain was learned by.
+
+    ``answered``: the events that answers of the model carry.
+    """
     return tuple(
         {"question": dict(event.data["question"]), "receipt": receipt_of(event)}
         for event in events
-        if event.kind == "DRAW"
-        and event.transaction == transaction
-        and event.data["question"].get("question") not in _IN_ANSWERS
+        if event.kind == "DRAW" and event.transaction == transaction and event.hash not in answered
     )
 
 

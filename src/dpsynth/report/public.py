@@ -14,13 +14,15 @@ from dpsynth.report.meaning import NOT_PROTECTED, guarantee_figures, meaning
 from dpsynth.report.pool import PublicPool
 from dpsynth.schema import Schema
 
-VERSION = 1
+VERSION = 2
 KEYS = (
     *("report_version", "made_by", "edition", "color", "override", "title", "dp", "claim", "guarantee", "candidates"),
     *("meaning", "spent", "pool", "transaction", "method", "settings", "figures", "answers", "marginals", "columns"),
     *("synthetic_rows", "software", "not_protected", "preprocessing"),
 )
 """What a public report states, and nothing else."""
+ANSWER = ("question", "columns", "cells", "coarsened", "sensitivity", "law", "scale", "sampler", "receipt")
+"""What it states of an answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +89,7 @@ class PublicReport:
     def answers(self) -> list[dict[str, Any]]:
         """Every question that was paid for: what was asked, of what, with which noise, and the receipt."""
         asked = [_answer(one) for one in self.model.answers]
-        return [*map(_discovery, self.questions), *asked]
+        return [*(one for question in self.questions for one in _discovered(question)), *asked]
 
 
 def described_columns(schema: Schema | None, cells: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -119,16 +121,23 @@ def _answer(answer: NoisyMarginal | Selection) -> dict[str, Any]:
     }
 
 
-def _discovery(question: Mapping[str, Any]) -> dict[str, Any]:
+def _discovered(question: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The answers of a draw: one for each clique that was measured, else one for all columns together."""
     asked = question["question"]
-    return {
-        "question": str(asked["question"]),
-        "columns": [str(name) for name in asked.get("columns", ())],
-        "cells": None,
-        "coarsened": [],
-        "sensitivity": asked.get("sensitivity"),
-        "law": asked.get("law"),
-        "scale": asked.get("scale"),
-        "sampler": asked.get("sampler"),
-        "receipt": dict(question["receipt"]),
-    }
+    parts = [(asked.get("columns", ()), asked.get("scale"))]
+    if asked["question"] == "measure":
+        parts = list(zip(asked["cliques"], asked["scales"], strict=True))
+    return [
+        {
+            "question": str(asked["question"]),
+            "columns": [str(name) for name in columns],
+            "cells": None,
+            "coarsened": list(asked.get("coarsened", ())),
+            "sensitivity": asked.get("sensitivity"),
+            "law": asked.get("law"),
+            "scale": scale,
+            "sampler": asked.get("sampler"),
+            "receipt": dict(question["receipt"]),
+        }
+        for columns, scale in parts
+    ]

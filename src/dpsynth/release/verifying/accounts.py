@@ -50,6 +50,11 @@ class Accounts:
         """The SHA-256 of the pool's identifier."""
         return hashlib.sha256(self.state.pool_id.encode()).hexdigest()
 
+    @property
+    def questions(self) -> dict[str, Mapping[str, Any]]:
+        """What each draw of the pool asked, by the hash of its event."""
+        return {one.hash: one.data["question"] for one in self.events if one.kind == "DRAW"}
+
     def draws(self, transaction: str) -> dict[str, Event]:
         """The DRAW events of a transaction, by hash."""
         return {one.hash: one for one in self.events if one.kind == "DRAW" and one.transaction == transaction}
@@ -188,7 +193,7 @@ def check_answers(accounts: Accounts, report: Part, transaction: str) -> str:
         if any(missing[digest].values()):
             what = f"its answers do not add up to draw {event.data['draw']} of the ledger"
             raise VerificationError(what, where=report.where)
-    return f"{len(answers)} answers carry receipts of {len(draws)} draws and add up to each of them"
+    return f"the receipts of all answers, {len(answers)}, are of the draws, {len(draws)}, and add up to each of them"
 
 
 _Answer = tuple[tuple[str, ...] | None, Fraction]

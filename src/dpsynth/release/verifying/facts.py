@@ -6,12 +6,14 @@ set up.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from dpsynth.errors import DpsynthError, VerificationError
 from dpsynth.evidence import Color
+from dpsynth.ledger import software
 from dpsynth.models import Claim
 from dpsynth.models.origin import drawing
 from dpsynth.privacy.labels import Label, LabelKind
@@ -19,32 +21,51 @@ from dpsynth.privacy.laws import deviation
 from dpsynth.privacy.unit import Unit
 from dpsynth.release.verifying.accounts import Accounts
 from dpsynth.release.verifying.documents import Part
-from dpsynth.report.marginals import LEVEL, mean_error, source_of
+from dpsynth.release.verifying.outcome import Unchecked
+from dpsynth.report.marginals import LEVEL, MARGINAL, mean_error, source_of
 from dpsynth.report.meaning import NEIGHBORS, NOT_PROTECTED, guarantee_figures, meaning
 from dpsynth.report.pool import public_pool
-from dpsynth.report.public import KEYS, VERSION, described_columns
+from dpsynth.report.public import ANSWER, KEYS, VERSION, described_columns
 from dpsynth.schema import Schema
 
 _GUARANTEE = {"epsilon", "delta", "governor", "neighbors", "unit", "protects", "stability", "reservation"}
 
 
-def check_facts(report: Part, schema: Schema, model_digest: str, accounts: Accounts | None) -> str:
+def check_facts(report: Part, schema: Schema, model_digest: str, accounts: Accounts | None) -> str | Unchecked:
     """In words that the report states what follows from ledger, schema and rows, and nothing beside it;
     ``VerificationError`` names the first fact that does not.
+
+    The words of another version may be others, and its facts more or fewer: they are not checked then.
     """
+    if not ours(report):
+        return Unchecked(f"written by {maker(report)}: only that version can compute all of its facts again")
     if set(report.value) != set(KEYS):
         strange = sorted(set(report.value) ^ set(KEYS))
         raise VerificationError(f"a fact is missing, or none that a report states: {strange[0]!a}", where=report.where)
     transaction = report.text("transaction") if accounts is not None else ""
     pool = None if accounts is None else public_pool(accounts.state, accounts.events, transaction).to_dict()
     _check_labels(report, model_digest)
+    _check_kinds(report)
     if report.value["guarantee"]:
         _check_guarantee(report.part("guarantee"), schema, report)
     for name, value in _expected(report, schema, pool).items():
         _equal(report.value[name], value, f"{report.where}, {name}")
+    for one in report.parts("answers"):
+        _check_answer(one, schema, {} if accounts is None else accounts.questions)
     for one, column in zip(report.parts("marginals"), report.parts("columns"), strict=True):
         _check_marginal(one, column.text("name"), schema, report)
     return "every fact of the report that follows from ledger, schema and rows is stated as it follows"
+
+
+def ours(report: Part) -> bool:
+    """Whether this version of dpsynth wrote the report."""
+    return report.value.get("made_by") == software() and report.value.get("report_version") == VERSION
+
+
+def maker(report: Part) -> str:
+    """Which version wrote the report, as it may be printed."""
+    stated = report.value.get("made_by")
+    return ascii(stated[:40]) if isinstance(stated, str) else "an earlier version"
 
 
 def _expected(report: Part, schema: Schema, pool: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -68,6 +89,14 @@ def _expected(report: Part, schema: Schema, pool: Mapping[str, Any] | None) -> d
         "columns": described_columns(schema, {name: schema.domain[name] for name in names}),
         "not_protected": list(NOT_PROTECTED),
     }
+
+
+def _check_kinds(report: Part) -> None:
+    """``VerificationError`` where what the publisher alone can say is of another kind than such a thing is."""
+    report.text("method")
+    report.part("settings")
+    if not all(isinstance(version, str) for version in report.part("software").value.values()):
+        raise VerificationError("a version is no text", where=f"{report.where}, software")
 
 
 def _claim(report: Part) -> Claim:
@@ -111,8 +140,34 @@ def _labels(report: Part) -> list[Label]:
         raise VerificationError("a label is malformed", where=f"{report.where}, preprocessing") from None
 
 
+def _check_answer(one: Part, schema: Schema, questions: Mapping[str, Mapping[str, Any]]) -> None:
+    """``VerificationError`` unless an answer says what the ledger recorded of it, and what the schema says of its
+    cells; its scale and columns are checked against the ledger.
+    """
+    if set(one.value) != set(ANSWER):
+        raise VerificationError("an answer states other things than this", where=one.where)
+    asked = questions[one.part("receipt").text("event")]
+    for key in ("question", "law", "sensitivity"):
+        _equal(one.value[key], asked.get(key), f"{one.where}, {key}")
+    selected, measured = asked["question"] == "select", asked["question"] == "measure"
+    _equal(one.value["sampler"], None if selected else asked.get("sampler"), f"{one.where}, sampler")
+    columns, coarsened = one.list("columns"), one.list("coarsened")
+    if not set(coarsened) <= set(columns) & set(asked.get("coarsened", ())):
+        raise VerificationError("it names columns that were not coarsened", where=f"{one.where}, coarsened")
+    if selected:
+        _equal(one.value["cells"], asked.get("candidates"), f"{one.where}, cells")
+    if (selected or measured) and one.value["cells"] is not None and not set(columns) <= set(schema.domain):
+        raise VerificationError("it names columns that the schema does not know", where=f"{one.where}, columns")
+    if measured and one.value["cells"] is not None:
+        most = math.prod(schema.domain[name] for name in columns)
+        if one.whole("cells") != most and not (coarsened and 0 < one.whole("cells") < most):
+            raise VerificationError("it has another number of cells than its columns", where=f"{one.where}, cells")
+
+
 def _check_marginal(one: Part, name: str, schema: Schema, report: Part) -> None:
     """``VerificationError`` unless a column is stated with its labels, in numbers, and with the noise of its answer."""
+    if set(one.value) != set(MARGINAL):
+        raise VerificationError("a column states other things than this", where=one.where)
     _equal(one.list("columns"), [name], one.where)
     _equal(one.list("labels"), list(schema.codec(name).labels), f"{one.where}, labels")
     draw = None if one.value.get("draw") is None else one.whole("draw")
@@ -140,5 +195,6 @@ def _errors(report: Part, name: str, draw: int | None) -> list[float | None]:
 
 
 def _equal(stated: Any, follows: Any, where: str) -> None:
-    if stated != follows or type(stated) is not type(follows):
+    # As texts, so that 0, 0.0 and False are told apart at every depth.
+    if json.dumps(stated, sort_keys=True) != json.dumps(follows, sort_keys=True):
         raise VerificationError("it is not what follows from the ledger, the schema and the rows", where=where)

@@ -30,6 +30,7 @@ RESTS = (
 UNCHECKED = {
     "guarantee": "the guarantee: it is a claim, which nothing in the package proves",
     "model": "the noisy counts and intervals of the report: the package ships no model to compare them with",
+    "facts": "the sentences of the report and its facts beside the guarantee, the pool and the counts",
     "texts": "the prose of README.md and report.html: the facts that were checked are those of report.json",
 }
 """What rests on the publisher where a check could not be made."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dpsynth.errors import DpsynthError, VerificationError
-from dpsynth.ledger import software
 from dpsynth.release.descriptions import descriptions
 from dpsynth.release.layout import DATAPACKAGE, LICENSE, MODEL, REPORT_JSON
 from dpsynth.release.licenses import agrees
 from dpsynth.release.metadata import Described
 from dpsynth.release.verifying.documents import Part
+from dpsynth.release.verifying.facts import maker, ours
 from dpsynth.release.verifying.opening import Package
 from dpsynth.release.verifying.outcome import Unchecked
 from dpsynth.schema import Schema
@@ -44,11 +44,9 @@ def check_texts(package: Package, release: Described, *, key_id: str) -> str | U
     """
     if not agrees(release.license, package.read(LICENSE)):
         raise VerificationError("the terms in it are not those of the description", where=LICENSE)
-    maker = release.report.get("made_by")
-    if maker != software():
-        return Unchecked(
-            f"written by {str(maker)[:40]!a}: only that version can tell if the texts say what the facts say"
-        )
+    report = Part(release.report, REPORT_JSON)
+    if not ours(report):
+        return Unchecked(f"written by {maker(report)}: only that version can say whether they follow from the facts")
     try:
         made = descriptions(release, key_id=key_id, with_model=MODEL in package.files)
     except _FAULTS:

@@ -23,6 +23,10 @@ _MALFORMED = (LookupError, TypeError, ValueError, ArithmeticError, AttributeErro
 """What hostile content can raise where a check expects another kind of value."""
 
 
+_NUMBERS = ("epsilon", "delta", "governor", "unit", "stability", "reservation")
+"""What the ledger proves of a guarantee, in any version's words."""
+
+
 @dataclass
 class _Found:
     """What earlier checks established for later ones."""
@@ -127,11 +131,14 @@ def _marginals(found: _Found) -> str:
     return words
 
 
-def _facts(found: _Found) -> str:
+def _facts(found: _Found) -> str | Unchecked:
     digest = found.described.part("dpsynth").text("model_digest")
     words = check_facts(found.report, found.schema, digest, found.books)
     if found.claimed:
-        found.facts["guarantee"] = dict(found.report.part("guarantee").value)
+        stated = found.report.part("guarantee").value
+        # Words that were not computed again are not repeated.
+        told = stated if isinstance(words, str) else {key: stated[key] for key in _NUMBERS if key in stated}
+        found.facts["guarantee"] = dict(told)
     return words
 
 
