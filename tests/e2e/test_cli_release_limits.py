@@ -209,3 +209,38 @@ def test_names_that_no_csv_can_hold_are_refused_before_the_ledger_is_told(name):
     assert run("sample", "m.dps", "-n", 50, "-o", "e.parquet").exit_code == 0
     refused(release("--override", "x", table="e.parquet", audit=None), 3, "partner")
     assert not Ledger.open().events(releases=True)
+
+
+MOMENTS = ("%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S%z", "%I:%M %p %d.%m.%Y")
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "ends"),
+    [
+        *(("datetime", form, end) for form in MOMENTS for end in ("csv", "parquet")),
+        ("date", "%d %b %Y", "csv"),
+        ("date", "%d.%m.%y", "parquet"),
+    ],
+)
+def test_dates_and_moments_in_any_format_are_released_and_verify(kind, form, ends):
+    field = {"name": "at", "type": kind, "format": form, "constraints": {"minimum": "1930", "maximum": "2024"}}
+    field["dpsynth"] = {"source": "public", "public_reason": "form", "bins": "year"}
+    Path("h.yaml").write_text(json.dumps({"dpsynth": {"version": 1, "name": "H", "unit": "row"}, "fields": [field]}))
+    moments = pd.date_range("1990-01-02 03:04:05", periods=300, freq="37D").strftime(form)
+    pd.DataFrame({"at": moments}).to_csv("h.csv", index=False)
+    fit = run("fit", "h.csv", "-s", "h.yaml", "--epsilon", 1, "--method", "independent", "-o", "m.dps", "--force")
+    assert fit.exit_code == 0, fit.output
+    assert run("sample", "m.dps", "-n", 200, "--seed", 1, "-o", f"e.{ends}").exit_code == 0
+    found = release("--override", "x", table=f"e.{ends}", audit=None)
+    assert found.exit_code == 0, found.output
+    seen = run("verify", "r.zip", "--key", "k.pub")
+    assert seen.exit_code == 0, seen.stderr
+
+
+def test_a_cell_that_is_no_moment_of_its_format_is_refused_and_not_emptied():
+    test_dates_and_moments_in_any_format_are_released_and_verify("datetime", MOMENTS[0], "csv")
+    Path("r.zip").unlink()
+    lines = Path("e.csv").read_text().splitlines(keepends=True)
+    labels = json.loads(Path("e.csv.dpsynth.json").read_text())["labels"]
+    labeled("e.csv", "".join([lines[0], "not a moment\n", *lines[2:]]).encode(), *labels)
+    refused(release("--override", "x", table="e.csv", audit=None), 3, "types that the model writes")

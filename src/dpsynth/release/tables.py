@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv, ipc, parquet
 
 from dpsynth.errors import DataMismatchError, VerificationError
@@ -19,7 +18,7 @@ from dpsynth.release.verifying.documents import Part
 from dpsynth.release.verifying.opening import Package
 from dpsynth.release.verifying.rows import check_rows, read_rows, whole
 from dpsynth.schema import Schema
-from dpsynth.schema.restoring import as_text
+from dpsynth.schema.restoring import as_text, formatted
 from dpsynth.tables import is_csv, write_table
 
 _FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError)
@@ -57,7 +56,7 @@ def released_rows(path: str | os.PathLike[str], schema: Schema, name: str, label
 def _check_values(table: pa.Table, schema: Schema, where: str) -> None:
     described = Part(table_schema(schema, table.column_names), DATAPACKAGE)
     try:
-        check_rows(whole(table), described, where)
+        check_rows(whole(table), described, where, schema)
     except VerificationError as error:
         hint = "A package describes the rows as the model writes them: release what 'dpsynth sample' wrote."
         raise DataMismatchError(error.message, where=where, hint=hint) from None
@@ -70,7 +69,7 @@ def _check_readable(
     files = {member: folder / Path(member).name for member in members}
     package = Package(files, {member: len(content) for member, content in members.items()}, {})
     try:
-        read_rows(package, Part(table_schema(schema, columns), DATAPACKAGE))
+        read_rows(package, Part(table_schema(schema, columns), DATAPACKAGE), schema)
     except VerificationError as error:
         hint = "Marks of byte order and line breaks in names of columns are such: fit the table under other names."
         what = f"a partner could not read its rows as CSV and find them the same: {error.message}"
@@ -103,7 +102,7 @@ def _binary(path: str | os.PathLike[str]) -> pa.Table:
 
 
 def _csv(path: str | os.PathLike[str], schema: Schema, wanted: pa.Schema) -> pa.Table:
-    formats = {one.name: one.format for one in schema.output if one.format and "%" in one.format}
+    formats = formatted(schema.output)
     kinds = {one.name: pa.string() if one.name in formats else _plain(one.type) for one in wanted}
     table = csv.read_csv(
         path,
@@ -117,9 +116,13 @@ def _csv(path: str | os.PathLike[str], schema: Schema, wanted: pa.Schema) -> pa.
             false_values=["false"],
         ),
     )
-    for name, form in formats.items():
+    for name, (_, scale, _form) in formats.items():
         if name in table.column_names:
-            moments = pc.strptime(table[name], format=form, unit="s").cast(wanted.field(name).type)
+            texts = pa.concat_arrays(table[name].chunks) if table[name].num_chunks else pa.array([], pa.string())
+            numbers, known = scale.read(texts)
+            if not (known | texts.is_null().to_numpy(zero_copy_only=False)).all():
+                raise ValueError(name)
+            moments = scale.write(numbers, ~known).cast(wanted.field(name).type)
             table = table.set_column(table.column_names.index(name), name, moments)
     return table
 

@@ -45,11 +45,23 @@ def check_inside(fields: Sequence[Field], columns: Sequence[str]) -> None:
             one.parts.check_condition(one.name)
 
 
+def formatted(fields: Sequence[Field]) -> dict[str, tuple[BinnedCodec, DateScale | InstantScale, str]]:
+    """The dates and moments that CSV shows as texts in a declared format: their codec, its scale, and the format."""
+    found = {}
+    for one in fields:
+        scale = one.codec.scale if isinstance(one.codec, BinnedCodec) else None
+        if (
+            one.format is not None
+            and isinstance(one.codec, BinnedCodec)
+            and isinstance(scale, DateScale | InstantScale)
+        ):
+            found[one.name] = (one.codec, scale, one.format)
+    return found
+
+
 def as_text(fields: Sequence[Field], batch: pa.RecordBatch) -> pa.RecordBatch:
     """A decoded batch as CSV shows it: dates and moments with a declared format as strings, other columns unchanged."""
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    for one in fields:
-        scale = one.codec.scale if isinstance(one.codec, BinnedCodec) else None
-        if one.format is not None and isinstance(scale, DateScale | InstantScale):
-            columns[one.name] = written(columns[one.name], scale, one.format)
+    for name, (_, scale, form) in formatted(fields).items():
+        columns[name] = written(columns[name], scale, form)
     return pa.RecordBatch.from_pydict(columns)

@@ -6,6 +6,7 @@ each of its values. Memory: both forms of the table.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,11 @@ from pyarrow import csv, parquet
 from dpsynth.errors import VerificationError
 from dpsynth.release.verifying.documents import Part
 from dpsynth.release.verifying.opening import Package
+from dpsynth.schema import Schema
+from dpsynth.schema.codecs import BinnedCodec
+from dpsynth.schema.date_texts import written
+from dpsynth.schema.restoring import formatted
+from dpsynth.schema.scales import DateScale, InstantScale
 
 _TYPES = {
     "string": pa.types.is_dictionary,
@@ -26,6 +32,7 @@ _TYPES = {
     "datetime": pa.types.is_timestamp,
     "any": lambda _: True,
 }
+_LIMITS = {"minimum": pc.greater_equal, "maximum": pc.less_equal}
 _CHECKED = {"required", "unique", "enum", "minimum", "maximum"}
 _KEYS = {"$schema", "title", "description", "fields", "missingValues", "primaryKey"}
 _FIELD = {"name", "type", "title", "description", "format", "constraints"}
@@ -35,31 +42,34 @@ _BATCH = 1 << 18
 _FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 
-def read_rows(package: Package, schema: Part) -> pa.Table:
-    """The table, texts as dictionaries; ``VerificationError`` unless both forms hold it, row for row.
+def read_rows(package: Package, described: Part, schema: Schema) -> pa.Table:
+    """The table, texts as dictionaries; ``VerificationError`` unless both forms hold it, row for row: dates and moments
+    with a declared format stand in the CSV form as that format writes those of the Parquet form.
 
     The CSV form bounds the memory: the Parquet form may hold neither more rows nor longer texts than it.
     """
-    fields = schema.parts("fields")
-    names = [field.text("name") for field in fields]
+    names = [field.text("name") for field in described.parts("fields")]
     table = _parquet(package, names)
-    other = _csv(package, table, {field.text("name"): field for field in fields})
+    texts = {name: written(table[name].chunk(0), *how[1:]) for name, how in _formatted(schema, names).items()}
+    other = _csv(package, table, set(texts))
     if table.num_rows != other.num_rows:
         what = f"the CSV form has {other.num_rows} rows, the Parquet form {table.num_rows}"
         raise VerificationError(what, where=package.csv)
     for name in names:
-        if not _same(table[name], other[name]):
+        if not _same(_encoded(texts[name]) if name in texts else table[name].chunk(0), other[name].chunk(0)):
             raise VerificationError(f"column {name!a} differs between CSV and Parquet", where=package.csv)
     return table
 
 
-def check_rows(table: pa.Table, schema: Part, where: str) -> str:
+def check_rows(table: pa.Table, described: Part, where: str, schema: Schema) -> str:
     """In words that every row conforms to the Table Schema; ``VerificationError`` names the first column that does not.
 
-    A constraint or a property that is not known here is an error, never passed over.
+    A constraint or a property that is not known here is an error, never passed over. The bounds of dates and moments
+    with a declared format, which may be coarser than they are, are those of the public schema.
     """
-    _check_known(schema, _KEYS)
-    for field in schema.parts("fields"):
+    _check_known(described, _KEYS)
+    bounded = _formatted(schema, table.column_names)
+    for field in described.parts("fields"):
         name = field.text("name")
         _check_known(field, _FIELD)
         if not _TYPES.get(field.text("type"), lambda _: False)(table[name].type):
@@ -67,9 +77,13 @@ def check_rows(table: pa.Table, schema: Part, where: str) -> str:
         constraints = field.part("constraints") if "constraints" in field.value else Part({}, field.where)
         if unknown := sorted(set(constraints.value) - _CHECKED):
             raise VerificationError(f"a constraint that this version cannot check: {unknown[0]!a}", where=where)
-        if broken := _broken(table[name], constraints.value, field.value):
+        limits = {key: one for key, one in constraints.value.items() if name not in bounded or key not in _LIMITS}
+        broken = _broken(table[name], limits)
+        if name in bounded and broken is None and not _between(table[name].chunk(0), bounded[name][0]):
+            broken = "minimum or maximum"
+        if broken:
             raise VerificationError(f"column {name!a} breaks the constraint {broken}", where=where)
-    _check_key(table, schema.value.get("primaryKey"), where)
+    _check_key(table, described.value.get("primaryKey"), where)
     return f"{table.num_rows:,} rows, the same in CSV and Parquet, conform to the schema"
 
 
@@ -150,9 +164,9 @@ def _combined(column: pa.ChunkedArray) -> pa.Array:
     return pa.DictionaryArray.from_arrays(whole.indices.cast(pa.int32()), whole.dictionary.cast(pa.string()))
 
 
-def _csv(package: Package, like: pa.Table, fields: dict[str, Part]) -> pa.Table:
-    formats = {name: _format(fields[name]) for name in like.column_names}
-    kinds = {name: pa.string() if formats[name] else like[name].type for name in like.column_names}
+def _csv(package: Package, like: pa.Table, texts: set[str]) -> pa.Table:
+    """The CSV form, in the types of the Parquet form; ``texts``: columns that are compared as texts."""
+    kinds = {name: pa.string() if name in texts else like[name].type for name in like.column_names}
     options = csv.ConvertOptions(
         column_types=kinds,
         null_values=[""],
@@ -172,28 +186,23 @@ def _csv(package: Package, like: pa.Table, fields: dict[str, Part]) -> pa.Table:
         )
         if table.column_names != like.column_names:
             raise VerificationError("its header is not that of the description", where=package.csv)
-        table = table.unify_dictionaries()
-        columns = [_combined(table[name]) for name in like.column_names]
-        read = [
-            _moments(column, formats[name], like[name].type)
-            for name, column in zip(like.column_names, columns, strict=True)
-        ]
+        return whole(table)
     except _FAULTS:
         raise VerificationError("the table cannot be read as what the description says", where=package.csv) from None
-    return pa.table(read, names=like.column_names)
 
 
-def _format(field: Part) -> str | None:
-    """The format of the texts of a column of dates, None for ISO 8601 and all others."""
-    found = field.value.get("format")
-    return found if isinstance(found, str) and found.startswith("%") else None
+def _formatted(schema: Schema, names: Iterable[str]) -> dict[str, tuple[BinnedCodec, DateScale | InstantScale, str]]:
+    return {name: how for name, how in formatted(schema.output).items() if name in set(names)}
 
 
-def _moments(column: pa.Array, form: str | None, kind: pa.DataType) -> pa.Array:
-    if form is None:
-        return column
-    parsed = pc.strptime(column.dictionary, format=form, unit="s").cast(kind)
-    return parsed.take(column.indices)
+def _encoded(column: pa.Array) -> pa.DictionaryArray:
+    return column.dictionary_encode()
+
+
+def _between(column: pa.Array, codec: BinnedCodec) -> bool:
+    """Whether every date or moment lies within the bounds of the public schema."""
+    numbers, known = codec.scale.read(column)
+    return bool(((numbers >= codec.bins.low) & (numbers <= codec.bins.high) | ~known).all())
 
 
 def _breaks_lines(column: pa.ChunkedArray) -> bool:
@@ -202,8 +211,7 @@ def _breaks_lines(column: pa.ChunkedArray) -> bool:
     return bool(pc.any(pc.match_substring_regex(column.chunk(0).dictionary, "[\r\n]")).as_py())
 
 
-def _same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
-    first, second = one.chunk(0), other.chunk(0)
+def _same(first: pa.Array, second: pa.Array) -> bool:
     if not pa.types.is_dictionary(first.type):
         return bool(first.equals(second))
     # The codes of the second dictionary in the first: -1 for a text that the first lacks, -2 for null.
@@ -213,7 +221,7 @@ def _same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
     return bool(np.array_equal(mine, theirs))
 
 
-def _broken(column: pa.ChunkedArray, constraints: Any, field: Any) -> str | None:
+def _broken(column: pa.ChunkedArray, constraints: Any) -> str | None:
     """The first constraint that a column breaks; None when it breaks none."""
     array = column.chunk(0)
     if constraints.get("required") and array.null_count:
@@ -224,9 +232,9 @@ def _broken(column: pa.ChunkedArray, constraints: Any, field: Any) -> str | None
     kind = values.type
     if "enum" in constraints and not _within(values, constraints["enum"], kind):
         return "enum"
-    for name, holds in (("minimum", pc.greater_equal), ("maximum", pc.less_equal)):
+    for name, holds in _LIMITS.items():
         if name in constraints:
-            limit = _limit(constraints[name], kind, field.get("format"))
+            limit = _limit(constraints[name], kind)
             if limit is None or pc.all(holds(values, limit)).as_py() not in (True, None):
                 return name
     return None
@@ -240,10 +248,8 @@ def _within(values: pa.Array, listed: Any, kind: pa.DataType) -> bool:
     return pc.all(pc.is_in(values.drop_null(), value_set=allowed)).as_py() in (True, None)
 
 
-def _limit(value: Any, kind: pa.DataType, form: Any) -> pa.Scalar | None:
+def _limit(value: Any, kind: pa.DataType) -> pa.Scalar | None:
     try:
-        if isinstance(value, str) and isinstance(form, str) and form.startswith("%"):
-            return pc.strptime(pa.scalar(value), format=form, unit="s").cast(kind)
         return pa.scalar(value).cast(kind)
     except (*_FAULTS, TypeError):
         return None

@@ -113,9 +113,10 @@ def _croissant(found: _Found) -> str:
 
 def _rows(found: _Found) -> str:
     schema = next(one for one in found.described.parts("resources") if one.text("path") == found.package.csv)
-    found.table = rows.read_rows(found.package, schema.part("schema"))
+    found.schema = figures.read_schema(found.described)
+    found.table = rows.read_rows(found.package, schema.part("schema"), found.schema)
     found.facts["rows"] = found.table.num_rows
-    return rows.check_rows(found.table, schema.part("schema"), found.package.parquet)
+    return rows.check_rows(found.table, schema.part("schema"), found.package.parquet, found.schema)
 
 
 def _statements(found: _Found) -> str:
@@ -126,7 +127,6 @@ def _statements(found: _Found) -> str:
 
 
 def _marginals(found: _Found) -> str:
-    found.schema = figures.read_schema(found.described)
     found.counts, words = figures.check_marginals(found.table, found.report, found.schema)
     return words
 
