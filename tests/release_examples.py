@@ -17,6 +17,7 @@ import pandas as pd
 import dpsynth
 from dpsynth.ledger import Ledger, chain
 from dpsynth.models import Model
+from dpsynth.pipeline.label_chain import chain_of
 from dpsynth.pipeline.report import report as reported
 from dpsynth.pipeline.sample import sample
 from dpsynth.release.descriptions import descriptions
@@ -24,6 +25,7 @@ from dpsynth.release.keys import PrivateKey, PublicKey
 from dpsynth.release.layout import SIGNATURE, SUMS, content_digest, sums_text, table_members
 from dpsynth.release.licenses import License
 from dpsynth.release.metadata import Described
+from dpsynth.release.tables import released_rows
 from dpsynth.release.verifying import Outcome, Verified, verify
 from dpsynth.schema import Schema
 
@@ -112,11 +114,9 @@ def release_members(folder: Path, model: Model) -> dict[str, bytes]:
     """The members of a release of a sample of the model, all but the sums and the signature."""
     assert model.schema is not None
     model.write(folder / "model.dps")
-    files = {}
-    for member in table_members(NAME):
-        path = folder / Path(member).name
-        sample(model, path, n=500, seed=7)
-        files[member] = path.read_bytes()
+    drawn = folder / f"{NAME}.parquet"
+    sample(model, drawn, n=500, seed=7)
+    files = released_rows(drawn, model.schema, NAME, chain_of(drawn) or ()).members
     ledger = Ledger.open(folder / "l.db")
     model_digest = digest((folder / "model.dps").read_bytes())
     tables = {member: digest(files[member]) for member in files}

@@ -139,7 +139,7 @@ def test_a_model_that_no_ledger_paid_for_is_named_by_its_owner():
     assert members()["ledger.jsonl"] == b""
     assert b"1980" not in members()["datapackage.json"] + members()["croissant.json"]
     seen = run("verify", "r.zip", "--key", "k.pub")
-    assert seen.exit_code == 0
+    assert seen.exit_code == 0, seen.stderr
     assert "NO GUARANTEE WAS CHECKED" in seen.stdout
     assert "arithmetic:" not in seen.stdout
     held = json.loads(run("verify", "r.zip", "--json").stdout)["result"]

@@ -260,8 +260,36 @@ def test_a_model_that_is_not_the_reports_is_found(honest, tmp_path):
     assert failed(found_in(signed({**honest, "model.dps": b"no model"}, KEY), tmp_path)) == "data package"
     assert failed(found_in(other, tmp_path)) == "facts"
     sampled = f"POST sample of model {digest(b'no model')[:16]}"
-    relabeled = edited(other, KEY, "report.json", lambda report: report["preprocessing"].__setitem__(-1, sampled))
-    assert failed(found_in(relabeled, tmp_path)) == "model"
+
+    def relabel(members):
+        return edited(members, KEY, "report.json", lambda report: report["preprocessing"].__setitem__(-1, sampled))
+
+    assert failed(found_in(relabel(other), tmp_path)) == "facts"
+    labels = {b"dpsynth.labels": json.dumps([sampled]).encode()}
+    carried = as_parquet(tables_of(honest).replace_schema_metadata(labels))
+    everywhere = with_tables({**other, "model.dps": b"no model"}, KEY, parquet=carried)
+    assert failed(found_in(relabel(everywhere), tmp_path)) == "model"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "field"),
+    [
+        ({b"dpsynth.labels": b'["POST sample of model 0000000000000000"]'}, None),
+        ({b"dpsynth.labels": b"[1]"}, None),
+        ({b"dpsynth.labels": b"{"}, None),
+        ({}, None),
+        ({b"real_rows": b"1,2,3"}, None),
+        (None, {b"note": b"from ward 7"}),
+    ],
+)
+def test_what_the_typed_form_says_of_itself_is_compared_too(honest, tmp_path, metadata, field):
+    table = tables_of(honest)
+    if metadata is not None:
+        table = table.replace_schema_metadata({**table.schema.metadata, **metadata} if metadata else None)
+    if field is not None:
+        table = table.cast(pa.schema([one.with_metadata(field) for one in table.schema], table.schema.metadata))
+    found = found_in(with_tables(honest, KEY, parquet=as_parquet(table)), tmp_path)
+    assert failed(found) in {"rows", "facts"}
 
 
 def test_counts_and_intervals_that_are_not_the_models_are_found_where_the_model_is(honest, tmp_path):

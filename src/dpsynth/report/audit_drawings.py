@@ -27,7 +27,7 @@ def risks_svg(title: str, risks: Sequence[Risk]) -> Svg:
 
 
 def _measure(risks: Sequence[Risk], scale: Sequence[float], top: float) -> tuple[list[str], float]:
-    left, right, cell = 236.0, WIDTH - 104.0, 21.0
+    left, right, cell = 300.0, WIDTH - 104.0, 21.0
     base = top + cell * len(risks)
 
     def x(value: float) -> float:
@@ -38,7 +38,7 @@ def _measure(risks: Sequence[Risk], scale: Sequence[float], top: float) -> tuple
         y = top + cell * (place + 0.5)
         kind = {"PASS": "pass", "FAIL": "fail"}.get(one.verdict, "open")
         drawn += [
-            label(left - 8, y + 4, short(f"{one.group}: {one.attack}", 36), "end"),
+            label(left - 8, y + 4, f"{short(one.group.removeprefix('column '), 16)}: {short(one.attack, 20)}", "end"),
             line(f"risk {kind}", f"M{n(x(one.low))} {n(y)}H{n(max(x(one.high), x(one.low) + 2))}"),
             line("tick", f"M{n(x(one.value))} {n(y - 7)}v14"),
             label(right + 8, y + 4, one.verdict),

@@ -204,8 +204,9 @@ def _anonymity(audit: AuditFacts | None, public: Facts) -> Section:
 
 
 def _signing() -> Section:
-    rows = tuple((what, "") for what in ("decision", "recipient and license", "name", "date", "signature"))
-    return Section("Sign-off", (Table("To be filled in by whoever decides", ("item", ""), rows),), "internal")
+    line = "\u00a0" * 60
+    rows = tuple((what, line) for what in ("decision", "recipient and license", "name", "date", "signature"))
+    return Section("Sign-off", (Table("For whoever decides", ("item", "to be filled in"), rows),), "internal")
 
 
 _CLASSES = (("classes", "classes"), ("smallest", "rows of the smallest class"), ("alone", "rows alone in their class"))

@@ -113,7 +113,7 @@ def check_draws(accounts: Accounts) -> str:
         if loss_from_record(event.data["loss"]) != cost_of(question, answers):
             raise VerificationError("the recorded scales cost another loss than was charged", where=question.where)
         _check_sensitivity(question, accounts.state.unit.rows)
-    return f"the loss of all {len(draws)} draws follows from their recorded scales and sensitivities"
+    return f"the loss of every draw, {len(draws)} in all, follows from its recorded scales and sensitivity"
 
 
 def _question(event: Event) -> Part:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dpsynth.errors import DpsynthError, VerificationError
@@ -19,6 +19,7 @@ from dpsynth.models.origin import drawing
 from dpsynth.privacy.labels import Label, LabelKind
 from dpsynth.privacy.laws import deviation
 from dpsynth.privacy.unit import Unit
+from dpsynth.release.layout import LEDGER
 from dpsynth.release.verifying.accounts import Accounts
 from dpsynth.release.verifying.documents import Part
 from dpsynth.release.verifying.outcome import Unchecked
@@ -45,7 +46,7 @@ def check_facts(report: Part, schema: Schema, model_digest: str, accounts: Accou
     transaction = report.text("transaction") if accounts is not None else ""
     pool = None if accounts is None else public_pool(accounts.state, accounts.events, transaction).to_dict()
     _check_labels(report, model_digest)
-    _check_kinds(report)
+    _check_fit(report, accounts)
     if report.value["guarantee"]:
         _check_guarantee(report.part("guarantee"), schema, report)
     for name, value in _expected(report, schema, pool).items():
@@ -55,6 +56,16 @@ def check_facts(report: Part, schema: Schema, model_digest: str, accounts: Accou
     for one, column in zip(report.parts("marginals"), report.parts("columns"), strict=True):
         _check_marginal(one, column.text("name"), schema, report)
     return "every fact of the report that follows from ledger, schema and rows is stated as it follows"
+
+
+def check_chain(report: Part, carried: Sequence[str]) -> None:
+    """``VerificationError`` unless the labels that the table carries are among those of the report, and the draw and
+    all that was done after it is among the table's.
+    """
+    stated = [str(label) for label in report.list("preprocessing")]
+    drawn = (place for place, label in enumerate(stated) if label.startswith(f"{LabelKind.POST} {drawing('')}"))
+    if not set(carried) <= set(stated) or not set(stated[next(drawn, 0) :]) <= set(carried):
+        raise VerificationError("its labels are not those that the table carries", where=report.where)
 
 
 def ours(report: Part) -> bool:
@@ -91,12 +102,22 @@ def _expected(report: Part, schema: Schema, pool: Mapping[str, Any] | None) -> d
     }
 
 
-def _check_kinds(report: Part) -> None:
-    """``VerificationError`` where what the publisher alone can say is of another kind than such a thing is."""
-    report.text("method")
-    report.part("settings")
-    if not all(isinstance(version, str) for version in report.part("software").value.values()):
-        raise VerificationError("a version is no text", where=f"{report.where}, software")
+def _check_fit(report: Part, accounts: Accounts | None) -> None:
+    """``VerificationError`` unless method, settings and versions are those that the reservation recorded; what it did
+    not record must be such a thing.
+    """
+    method, settings, versions = report.text("method"), report.part("settings"), report.part("software")
+    if not all(isinstance(version, str) for version in versions.value.values()):
+        raise VerificationError("a version is no text", where=versions.where)
+    if accounts is None or not report.value["guarantee"]:
+        return
+    recorded = accounts.of(report.text("transaction"), "RESERVE").data
+    details = Part(recorded.get("details", {}), f"{LEDGER}, reservation").value
+    _equal(method, recorded.get("method", method), f"{report.where}, method")
+    _equal(versions.value, details.get("versions", versions.value), versions.where)
+    learned = "discover_share" in Part(details.get("settings", {}), f"{LEDGER}, reservation").value
+    # A fit that learns its domain knows the settings of its method only after the reservation.
+    _equal(settings.value, settings.value if learned else details.get("settings", settings.value), settings.where)
 
 
 def _claim(report: Part) -> Claim:

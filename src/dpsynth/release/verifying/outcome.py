@@ -24,6 +24,7 @@ RESTS = (
     "that the noise was drawn as recorded, from a good source of randomness",
     "that the ledger is complete: the same rows under another ledger, or a withdrawal cut from its end, are not seen",
     "that the answers were computed from the rows they should be, and that the unit of privacy is the true one",
+    "its own words: the title, and a license that it wrote itself",
 )
 """What no check can tell: it rests on the publisher."""
 

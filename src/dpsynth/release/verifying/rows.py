@@ -6,6 +6,7 @@ each of its values. Memory: both forms of the table.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,6 +35,7 @@ _TYPES = {
 }
 _LIMITS = {"minimum": pc.greater_equal, "maximum": pc.less_equal}
 _CHECKED = {"required", "unique", "enum", "minimum", "maximum"}
+_LABELS = b"dpsynth.labels"
 _KEYS = {"$schema", "title", "description", "fields", "missingValues", "primaryKey"}
 _FIELD = {"name", "type", "title", "description", "format", "constraints"}
 _GROWN, _SLACK = 64, 64 << 20
@@ -100,6 +102,7 @@ def _parquet(package: Package, names: list[str]) -> pa.Table:
             if list(kinds.names) != names or any(not _plain(kind) for kind in kinds.types):
                 raise VerificationError("its columns are not those of the description", where=member)
             _check_size(file.metadata, room, member)
+            _check_metadata(kinds, member)
         texts = [name for name, kind in zip(names, kinds.types, strict=True) if _is_text(kind)]
         with parquet.ParquetFile(package.files[member], read_dictionary=texts) as file:
             table = _bounded(file, _GROWN * room + _SLACK, member)
@@ -110,6 +113,24 @@ def _parquet(package: Package, names: list[str]) -> pa.Table:
         if sum(_length(chunk) for chunk in column.chunks) > room:
             raise VerificationError("it holds longer texts than the CSV form", where=member)
     return whole(table)
+
+
+def labels_of(package: Package) -> list[str]:
+    """The label chain that the Parquet form carries; ``VerificationError`` if it is none."""
+    kept = parquet.read_schema(package.files[package.parquet]).metadata or {}
+    try:
+        found = json.loads(kept.get(_LABELS, b"[]"))
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
+        raise VerificationError("its labels are malformed", where=package.parquet)
+    return found
+
+
+def _check_metadata(kinds: pa.Schema, member: str) -> None:
+    """``VerificationError`` for anything that a Parquet file says of itself beside types and labels."""
+    if set(kinds.metadata or {}) - {_LABELS} or any(field.metadata for field in kinds):
+        raise VerificationError("it carries other metadata than its labels", where=member)
 
 
 def _check_size(stated: parquet.FileMetaData, room: int, member: str) -> None:

@@ -12,7 +12,7 @@ from dpsynth.release.keys import PublicKey
 from dpsynth.release.layout import CROISSANT, DATAPACKAGE, LEDGER, REPORT_JSON
 from dpsynth.release.verifying import accounts, figures, integrity, rows
 from dpsynth.release.verifying.documents import Part, parsed
-from dpsynth.release.verifying.facts import check_facts
+from dpsynth.release.verifying.facts import check_chain, check_facts
 from dpsynth.release.verifying.model import check_model
 from dpsynth.release.verifying.opening import Package, opened
 from dpsynth.release.verifying.outcome import Check, Outcome, Unchecked, Verified
@@ -133,6 +133,7 @@ def _marginals(found: _Found) -> str:
 
 def _facts(found: _Found) -> str | Unchecked:
     digest = found.described.part("dpsynth").text("model_digest")
+    check_chain(found.report, rows.labels_of(found.package))
     words = check_facts(found.report, found.schema, digest, found.books)
     if found.claimed:
         stated = found.report.part("guarantee").value
