@@ -164,6 +164,19 @@ def test_the_ledger_knows_to_whom_the_model_went():
     assert [one["with_model"] for one in listed] == [False, True]
     assert "with the model" in run("ledger", "show", "--releases").stdout
     assert b"with_model" not in members("m.zip")["ledger.jsonl"]
+    assert [b"`model.dps`" in members(path)["README.md"] for path in ("r.zip", "m.zip")] == [False, True]
+
+
+def test_names_of_other_alphabets_still_name_their_files():
+    schema = Path("s.yaml").read_text(encoding="utf-8").replace("name: people", "name: Ünïcode Bürger", 1)
+    Path("u.yaml").write_text(schema, encoding="utf-8")
+    words = ("fit", f"{MARKER}.parquet", "-s", "u.yaml", "--epsilon", 1, "--method", "independent", "--pool", "u")
+    made = run(*words, "-o", "m.dps", "--force")
+    assert made.exit_code == 0, made.output
+    assert run("sample", "m.dps", "-n", 50, "-o", "e.parquet").exit_code == 0
+    found = release("--override", "x", table="e.parquet", audit=None)
+    assert found.exit_code == 0, found.output
+    assert "data/n-code-b-rger.csv" in members()
 
 
 def test_hostile_names_of_columns_are_described_and_harmless():

@@ -153,9 +153,7 @@ class _Case:
             hint = "Whoever answers for it says so: --override REASON."
             what = f"its guarantee is {model.claim.stamp}: dpsynth vouches for none"
             raise NoGuaranteeError(what, where="--model", hint=hint)
-        name = layout.checked_name(
-            re.sub(r"[^a-z0-9._-]+", "-", schema.name.lower()) if terms.name is None else terms.name
-        )
+        name = layout.checked_name(_name_of(schema) if terms.name is None else terms.name)
         pool = pool_of(book, model.provenance) if model.dp else None
         if not model.dp:
             _check_unrecorded(terms)
@@ -275,6 +273,11 @@ def _withdraw(book: Ledger, pool: PoolState, content: str, events: tuple[Event, 
         raise UsageError("a release cannot take its own place", where="--withdraws")
     if _standing(events, found[0]):
         book.record(pool.name, "RELEASE", {"withdraws": found[0]}, private={"reason": terms.override})
+
+
+def _name_of(schema: Schema) -> str:
+    """The schema's name as one of files: what cannot be in one becomes a dash."""
+    return re.sub(r"[^a-z0-9._-]+", "-", schema.name.lower()).strip("-._")[:60].rstrip("-._") or "rows"
 
 
 def _check_line(text: str | None, where: str) -> None:
