@@ -127,12 +127,13 @@ def test_page_prints_on_a4(browser: Any, pages: dict[str, str], page: str) -> No
         tab = context.new_page()
         tab.goto(pages[page])
         printed = tab.pdf(format="A4")
-        seen = "all => all.map(el => el.checkVisibility({contentVisibilityAuto: true}))"
-        assert not all(tab.locator("details table").evaluate_all(seen))
+        folded = "all => all.map(el => getComputedStyle(el, '::details-content').contentVisibility)"
+        assert set(tab.locator("details").evaluate_all(folded)) == {"hidden"}
         tab.emulate_media(media="print")
         # On paper nothing can be unfolded.
-        assert all(tab.locator("details table").evaluate_all(seen))
-        assert not any(tab.locator("summary").evaluate_all(seen))
+        assert set(tab.locator("details").evaluate_all(folded)) == {"visible"}
+        shown = "all => all.map(el => getComputedStyle(el).display)"
+        assert set(tab.locator("summary").evaluate_all(shown)) == {"none"}
         mark = "el => [el, '::after'].map((_, n) => getComputedStyle(el, n ? '::after' : null).position)"
         assert tab.locator(".watermark").evaluate_all(f"all => all.map({mark})") == (
             # What stands on every page lets the text below show through; the line itself takes its own room.
