@@ -132,6 +132,14 @@ def test_every_measure_has_its_axis_and_every_risk_its_verdict():
     assert max(float(x) for x in re.findall(r'class="limit" d="M([\d.]+) ', svg)) <= WIDTH
 
 
+def test_attackers_on_one_column_are_told_apart():
+    attackers = ("linear reconstruction", "linear reconstruction from the model", "nearest neighbor")
+    svg = risks_svg("r", [risk(group="column capital-loss", attack=one) for one in attackers])
+    named = [one for one in re.findall(r'text-anchor="end">([^<]*)<', svg) if "capital-loss" in one]
+    assert len(set(named)) == 3
+    assert all("…" not in one for one in named)
+
+
 def test_curves_are_read_between_their_points_and_by_their_area():
     curve = Curve("a", "random", ((0.0, 0.0), (0.5, 0.8), (1.0, 1.0)))
     assert curve.area == pytest.approx(0.5 * 0.8 / 2 + 0.5 * 1.8 / 2)

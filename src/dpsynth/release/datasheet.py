@@ -41,7 +41,7 @@ def datasheet(release: Described, *, key_id: str, with_model: bool) -> bytes:
         "a file cannot vouch for itself.",
         "",
         "```",
-        f"sha256sum -c {SUMS}                       # nothing was changed since",
+        f"sha256sum -c {SUMS}                    # nothing was changed since",
         "frictionless validate datapackage.json     # every row fits its description",
         "dpsynth verify . --key ../PUBLISHER.pub    # signature, rows, ledger, and the arithmetic of the guarantee",
         "```",

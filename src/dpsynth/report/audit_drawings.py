@@ -27,7 +27,7 @@ def risks_svg(title: str, risks: Sequence[Risk]) -> Svg:
 
 
 def _measure(risks: Sequence[Risk], scale: Sequence[float], top: float) -> tuple[list[str], float]:
-    left, right, cell = 300.0, WIDTH - 104.0, 21.0
+    left, right, cell = 330.0, WIDTH - 104.0, 21.0
     base = top + cell * len(risks)
 
     def x(value: float) -> float:
@@ -38,7 +38,7 @@ def _measure(risks: Sequence[Risk], scale: Sequence[float], top: float) -> tuple
         y = top + cell * (place + 0.5)
         kind = {"PASS": "pass", "FAIL": "fail"}.get(one.verdict, "open")
         drawn += [
-            label(left - 8, y + 4, f"{short(one.group.removeprefix('column '), 16)}: {short(one.attack, 20)}", "end"),
+            label(left - 8, y + 4, _named(one), "end"),
             line(f"risk {kind}", f"M{n(x(one.low))} {n(y)}H{n(max(x(one.high), x(one.low) + 2))}"),
             line("tick", f"M{n(x(one.value))} {n(y - 7)}v14"),
             label(right + 8, y + 4, one.verdict),
@@ -49,6 +49,12 @@ def _measure(risks: Sequence[Risk], scale: Sequence[float], top: float) -> tuple
             drawn.append(line("limit", f"M{n(x(one.threshold))} {n(y - 9)}v18"))
     drawn += [label(x(value), base + 14, amount(value), "middle") for value in scale]
     return drawn, base + 26
+
+
+def _named(one: Risk) -> str:
+    """On what and by whom, told apart by its ends as well as by its beginning."""
+    attack = one.attack.replace("linear reconstruction", "reconstruction")
+    return f"{short(one.group.removeprefix('column '), 16)}: {short(attack, 30)}"
 
 
 def roc_svg(title: str, curves: Sequence[Curve]) -> Svg:
